@@ -1,0 +1,32 @@
+// Two projects: `unit` is pure and needs nothing; `cluster` runs against a real API server
+// that e2e/shared-cluster.ts starts once for all its files.
+import { existsSync } from 'node:fs';
+
+const common = {
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '\\.ts$': '<rootDir>/tools/jest/transform.js' },
+  testEnvironment: '<rootDir>/tools/jest/environment.js',
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  roots: ['<rootDir>/operator', '<rootDir>/e2e'],
+};
+
+const sharedCluster = '<rootDir>/e2e/shared-cluster.ts';
+
+export default {
+  projects: [
+    {
+      ...common,
+      displayName: 'unit',
+      testMatch: ['**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '\\.cluster\\.test\\.ts$'],
+    },
+    {
+      ...common,
+      displayName: 'cluster',
+      testMatch: ['**/*.cluster.test.ts'],
+      ...(existsSync(new URL('e2e/shared-cluster.ts', import.meta.url))
+        ? { globalSetup: sharedCluster, globalTeardown: '<rootDir>/e2e/shared-cluster-teardown.ts' }
+        : {}),
+    },
+  ],
+};
