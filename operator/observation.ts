@@ -69,3 +69,12 @@ export interface TotalReading {
 }
 
 export type MetricReading = PerPodReading | TotalReading;
+
+/** A stretch of one load at a constant step, in the metric's plain unit (not thousandths). */
+export interface LoadSeries {
+  /** Start of the first step, load time. */
+  readonly startMs: number;
+  readonly stepMs: number;
+  /** Oldest first; NaN = gap. */
+  readonly values: Float64Array;
+}
