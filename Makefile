@@ -1,0 +1,68 @@
+# Every task of the project. `make help` lists them; each does its own set-up.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# Node 24 comes with the dev dependencies; whatever node the system has only starts npm.
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+export GOTOOLCHAIN := local
+JEST := NODE_OPTIONS=--experimental-vm-modules node node_modules/.bin/jest
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## Install the Node dependencies (cached outside the work tree by lock file)
+	@tools/setup/node.sh
+
+.PHONY: cluster-bin
+cluster-bin: deps ## Build Kubernetes, etcd, kwok, Prometheus and helm from Go modules (cached)
+	@tools/setup/cluster.sh
+
+.PHONY: venv
+venv: ## Make the small Python environment of the tests (no PyTorch; cached)
+	@tools/setup/python.sh
+
+.PHONY: demo
+demo: cluster-bin ## Scale one Deployment by forecast and its twin by the real HPA, on a real API server
+	@node e2e/demo/main.ts
+
+.PHONY: test
+test: cluster-bin venv ## Run every test: jest (unit and cluster), pytest, go test
+	@node tools/test.ts
+
+.PHONY: test-unit
+test-unit: deps ## Run the pure tests only (seconds)
+	@$(JEST) --selectProjects unit
+
+.PHONY: test-cluster
+test-cluster: cluster-bin ## Run the tests on the real API server only
+	@$(JEST) --selectProjects cluster
+
+.PHONY: bench
+bench: cluster-bin ## Print speed and memory figures, as ratios where two things are compared
+	@node e2e/bench/main.ts
+
+.PHONY: bench-scale
+bench-scale: cluster-bin ## 1,000 scalers beside 1,000 real HPAs on one control plane (about 10 minutes)
+	@node e2e/bench/scale.ts
+
+.PHONY: lint
+lint: deps ## Type check, lint, formatting, import rules
+	@tsc --noEmit -p .
+	@oxlint --type-aware --deny-warnings
+	@biome ci --reporter=summary .
+
+.PHONY: format
+format: deps ## Format the TypeScript sources
+	@biome check --write .
+
+.PHONY: generate
+generate: deps ## Regenerate CRDs, reference docs and constants from their single source
+	@node tools/generate.ts
+
+.PHONY: drift
+drift: generate ## Fail when a generated file differs from what is committed
+	@git diff --exit-code --stat -- crds charts docs/reference operator/inference/box-model.ts \
+	  || { echo "generated files differ: run 'make generate' and commit the result"; exit 1; }

@@ -1,0 +1,93 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { FastifyInstance } from 'fastify';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { createAuthorizer } from './authorizer.ts';
+import { createHttp, type HttpContent } from './http.ts';
+import { silentLogger } from './logger.ts';
+import { createMetrics } from './metrics.ts';
+
+/** Stands in for the API server's reviews, which a test can make fail; the real ones have a cluster test. */
+function reviews() {
+  const asked: string[] = [];
+  let down = false;
+  return {
+    asked,
+    fail: () => {
+      down = true;
+    },
+    async reviewToken(token: string) {
+      asked.push(token);
+      if (down) throw new Error('connection refused');
+      return token === 'good' || token === 'weak'
+        ? { authenticated: true, user: { username: token, groups: ['g'] } }
+        : { authenticated: false };
+    },
+    reviewAccess: async (spec: { user: string }) => spec.user === 'good',
+  };
+}
+
+let server: FastifyInstance | undefined;
+afterEach(() => server?.close());
+
+function start(overrides: Partial<HttpContent> = {}) {
+  const api = reviews();
+  const clock = new FakeClock();
+  server = createHttp({
+    registry: createMetrics().registry,
+    authorizer: createAuthorizer(api, clock),
+    unhealthy: () => undefined,
+    notReady: () => undefined,
+    explain: (namespace, name) => (name === 'web' ? { namespace, name, result: 4 } : undefined),
+    log: silentLogger,
+    ...overrides,
+  });
+  const get = (url: string, token?: string) =>
+    (server as FastifyInstance).inject({
+      url,
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    });
+  return { api, clock, get };
+}
+
+describe('metrics', () => {
+  test.each([
+    [undefined, 401],
+    ['stranger', 401],
+    ['weak', 403],
+    ['good', 200],
+  ])('token %s gets %i', async (token, code) => {
+    const { get } = start();
+    expect((await get('/metrics', token)).statusCode).toBe(code);
+  });
+
+  test('are refused, not opened, while the API server cannot be asked', async () => {
+    const { api, get } = start();
+    api.fail();
+    expect((await get('/metrics', 'good')).statusCode).toBe(503);
+  });
+
+  test('ask the API server once in a while, not at each scrape', async () => {
+    const { api, clock, get } = start();
+    await get('/metrics', 'good');
+    await get('/metrics', 'good');
+    expect(api.asked).toHaveLength(1);
+    await clock.advance(31_000);
+    await get('/metrics', 'good');
+    expect(api.asked).toHaveLength(2);
+  });
+});
+
+test('probes are open and say why', async () => {
+  const { get } = start({ notReady: () => 'caches are not synced' });
+  expect((await get('/healthz')).statusCode).toBe(200);
+  const ready = await get('/readyz');
+  expect([ready.statusCode, ready.body]).toEqual([503, 'caches are not synced']);
+});
+
+test('an explanation needs the right to read that scaler', async () => {
+  const { get } = start();
+  const path = '/explain/v1/namespaces/shop/predictivescalers/web';
+  expect((await get(path)).statusCode).toBe(401);
+  expect((await get(path, 'good')).json()).toEqual({ namespace: 'shop', name: 'web', result: 4 });
+  expect((await get(path.replace('web', 'other'), 'good')).statusCode).toBe(404);
+});

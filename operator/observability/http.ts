@@ -1,0 +1,120 @@
+/**
+ * The operator's own HTTP face: probes for the kubelet (open), metrics for Prometheus and explanations for
+ * `foresail explain` (both behind the API server's authentication and RBAC).
+ */
+import { readFileSync } from 'node:fs';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Registry } from 'prom-client';
+import { messageOf } from '../errors.ts';
+import type { AccessRequest, Authorizer } from './authorizer.ts';
+import type { Logger } from './logger.ts';
+
+export interface HttpOptions {
+  /** 'host:port'; port 0 takes a free one. */
+  readonly address: string;
+  /** PEM files; absent: plain HTTP (a mesh or a NetworkPolicy has to protect tokens on the way). */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+}
+
+export interface HttpContent {
+  readonly registry: Registry;
+  readonly authorizer: Authorizer;
+  /** Why the process should be restarted, or undefined. */
+  readonly unhealthy: () => string | undefined;
+  /** Why the process cannot do its work yet, or undefined. */
+  readonly notReady: () => string | undefined;
+  /** The newest explanation of a scaler, or undefined when this replica has decided nothing for it. */
+  readonly explain: (namespace: string, name: string) => object | undefined;
+  readonly log: Logger;
+}
+
+export async function startHttp(
+  options: HttpOptions,
+  content: HttpContent,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const server = createHttp(content, options.tls);
+  const [, host, port] = /^(.*):(\d+)$/.exec(options.address) ?? [];
+  const url = await server.listen({
+    host: host === '' || host === undefined ? '0.0.0.0' : host,
+    port: Number(port),
+  });
+  return { url, close: () => server.close() };
+}
+
+export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): FastifyInstance {
+  const limits = {
+    bodyLimit: 1024,
+    requestTimeout: 10_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 60_000,
+  };
+  const server = (
+    tls === undefined
+      ? Fastify(limits)
+      : Fastify({ ...limits, https: { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } })
+  ) as FastifyInstance;
+
+  const probe =
+    (reason: () => string | undefined) => async (_request: FastifyRequest, reply: FastifyReply) => {
+      const why = reason();
+      return reply
+        .code(why === undefined ? 200 : 503)
+        .type('text/plain')
+        .send(why ?? 'ok');
+    };
+  server.get('/healthz', probe(content.unhealthy));
+  server.get('/readyz', probe(content.notReady));
+
+  const guarded = (access: (request: FastifyRequest) => AccessRequest) => ({
+    preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const abort = AbortSignal.timeout(5_000);
+      try {
+        const verdict = await content.authorizer.check(request.headers.authorization, access(request), abort);
+        if (verdict === 'unauthenticated')
+          await reply.code(401).header('www-authenticate', 'Bearer').send({ error: 'no valid token' });
+        else if (verdict === 'forbidden')
+          await reply.code(403).send({ error: 'RBAC does not allow this request' });
+      } catch (error) {
+        content.log.warn('token could not be checked', { error });
+        await reply
+          .code(503)
+          .send({ error: `the API server could not check the token: ${messageOf(error)}` });
+      }
+    },
+  });
+
+  server.get(
+    '/metrics',
+    guarded(() => ({ nonResourceAttributes: { path: '/metrics', verb: 'get' } })),
+    async (_request, reply) =>
+      reply.type(content.registry.contentType).send(await content.registry.metrics()),
+  );
+
+  interface ScalerParams {
+    readonly namespace: string;
+    readonly name: string;
+  }
+  server.get<{ Params: ScalerParams }>(
+    '/explain/v1/namespaces/:namespace/predictivescalers/:name',
+    guarded((request) => {
+      const { namespace, name } = request.params as ScalerParams;
+      return {
+        resourceAttributes: {
+          verb: 'get',
+          group: 'foresail.io',
+          resource: 'predictivescalers',
+          namespace,
+          name,
+        },
+      };
+    }),
+    async (request, reply) => {
+      const { namespace, name } = request.params;
+      const explanation = content.explain(namespace, name);
+      return (
+        explanation ?? reply.code(404).send({ error: `no decision for ${namespace}/${name} on this replica` })
+      );
+    },
+  );
+  return server;
+}

@@ -1,0 +1,151 @@
+/**
+ * Runs every test runner of the project and ends with one plain line over all of them,
+ * `N passed, N failed, N skipped`, since each runner counts in a form of its own.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+interface Runner {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+  /** Reads the runner's own report. A runner that dies without one counts as one failure. */
+  readonly count: (stdout: string) => Count;
+}
+
+const root = join(import.meta.dirname, '..');
+const scratch = mkdtempSync(join(tmpdir(), 'foresail-test-'));
+
+function jest(project: string): Runner {
+  const report = join(scratch, `${project}.json`);
+  return {
+    name: `jest ${project}`,
+    command: [
+      process.execPath,
+      'node_modules/.bin/jest',
+      '--selectProjects',
+      project,
+      '--json',
+      `--outputFile=${report}`,
+      ...(process.env['CI'] ? ['--ci'] : []),
+    ],
+    env: { NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning' },
+    count() {
+      const result = JSON.parse(readFileSync(report, 'utf8'));
+      return {
+        passed: result.numPassedTests,
+        // A file that could not even load has no failed test of its own.
+        failed: result.numFailedTests + result.numRuntimeErrorTestSuites,
+        skipped: result.numPendingTests + result.numTodoTests,
+      };
+    },
+  };
+}
+
+function pytest(venv: string): Runner {
+  const report = join(scratch, 'pytest.xml');
+  return {
+    name: 'pytest',
+    command: [
+      join(venv, 'bin/python'),
+      '-m',
+      'pytest',
+      '-q',
+      '-p',
+      'no:cacheprovider',
+      `--junitxml=${report}`,
+    ],
+    cwd: join(root, 'models'),
+    env: { PYTHONDONTWRITEBYTECODE: '1' },
+    count() {
+      const xml = readFileSync(report, 'utf8');
+      const number = (name: string) =>
+        Number(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`).exec(xml)?.[1] ?? NaN);
+      const failed = number('failures') + number('errors');
+      return { passed: number('tests') - failed - number('skipped'), failed, skipped: number('skipped') };
+    },
+  };
+}
+
+const goTest: Runner = {
+  name: 'go test',
+  command: ['go', 'test', '-json', './...'],
+  cwd: join(root, 'e2e/cluster'),
+  count(stdout) {
+    const events = stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as { Action: string; Test?: string });
+    const ended = (action: string) =>
+      events.filter((e) => e.Action === action && e.Test !== undefined).length;
+    return { passed: ended('pass'), failed: ended('fail'), skipped: ended('skip') };
+  },
+};
+
+/** Runs to the end, showing the output as it comes. */
+function run(runner: Runner): Promise<{ code: number; stdout: string }> {
+  return new Promise((resolve, reject) => {
+    const [file, ...args] = runner.command;
+    const child = spawn(file as string, args, {
+      cwd: runner.cwd ?? root,
+      env: { ...process.env, ...runner.env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk;
+      if (runner !== goTest) process.stdout.write(chunk);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code: code ?? 1, stdout }));
+  });
+}
+
+function venvPath(): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(join(root, 'tools/setup/python.sh'), { stdio: ['ignore', 'pipe', 'inherit'] });
+    let stdout = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(stdout.trim().split('\n').at(-1) as string);
+      else reject(new Error('the Python environment could not be made'));
+    });
+  });
+}
+
+const runners: Runner[] = [jest('unit'), pytest(await venvPath()), goTest, jest('cluster')];
+const total: Count = { passed: 0, failed: 0, skipped: 0 };
+for (const runner of runners) {
+  process.stdout.write(`\n== ${runner.name}\n`);
+  const { code, stdout } = await run(runner);
+  let count: Count;
+  try {
+    count = runner.count(stdout);
+    if (Number.isNaN(count.passed + count.failed + count.skipped)) throw new Error('unreadable report');
+  } catch {
+    count = { passed: 0, failed: 1, skipped: 0 };
+  }
+  // A runner may fail without a failed test, e.g. by a broken global set-up.
+  if (code !== 0 && count.failed === 0) count.failed = 1;
+  process.stdout.write(
+    `== ${runner.name}: ${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`,
+  );
+  total.passed += count.passed;
+  total.failed += count.failed;
+  total.skipped += count.skipped;
+}
+rmSync(scratch, { recursive: true });
+process.stdout.write(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
