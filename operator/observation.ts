@@ -14,6 +14,7 @@ export type UnknownReason =
   | 'Timeout'
   | 'Unauthorized'
   | 'BadAnswer' // not the protocol: HTML, truncated JSON, wrong type
+  | 'BadQuery' // the source, or our own reading of the query, refused it: the author must change it
   | 'TooLarge'
   | 'NotAllowed' // the admin's list does not let this namespace use the server
   | 'NotConfigured' // names a server that does not exist
@@ -66,6 +67,11 @@ export interface TotalReading {
   readonly form: 'total';
   readonly milli: number;
   readonly series: number;
+  /**
+   * When the newest sample behind the number was taken, where that is known apart from the time at which the
+   * number was computed (`at`). Milliseconds since the epoch.
+   */
+  readonly newestSampleAt?: number;
 }
 
 export type MetricReading = PerPodReading | TotalReading;
@@ -76,5 +82,14 @@ export interface LoadSeries {
   readonly startMs: number;
   readonly stepMs: number;
   /** Oldest first; NaN = gap. */
+  readonly values: Float64Array;
+}
+
+/** Load over a stretch of time on an even grid: real time from a metric source, load time in the history. */
+export interface LoadSeries {
+  /** Time of `values[0]`, milliseconds since the epoch. */
+  readonly startMs: number;
+  readonly stepMs: number;
+  /** In the metric's own unit (not thousandths), several series summed; NaN is a gap, never zero. */
   readonly values: Float64Array;
 }
