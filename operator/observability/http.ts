@@ -54,14 +54,6 @@ export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): Fast
       : Fastify({ ...limits, https: { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } })
   ) as FastifyInstance;
 
-  const probe =
-    (reason: () => string | undefined) => async (_request: FastifyRequest, reply: FastifyReply) => {
-      const why = reason();
-      return reply
-        .code(why === undefined ? 200 : 503)
-        .type('text/plain')
-        .send(why ?? 'ok');
-    };
   server.get('/healthz', probe(content.unhealthy));
   server.get('/readyz', probe(content.notReady));
 
@@ -117,4 +109,15 @@ export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): Fast
     },
   );
   return server;
+}
+
+/** 200 when there is no reason against it, else 503 with the reason. */
+function probe(reason: () => string | undefined) {
+  return async (_request: FastifyRequest, reply: FastifyReply) => {
+    const why = reason();
+    return reply
+      .code(why === undefined ? 200 : 503)
+      .type('text/plain')
+      .send(why ?? 'ok');
+  };
 }
