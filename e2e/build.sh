@@ -90,7 +90,7 @@ build() { # build TOOL LABEL; the lock is held
   begun=$(date +%s)
   tmp=$(mktemp -d "$cache/bin/.tmp-XXXXXX")
   # The cluster program is small and rebuilt often: it lives in the user's own build cache.
-  [ "$1" = cluster ] || export GOCACHE="$cache/go-build"
+  if [ "$1" = cluster ]; then unset GOCACHE; else export GOCACHE="$cache/go-build"; fi
   [ -t 2 ] && printf '%s  fetching modules' "$2" >&2 || say "$2  fetching modules"
   cd "$dir"
   go mod download 2>"$tmp/log" || { say; cat "$tmp/log" >&2; rm -rf "$tmp"; die "$1: the Go modules could not be fetched (see above)"; }
