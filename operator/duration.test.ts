@@ -42,7 +42,7 @@ test('NaN is no duration', () => {
 
 describe('properties', () => {
   test('format then parse gives the number back', () => {
-    fc.assert(fc.property(fc.nat({ max: 2 ** 45 }), (ms) => parseDurationMs(formatDuration(ms)) === ms));
+    fc.assert(fc.property(fc.nat({ max: 2 ** 41 }), (ms) => parseDurationMs(formatDuration(ms)) === ms));
   });
 
   test('any text is read or refused with our error', () => {

@@ -5,7 +5,7 @@
 import { ForesailError } from './errors.ts';
 
 /** Read alike by RE2 and JavaScript; the CRD uses it. */
-export const DURATION_PATTERN = '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$';
+export const DURATION_PATTERN = '^([0-9]{1,6}(\\.[0-9]{1,9})?(ms|s|m|h))+$';
 export const DURATION_MAX_LENGTH = 32;
 
 const WHOLE = new RegExp(DURATION_PATTERN);

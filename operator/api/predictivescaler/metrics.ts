@@ -1,0 +1,227 @@
+/**
+ * `spec.metrics[]`: the five types of autoscaling/v2 with HPA's names and shapes, and Prometheus. Each is a variant
+ * of one union, told apart by `type`; the generator turns that into one object with CEL rules for the API server.
+ */
+import { z } from 'zod';
+import { parseQuantityMilli } from '../../quantity.ts';
+import { type Rule, withRules } from '../schema/rules.ts';
+import { int32, positiveQuantity, text } from '../schema/scalars.ts';
+
+const LIST_LIMIT = 64;
+
+const labelSelector = z.object({
+  matchLabels: z
+    .record(z.string(), z.string().max(63))
+    .meta({ maxProperties: LIST_LIMIT })
+    .optional()
+    .describe('Labels that must be equal.'),
+  matchExpressions: z
+    .array(
+      z.object({
+        key: text(317).describe('Name of the label.'),
+        operator: z
+          .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
+          .describe('How the label is compared with `values`.'),
+        values: z
+          .array(z.string().max(63))
+          .max(LIST_LIMIT)
+          .optional()
+          .describe('Values for `In` and `NotIn`; none for the others.'),
+      }),
+    )
+    .max(LIST_LIMIT)
+    .optional()
+    .describe('Label conditions; all must hold.'),
+});
+
+const metricIdentifier = z.object({
+  name: text(1024).describe('Name of the metric in the metrics API.'),
+  selector: labelSelector.optional().describe('Narrows the metric down, as the metrics API understands it.'),
+});
+
+const utilization = z.object({
+  type: z.literal('Utilization'),
+  averageUtilization: int32(1).describe(
+    'For `Utilization`: per cent of the pods’ requests, averaged over the ready pods.',
+  ),
+});
+const averageValue = z.object({
+  type: z.literal('AverageValue'),
+  averageValue: positiveQuantity.describe(
+    'For `AverageValue`: what one replica should carry. Whole numbers may stand without quotes, fractions not.',
+  ),
+});
+const value = z.object({
+  type: z.literal('Value'),
+  value: positiveQuantity.describe(
+    'For `Value`: what the metric itself should be, whatever the number of replicas. Such a metric is always ' +
+      'handled reactively: a ratio says nothing about load per replica.',
+  ),
+});
+
+const resourceTarget = z
+  .discriminatedUnion('type', [utilization, averageValue])
+  .describe('What to hold: a share of the request or an amount per pod.');
+const podsTarget = z.discriminatedUnion('type', [averageValue]).describe('What to hold: an amount per pod.');
+const totalTarget = z
+  .discriminatedUnion('type', [value, averageValue])
+  .describe('What to hold: the value itself or its share per replica.');
+
+const resourceName = text(253).describe('`cpu`, `memory` or another resource of the metrics API.');
+
+const resource = z.object({ name: resourceName, target: resourceTarget });
+
+const containerResource = z.object({
+  name: resourceName,
+  container: text(63).describe('Container whose usage counts.'),
+  target: resourceTarget,
+});
+
+const pods = z.object({
+  metric: metricIdentifier.describe('Metric that every pod has.'),
+  target: podsTarget,
+});
+
+const object = z.object({
+  describedObject: z
+    .object({
+      apiVersion: text(317).optional().describe('API version of the object.'),
+      kind: text(63).describe('Kind of the object.'),
+      name: text(253).describe('Name of the object.'),
+    })
+    .describe('Object in the same namespace that the metric describes.'),
+  metric: metricIdentifier.describe('Metric of that object.'),
+  target: totalTarget,
+});
+
+const external = z.object({
+  metric: metricIdentifier.describe('Metric of external.metrics.k8s.io; several series are summed.'),
+  target: totalTarget,
+});
+
+const prometheus = z.object({
+  serverRef: z
+    .object({ name: text(63).describe('Name of the server in that list.') })
+    .describe(
+      'Server out of the list that the administrator gave the operator. An address cannot be given here.',
+    ),
+  query: text(8192).describe(
+    'PromQL whose answer is the load of the whole target; several series are summed. An empty answer is ' +
+      'unknown, not zero.',
+  ),
+  target: totalTarget,
+});
+
+// A member of another type is an error, not something to ignore: it would look as if it counted.
+const absent = z.never({ error: 'belongs to another metric type' }).optional();
+const common = {
+  capacity: positiveQuantity
+    .optional()
+    .describe(
+      'What one replica can carry at most, in the metric’s own unit (cores or bytes for `Utilization`). Learned ' +
+        'from the workload when absent. At least the `averageValue` of the target; without effect for `Value`.',
+    ),
+  resource: absent,
+  containerResource: absent,
+  pods: absent,
+  object: absent,
+  external: absent,
+  prometheus: absent,
+};
+
+/** Below the target, the forecast would order more replicas than the reactive rule holds on to, for ever. */
+function capacityNotBelow(member: string): Rule<{ capacity?: string | number | undefined }> {
+  const target = `self.${member}.target`;
+  return {
+    cel:
+      `!has(self.capacity) || !has(${target}.averageValue) || ` +
+      `quantity(string(self.capacity)).compareTo(quantity(string(${target}.averageValue))) >= 0`,
+    message: `capacity must not be below ${member}.target.averageValue`,
+    path: ['capacity'],
+    holds: (metric) => {
+      const source = (metric as Record<string, unknown>)[member] as { target: MetricTarget };
+      return (
+        metric.capacity === undefined ||
+        source.target.type !== 'AverageValue' ||
+        parseQuantityMilli(metric.capacity) >= parseQuantityMilli(source.target.averageValue)
+      );
+    },
+  };
+}
+
+export const metricSpecSchema = z.discriminatedUnion('type', [
+  withRules(
+    z.object({
+      type: z.literal('Resource'),
+      ...common,
+      resource: resource.describe('CPU or memory of the target’s pods, summed over containers.'),
+    }),
+    capacityNotBelow('resource'),
+  ),
+  withRules(
+    z.object({
+      type: z.literal('ContainerResource'),
+      ...common,
+      containerResource: containerResource.describe('CPU or memory of one container of the target’s pods.'),
+    }),
+    capacityNotBelow('containerResource'),
+  ),
+  withRules(
+    z.object({
+      type: z.literal('Pods'),
+      ...common,
+      pods: pods.describe('A metric of custom.metrics.k8s.io that every pod of the target has.'),
+    }),
+    capacityNotBelow('pods'),
+  ),
+  withRules(
+    z.object({
+      type: z.literal('Object'),
+      ...common,
+      object: object.describe('A metric of custom.metrics.k8s.io that describes another object.'),
+    }),
+    capacityNotBelow('object'),
+  ),
+  withRules(
+    z.object({
+      type: z.literal('External'),
+      ...common,
+      external: external.describe('A metric of external.metrics.k8s.io.'),
+    }),
+    capacityNotBelow('external'),
+  ),
+  withRules(
+    z.object({
+      type: z.literal('Prometheus'),
+      ...common,
+      prometheus: prometheus.describe('A query to a Prometheus server.'),
+    }),
+    capacityNotBelow('prometheus'),
+  ),
+]);
+
+export type MetricSpec = z.infer<typeof metricSpecSchema>;
+export type MetricType = MetricSpec['type'];
+/** One variant, e.g. `MetricSpecOf<'Prometheus'>`. */
+export type MetricSpecOf<T extends MetricType> = Extract<MetricSpec, { type: T }>;
+export type MetricTarget = z.infer<typeof utilization> | z.infer<typeof value> | z.infer<typeof averageValue>;
+export type MetricIdentifier = z.infer<typeof metricIdentifier>;
+export type LabelSelector = z.infer<typeof labelSelector>;
+
+/** The target of any metric, whichever member it stands in. */
+export function targetOf(metric: MetricSpec): MetricTarget {
+  switch (metric.type) {
+    case 'Resource':
+      return metric.resource.target;
+    case 'ContainerResource':
+      return metric.containerResource.target;
+    case 'Pods':
+      return metric.pods.target;
+    case 'Object':
+      return metric.object.target;
+    case 'External':
+      return metric.external.target;
+    case 'Prometheus':
+      return metric.prometheus.target;
+  }
+}

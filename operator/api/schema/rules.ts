@@ -1,0 +1,46 @@
+/**
+ * One rule, two judges. A cross-field rule is written once, as CEL for the API server and as a predicate for the
+ * operator, which re-validates what it reads: an object may be older than the rule, or have been stored while the
+ * CRD was another one. The property tests on a real server hold the two to the same answer.
+ */
+import type { z } from 'zod';
+
+export interface Rule<T> {
+  /** CEL over `self`. */
+  readonly cel: string;
+  /** Names the field and what it must be; shown by `kubectl apply` as it stands. */
+  readonly message: string;
+  /** The same rule in TypeScript. */
+  readonly holds: (value: T) => boolean;
+  /** Where an issue is reported, below the object that carries the rule. */
+  readonly path?: readonly string[];
+}
+
+/** What the generator reads back from a schema's metadata. */
+export interface CelRule {
+  readonly rule: string;
+  readonly message: string;
+  readonly fieldPath?: string;
+}
+
+/** Adds the rules to a schema. Metadata that the schema already carries is kept. */
+export function withRules<S extends z.ZodType>(schema: S, ...rules: readonly Rule<z.output<S>>[]): S {
+  const checked = schema.superRefine((value, context) => {
+    for (const rule of rules) {
+      if (!rule.holds(value)) {
+        context.addIssue({ code: 'custom', message: rule.message, path: [...(rule.path ?? [])] });
+      }
+    }
+  });
+  const meta = schema.meta() ?? {};
+  const before = (meta['x-kubernetes-validations'] ?? []) as readonly CelRule[];
+  return checked.meta({ ...meta, 'x-kubernetes-validations': [...before, ...rules.map(toCelRule)] });
+}
+
+function toCelRule<T>(rule: Rule<T>): CelRule {
+  return {
+    rule: rule.cel,
+    message: rule.message,
+    ...(rule.path === undefined ? {} : { fieldPath: rule.path.map((key) => `.${key}`).join('') }),
+  };
+}
