@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -49,11 +48,9 @@ func run(dir string, in io.Reader, out *events) error {
 	if cfg.Detached {
 		signal.Ignore(syscall.SIGINT)
 	}
-	unlock, err := claim(dir)
-	if err != nil {
+	if err := claim(dir, cfg.Keep); err != nil {
 		return err
 	}
-	defer unlock()
 	c := &cluster{dir: dir, cfg: cfg, out: out, reserved: map[string]*reservation{}}
 	c.procs = newSupervisor(out)
 	defer c.close()
@@ -88,21 +85,14 @@ func run(dir string, in io.Reader, out *events) error {
 	return nil
 }
 
-// claim makes the run folder private and marks it as alive: the lock falls with the process,
-// so that a later start can tell a folder in use from one that a SIGKILL left behind.
-func claim(dir string) (func(), error) {
+// claim makes the run folder private and says whose it is, so that a later start can tell a folder
+// in use from one that a SIGKILL left behind.
+func claim(dir string, keep bool) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
-		return nil, err
+		return err
 	}
-	f, err := os.OpenFile(dir+"/lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, fmt.Errorf("%s is in use by another cluster", dir)
-	}
-	return func() { f.Close() }, nil
+	return writeJSON(dir, "supervisor.json", map[string]any{"pid": os.Getpid(), "keep": keep})
 }
