@@ -1,0 +1,137 @@
+/**
+ * The operator's configuration: one YAML file, made by the chart, owned by the administrator. Everything a tenant must
+ * not choose (metric servers, limits, pauses) stands here. Every key has a default; an unknown key is an error, because
+ * a misspelt limit is no limit.
+ */
+import { readFileSync } from 'node:fs';
+import { load } from 'js-yaml';
+import { z } from 'zod';
+import { parseDurationMs } from './duration.ts';
+import { ForesailError, messageOf } from './errors.ts';
+import { prometheusServersSchema } from './metricsources/prometheus/config.ts';
+
+const durationMs = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text, context) => {
+      try {
+        return parseDurationMs(text);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: messageOf(error) });
+        return z.NEVER;
+      }
+    });
+
+const share = z.number().gt(0).max(1);
+
+/** Lets an absent section take the defaults of its keys. */
+const section = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape).prefault({} as never);
+
+export const operatorConfigSchema = z.strictObject({
+  /** Namespaces whose scalers are handled; empty means all. */
+  namespaces: z.array(z.string().min(1)).default([]),
+  /** Scalers in these namespaces are refused, whatever RBAC allows. */
+  protectedNamespaces: z.array(z.string()).default(['kube-system', 'kube-public', 'kube-node-lease']),
+  /** Time between two decisions for a scaler; HPA's default. */
+  syncPeriod: durationMs('15s'),
+  workers: z.int().min(1).max(1000).default(64),
+  log: section({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }),
+  http: section({
+    address: z
+      .string()
+      .regex(/^.*:\d+$/, 'must be host:port')
+      .default('0.0.0.0:8080'),
+    tls: z.strictObject({ certFile: z.string(), keyFile: z.string() }).optional(),
+  }),
+  api: section({
+    qps: z.number().positive().default(200),
+    burst: z.int().positive().default(400),
+    timeout: durationMs('10s'),
+  }),
+  leaderElection: section({
+    enabled: z.boolean().default(true),
+    /** Absent: the namespace of the pod. */
+    namespace: z.string().optional(),
+    name: z.string().default('foresail-operator'),
+    leaseDuration: durationMs('15s'),
+    renewDeadline: durationMs('10s'),
+    retryPeriod: durationMs('2s'),
+  }),
+  prometheusServers: prometheusServersSchema.prefault([]),
+  hpa: section({
+    tolerance: z.number().min(0).default(0.1),
+    downscaleStabilization: durationMs('5m'),
+    cpuInitializationPeriod: durationMs('5m'),
+    initialReadinessDelay: durationMs('30s'),
+  }),
+  guards: section({
+    /** Largest change of one decision, in replicas. */
+    largestStep: z.int().min(1).optional(),
+    /** Pods that all scalers together may order per minute. */
+    creationsPerMinute: z.int().min(1).optional(),
+    /** Scaling freezes while more than this share of at least `freezeMinTargets` targets has no ready pod. */
+    freezeUnreadyShare: share.default(0.5),
+    freezeMinTargets: z.int().min(1).default(5),
+    outlier: z
+      .strictObject({
+        spikeFactor: z.number().gt(1).default(20),
+        unitFactor: z.number().gt(1).default(500),
+        confirmSamples: z.int().min(1).default(3),
+        unitConfirm: durationMs('10m'),
+      })
+      .prefault({}),
+  }),
+  forecast: section({
+    /** Model file; absent: the one in the box. Any file but the box file runs in a child process. */
+    modelFile: z.string().optional(),
+    /** Lead time until the workload's own pods have shown one. */
+    defaultLeadTime: durationMs('60s'),
+    /** How late a metric tells of a load, on top of the lead time. */
+    metricDelay: durationMs('30s'),
+    defaultStep: durationMs('1m'),
+  }),
+  history: section({
+    /** Absent: history stays in memory. */
+    directory: z.string().optional(),
+    flushEvery: durationMs('1m'),
+    retain: durationMs('1440h'),
+    maxBytes: z
+      .int()
+      .positive()
+      .default(2 * 1024 ** 3),
+  }),
+  state: section({ checkpointEvery: durationMs('10m') }),
+  /** Only for demonstrations: the load runs `factor` times as fast as real time. */
+  replay: z
+    .strictObject({ realStart: z.iso.datetime(), loadStart: z.iso.datetime(), factor: z.number().positive() })
+    .optional(),
+});
+
+export type OperatorConfig = z.output<typeof operatorConfigSchema>;
+
+/** @throws ForesailError CONFIG_INVALID (terminal) that lists each wrong key. */
+export function parseConfig(value: unknown, origin: string): OperatorConfig {
+  const result = operatorConfigSchema.safeParse(value ?? {});
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(
+    ({ path, message }) => `${path.join('.') || '(top level)'}: ${message}`,
+  );
+  throw new ForesailError('CONFIG_INVALID', 'terminal', `${origin}: ${problems.join('; ')}`, {
+    subject: origin,
+  });
+}
+
+/** @param path a YAML file; undefined gives the defaults. */
+export function readConfig(path: string | undefined): OperatorConfig {
+  if (path === undefined) return parseConfig({}, 'defaults');
+  try {
+    return parseConfig(load(readFileSync(path, 'utf8')), path);
+  } catch (error) {
+    if (error instanceof ForesailError) throw error;
+    throw new ForesailError('CONFIG_INVALID', 'terminal', `${path}: ${messageOf(error)}`, {
+      subject: path,
+      cause: error,
+    });
+  }
+}
