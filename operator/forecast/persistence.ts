@@ -3,7 +3,8 @@
  * window. The simplest honest forecast, and the one that needs least history.
  */
 import { ForesailError } from '../errors.ts';
-import { ANCHORS, betweenAnchors, builtin, MIN_RESIDUALS, residualQuantiles } from './residuals.ts';
+import { ANCHORS, betweenAnchors } from './horizons.ts';
+import { builtin, MIN_RESIDUALS, residualQuantiles } from './residuals.ts';
 import {
   type Forecaster,
   type ForecastWindow,
@@ -19,8 +20,10 @@ const MAX_AGE_STEPS = 8;
 
 export const persistence: Forecaster = {
   id: MODEL.name,
-  forecast: (windows, signal) =>
-    signal.aborted ? Promise.reject(signal.reason) : Promise.resolve(windows.map(forecastOne)),
+  async forecast(windows, signal) {
+    signal.throwIfAborted();
+    return windows.map(forecastOne);
+  },
 };
 
 function forecastOne(window: ForecastWindow): QuantileForecast {

@@ -4,7 +4,8 @@
  */
 import { ForesailError } from '../errors.ts';
 import { fromBands } from './persistence.ts';
-import { ANCHORS, builtin, MIN_RESIDUALS, residualQuantiles } from './residuals.ts';
+import { ANCHORS } from './horizons.ts';
+import { builtin, MIN_RESIDUALS, residualQuantiles } from './residuals.ts';
 import {
   type Forecaster,
   type ForecastWindow,
@@ -25,14 +26,16 @@ const RULES = [
 
 export const seasonalNaive: Forecaster = {
   id: MODEL.name,
-  forecast: (windows, signal) =>
-    signal.aborted ? Promise.reject(signal.reason) : Promise.resolve(windows.map(forecastOne)),
+  async forecast(windows, signal) {
+    signal.throwIfAborted();
+    return windows.map(forecastOne);
+  },
 };
 
 function forecastOne(window: ForecastWindow): QuantileForecast {
   let best: { row: number; errors: Float64Array; loss: number } | undefined;
   for (const rule of RULES) {
-    if (knownAhead(window.seasonal, rule.row) < MODEL_HORIZON) continue;
+    if (!knownAhead(window.seasonal, rule.row)) continue;
     const errors = errorsOf(window, rule.row, rule.earlier);
     if (errors.length < MIN_RESIDUALS) continue;
     const loss = errors.reduce((sum, error) => sum + Math.abs(error), 0) / errors.length;
@@ -44,19 +47,29 @@ function forecastOne(window: ForecastWindow): QuantileForecast {
     });
   }
   const band = residualQuantiles(best.errors);
-  const { row } = best;
+  const centre = aheadWithoutGaps(window.seasonal, best.row);
   return fromBands(
     window,
     MODEL,
     ANCHORS.map(() => band),
-    (h) => window.seasonal[row * WIDTH + SEASON_WINDOW - 1 + h] ?? Number.NaN,
+    (h) => centre[h - 1] ?? Number.NaN,
   );
 }
 
-function knownAhead(seasonal: Float32Array, row: number): number {
+/** Enough of the season ahead is known: three steps of four. */
+function knownAhead(seasonal: Float32Array, row: number): boolean {
   let known = 0;
   for (let c = SEASON_WINDOW; c < WIDTH; c++) if (!Number.isNaN(seasonal[row * WIDTH + c])) known++;
-  return known;
+  return known * 4 >= MODEL_HORIZON * 3;
+}
+
+/** The 64 steps ahead one season earlier; a gap takes the nearest known step before it, else after it. */
+function aheadWithoutGaps(seasonal: Float32Array, row: number): Float32Array {
+  const ahead = seasonal.slice(row * WIDTH + SEASON_WINDOW, (row + 1) * WIDTH);
+  const isGap = (i: number): boolean => Number.isNaN(ahead[i] ?? Number.NaN);
+  for (let i = 1; i < ahead.length; i++) if (isGap(i)) ahead[i] = ahead[i - 1] ?? Number.NaN;
+  for (let i = ahead.length - 2; i >= 0; i--) if (isGap(i)) ahead[i] = ahead[i + 1] ?? Number.NaN;
+  return ahead;
 }
 
 /** What the rule missed by: on the 64 steps up to the origin, and by the season before on all 128. */

@@ -42,24 +42,27 @@ describe('the model in the box', () => {
     expect(readFileSync(new URL('./box-model.ts', import.meta.url), 'utf8')).toBe(boxModelSource(bytes));
   });
 
-  test.each(golden.cases.map((one) => [one.name, one] as const))('answers as PyTorch did: %s', async (_, one) => {
-    const window: ForecastWindow = {
-      key: one.name,
-      context: floats(one.context),
-      seasonal: floats(one.seasonal.flat()),
-      originMs: 0,
-      stepMs: 60_000,
-    };
-    const [forecast] = await model.forecast([window], new AbortController().signal);
-    const known = [...window.context, ...window.seasonal, ...one.quantiles.flat()].filter(Number.isFinite);
-    const tolerance = golden.tolerance * Math.max(1e-9, ...known.map(Math.abs));
-    expect(forecast?.levels).toHaveLength(one.quantiles[0]?.length ?? 0);
-    const width = forecast?.levels.length ?? 0;
-    one.steps.forEach((step, i) => {
-      one.quantiles[i]?.forEach((wanted, level) => {
-        const got = forecast?.values[step * width + level] ?? Number.NaN;
-        expect(Math.abs(got - wanted)).toBeLessThanOrEqual(tolerance);
+  test.each(golden.cases.map((one) => [one.name, one] as const))(
+    'answers as PyTorch did: %s',
+    async (_, one) => {
+      const window: ForecastWindow = {
+        key: one.name,
+        context: floats(one.context),
+        seasonal: floats(one.seasonal.flat()),
+        originMs: 0,
+        stepMs: 60_000,
+      };
+      const [forecast] = await model.forecast([window], new AbortController().signal);
+      const known = [...window.context, ...window.seasonal, ...one.quantiles.flat()].filter(Number.isFinite);
+      const tolerance = golden.tolerance * Math.max(1e-9, ...known.map(Math.abs));
+      expect(forecast?.levels).toHaveLength(one.quantiles[0]?.length ?? 0);
+      const width = forecast?.levels.length ?? 0;
+      one.steps.forEach((step, i) => {
+        one.quantiles[i]?.forEach((wanted, level) => {
+          const got = forecast?.values[step * width + level] ?? Number.NaN;
+          expect(Math.abs(got - wanted)).toBeLessThanOrEqual(tolerance);
+        });
       });
-    });
-  });
+    },
+  );
 });

@@ -17,6 +17,8 @@ export interface Sandbox {
 const ENTRY = fileURLToPath(new URL('./child-main.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const HEAP_MIB = 192;
+/** What Node itself reserves (code ranges of two isolates, thread stacks) and never touches. */
+const NODE_RESERVE_MIB = 1024;
 
 let tools: { prlimit: string | undefined; unshare: string | undefined } | undefined;
 
@@ -39,7 +41,13 @@ export function childCommand(memoryMiB: number): Sandbox {
     walls.push('network');
   }
   if (tools.prlimit !== undefined) {
-    argv.unshift(tools.prlimit, `--data=${memoryMiB * 1024 * 1024}`, '--core=0', '--fsize=0', '--');
+    argv.unshift(
+      tools.prlimit,
+      `--data=${(memoryMiB + NODE_RESERVE_MIB) * 1024 * 1024}`,
+      '--core=0',
+      '--fsize=0',
+      '--',
+    );
     walls.push('memory');
   }
   const [command = process.execPath, ...args] = argv;

@@ -58,6 +58,8 @@ export interface OnnxModel extends Forecaster {
   readonly state: ModelState;
   /** Waits for runs that are under way, then releases the session or the child. Safe to call twice. */
   close(): Promise<void>;
+  /** Starts of a child after the first one; absent for a model without a child. */
+  readonly restarts?: number;
 }
 
 /** Forecasts for one scaler; behind it requests of many scalers are gathered into batches. */

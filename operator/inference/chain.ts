@@ -1,0 +1,57 @@
+/** One scaler's forecast from the first forecaster of a chain that can serve, and what kept the others from it. */
+import { isForesailError, messageOf } from '../errors.ts';
+import { faultOf } from '../forecast/guard.ts';
+import type {
+  FailedAttempt,
+  ForecastFailure,
+  ForecastOutcome,
+  ForecastWindow,
+  QuantileForecast,
+} from '../forecast/types.ts';
+
+export interface ChainLink {
+  readonly id: string;
+  forecast(window: ForecastWindow, signal: AbortSignal): Promise<QuantileForecast>;
+}
+
+const FAILURES: Readonly<Record<string, ForecastFailure>> = {
+  FORECAST_NO_HISTORY: 'NoHistory',
+  FORECAST_OVERLOADED: 'Overloaded',
+  FORECAST_TIMEOUT: 'ModelTimeout',
+  MODEL_TIMEOUT: 'ModelTimeout',
+  MODEL_LOADING: 'ModelLoading',
+  MODEL_QUARANTINED: 'ModelQuarantined',
+  MODEL_INVALID: 'ModelInvalid',
+  MODEL_MISSING: 'ModelMissing',
+  MODEL_RUN_FAILED: 'ModelFailed',
+};
+
+/** Rejects only with the signal's reason. */
+export async function forecastByChain(
+  links: readonly ChainLink[],
+  window: ForecastWindow,
+  signal: AbortSignal,
+): Promise<ForecastOutcome> {
+  const failed: FailedAttempt[] = [];
+  for (const link of links) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- the next link is asked only when this one fails
+      const forecast = await link.forecast(window, signal);
+      const fault = faultOf(forecast, window);
+      if (fault === undefined) return { kind: 'forecast', forecast, by: link.id, failed };
+      failed.push({ id: link.id, reason: 'ForecastRejected', message: `the forecast ${fault}` });
+    } catch (error) {
+      signal.throwIfAborted();
+      const code = isForesailError(error) ? error.code : '';
+      failed.push({ id: link.id, reason: FAILURES[code] ?? 'ModelFailed', message: messageOf(error) });
+    }
+  }
+  // The chosen forecaster's reason is what a user can act on; the simple ones merely had no history either.
+  const first = failed[0];
+  return {
+    kind: 'unavailable',
+    reason: first?.reason ?? 'ModelMissing',
+    message: first?.message ?? 'no forecaster is configured',
+    failed,
+  };
+}

@@ -1,0 +1,81 @@
+/** The operator's one door to forecasts: the model, batched over all scalers, and simple forecasters behind it. */
+import type { Clock } from '../clock.ts';
+import { ForesailError } from '../errors.ts';
+import { knownSteps } from '../forecast/window.ts';
+import type { Forecaster, ForecastOutcome, ForecastWindow } from '../forecast/types.ts';
+import { Batcher, type BatcherOptions } from './batcher.ts';
+import { type ChainLink, forecastByChain } from './chain.ts';
+import type { ForecastService, InferenceStats, ModelState, OnnxModel } from './types.ts';
+
+export interface ForecastServiceOptions extends Omit<BatcherOptions, 'onRun'> {
+  readonly clock: Clock;
+  /** Fewer known steps in the window than this are no history for the model; default 16. */
+  readonly minKnown?: number;
+}
+
+export class ChainedForecastService implements ForecastService {
+  readonly #model: OnnxModel;
+  readonly #batcher: Batcher;
+  readonly #links: readonly ChainLink[];
+  #stats = { runs: 0, windows: 0, failedRuns: 0, runSeconds: 0, largestBatch: 0 };
+
+  /** @param fallbacks in order; each must be cheap, they run one window at a time */
+  constructor(model: OnnxModel, fallbacks: readonly Forecaster[], options: ForecastServiceOptions) {
+    this.#model = model;
+    this.#batcher = new Batcher(model, {
+      ...options,
+      onRun: (windows, seconds, failed) => this.#count(windows, seconds, failed),
+    });
+    const minKnown = options.minKnown ?? 16;
+    this.#links = [
+      {
+        id: model.id,
+        forecast: (window, signal) =>
+          knownSteps(window) < minKnown
+            ? Promise.reject(
+                new ForesailError('FORECAST_NO_HISTORY', 'transient', 'too few values in the window'),
+              )
+            : this.#batcher.forecast(window, signal),
+      },
+      ...fallbacks.map(linkOf),
+    ];
+  }
+
+  get model(): ModelState {
+    return this.#model.state;
+  }
+
+  get stats(): InferenceStats {
+    return { ...this.#stats, childRestarts: this.#model.restarts ?? 0 };
+  }
+
+  forecast(window: ForecastWindow, signal: AbortSignal): Promise<ForecastOutcome> {
+    return signal.aborted ? Promise.reject(signal.reason) : forecastByChain(this.#links, window, signal);
+  }
+
+  async close(): Promise<void> {
+    await this.#batcher.close();
+    await this.#model.close();
+  }
+
+  #count(windows: number, seconds: number, failed: boolean): void {
+    const stats = this.#stats;
+    stats.runs++;
+    stats.windows += windows;
+    stats.runSeconds += seconds;
+    if (failed) stats.failedRuns++;
+    stats.largestBatch = Math.max(stats.largestBatch, windows);
+  }
+}
+
+/** A forecaster that takes one window at a time. */
+export function linkOf(forecaster: Forecaster): ChainLink {
+  return {
+    id: forecaster.id,
+    async forecast(window, signal) {
+      const [forecast] = await forecaster.forecast([window], signal);
+      if (forecast === undefined) throw new ForesailError('MODEL_RUN_FAILED', 'transient', 'no answer');
+      return forecast;
+    },
+  };
+}
