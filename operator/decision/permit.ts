@@ -33,7 +33,7 @@ export function permitDown(
 }
 
 /** The number as it is, down or up. */
-export function settle(replicas: number, _permit: DownPermit): SettledReplicas {
+export function settle(_permit: DownPermit, replicas: number): SettledReplicas {
   return replicas as SettledReplicas;
 }
 
@@ -48,4 +48,20 @@ export function raiseOnly(current: number, replicas: number): SettledReplicas {
  */
 export function obeyBounds(current: number, min: number, max: number): SettledReplicas {
   return Math.min(Math.max(current, min), max) as SettledReplicas;
+}
+
+/** The present count: a pause, a freeze, a target that people switched off. */
+export function keep(current: number): SettledReplicas {
+  return current as SettledReplicas;
+}
+
+/** A settled move cut short: never beyond `settled`, never against its direction. */
+export function narrow(
+  current: number,
+  settled: SettledReplicas,
+  most: { readonly up: number; readonly down: number },
+): SettledReplicas {
+  const up = Math.max(0, most.up);
+  const down = Math.max(0, most.down);
+  return Math.min(Math.max(settled, current - down), current + up) as SettledReplicas;
 }

@@ -155,8 +155,10 @@ export interface OutlierConfig {
   readonly spikeFactor: number;
   /** A jump this large looks like a change of unit and needs `unitConfirmMs`. */
   readonly unitFactor: number;
+  /** Samples in a row, the first included, that make a jump believed. */
   readonly confirmSamples: number;
-  readonly unitConfirmMs: number;
+  /** How long a jump of `unitFactor` must last as well. Absent: until a person changes the metric. */
+  readonly unitConfirmMs?: number;
 }
 
 // ---------------------------------------------------------------------------------------------- what is remembered
@@ -253,8 +255,21 @@ export type BoundBy =
   | 'Freeze'
   | 'Disabled'; // scaled to zero by hand
 
-/** Which rung of degradation the decision stands on; None when nothing is unknown. */
-export type Rung = 'None' | 'LastForecast' | 'SeasonalProfile' | 'ReactiveOnly' | 'Fallback' | 'Hold';
+/**
+ * Which rung of degradation the decision stands on. `None`: everything that the mode uses is known. With the metrics
+ * known and only the forecast missing: `LastForecast`, `SeasonalProfile` or `ReactiveOnly`. With a metric unknown
+ * nothing may go down, and the first that has an answer acts: `Forecast`, `LastForecast`, `SeasonalProfile`,
+ * `Fallback`, `PartialMetrics` (the known metrics ask for more), `Hold`.
+ */
+export type Rung =
+  | 'None'
+  | 'Forecast'
+  | 'LastForecast'
+  | 'SeasonalProfile'
+  | 'ReactiveOnly'
+  | 'Fallback'
+  | 'PartialMetrics'
+  | 'Hold';
 
 /** HPA's reasons of ScalingActive=False for one metric. */
 export type MetricFailure =

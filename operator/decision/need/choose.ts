@@ -1,0 +1,35 @@
+/**
+ * The look ahead, one rung at a time: the fresh forecast, else the last valid one while its own horizon still covers
+ * the whole window, else the profile of the season.
+ */
+import type { DecisionInput, NeedResult } from '../types.ts';
+import { needFrom } from './need.ts';
+
+export interface ChosenNeed {
+  readonly need: NeedResult;
+  /** Undefined when no rung has an answer; `need` then says why the fresh forecast had none. */
+  readonly source: 'Forecast' | 'LastForecast' | 'SeasonalProfile' | undefined;
+}
+
+export function freshNeed(input: DecisionInput): NeedResult {
+  const { forecast, window, spec, learnedCapacityMilli, pods } = input;
+  if (forecast.kind === 'unknown') {
+    return { kind: 'unknown', reason: forecast.reason, message: forecast.message };
+  }
+  return needFrom(forecast.value, window, spec.metrics, learnedCapacityMilli, pods, false);
+}
+
+export function chooseNeed(input: DecisionInput): ChosenNeed {
+  const fresh = freshNeed(input);
+  if (fresh.kind === 'known') return { need: fresh, source: 'Forecast' };
+  const { window, spec, learnedCapacityMilli, pods, lastForecast, seasonalProfile } = input;
+  for (const [source, candidate] of [
+    ['LastForecast', lastForecast],
+    ['SeasonalProfile', seasonalProfile],
+  ] as const) {
+    if (candidate === undefined) continue;
+    const need = needFrom(candidate, window, spec.metrics, learnedCapacityMilli, pods, true);
+    if (need.kind === 'known') return { need, source };
+  }
+  return { need: fresh, source: undefined };
+}

@@ -1,0 +1,58 @@
+/**
+ * need = max over metrics of ceil(peak of the upper load path over the lead window / what one replica carries).
+ * Load is in absolute units, summed over pods, so the result does not depend on how many pods run now.
+ */
+import { ceilReplicas } from '../reactive/whole-numbers.ts';
+import type { ForecastInput, LoadWindow, MetricPlan, NeedOfMetric, NeedResult, PodView } from '../types.ts';
+import { peakOf } from './peak.ts';
+import { perReplica } from './per-replica.ts';
+
+/** A load that is above a whole number of replicas by less than this is rounding noise, not load. */
+const NOISE = 1e-9;
+
+/** @param strict see `peakOf`. */
+export function needFrom(
+  forecast: ForecastInput,
+  window: LoadWindow,
+  metrics: readonly MetricPlan[],
+  learnedCapacityMilli: readonly (number | undefined)[],
+  pods: readonly PodView[],
+  strict: boolean,
+): NeedResult {
+  const needs: (NeedOfMetric | null)[] = [];
+  for (const [index, plan] of metrics.entries()) {
+    const path = forecast.paths[index];
+    const carries = perReplica(plan, learnedCapacityMilli[index], pods);
+    if (path === undefined || carries === undefined) {
+      needs.push(null);
+      continue;
+    }
+    const peak = peakOf(path, window, strict);
+    // One metric that cannot be seen ahead makes the whole need unknown: a max over the others would look complete.
+    if (peak.kind === 'outside') {
+      return { kind: 'unknown', reason: 'HorizonPassed', message: `${plan.name}: ${peak.message}` };
+    }
+    if (peak.kind === 'invalid') {
+      return { kind: 'unknown', reason: 'NotANumber', message: `${plan.name}: ${peak.message}` };
+    }
+    needs.push({
+      replicas: ceilReplicas((peak.milli / carries.milli) * (1 - NOISE)),
+      peakMilli: peak.milli,
+      peakAtMs: peak.atMs,
+      perReplicaMilli: carries.milli,
+      perReplicaFrom: carries.from,
+    });
+  }
+  const known = needs.filter((need) => need !== null);
+  if (known.length === 0) {
+    return { kind: 'unknown', reason: 'NoData', message: 'no metric has a forecast' };
+  }
+  return {
+    kind: 'known',
+    replicas: Math.max(...known.map(({ replicas }) => replicas)),
+    metrics: needs,
+    model: forecast.model,
+    coverage: forecast.coverage,
+    lowConfidence: forecast.lowConfidence ?? false,
+  };
+}
