@@ -1,0 +1,2 @@
+/** jest globalTeardown */
+export { stopSharedCluster as default } from './shared-cluster.ts';
