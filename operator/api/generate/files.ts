@@ -12,7 +12,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   const crdFile = `${GROUP}_${PREDICTIVE_SCALER.plural}.yaml`;
   return new Map([
     [`crds/${crdFile}`, crd],
-    [`charts/foresail/crds/${crdFile}`, crd],
+    [`charts/foresail/files/crds/${crdFile}`, crd],
     [`docs/reference/${PREDICTIVE_SCALER.singular}.md`, predictiveScalerReference()],
   ]);
 }
