@@ -41,8 +41,9 @@ func makePKI(dir string, servingNames []string) error {
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	serving := &x509.Certificate{
-		Subject:     pkix.Name{CommonName: "localhost"},
-		DNSNames:    append([]string{"localhost"}, servingNames...),
+		Subject: pkix.Name{CommonName: "localhost"},
+		// The wildcard: Services of any name in the namespace that e2e code uses for them.
+		DNSNames:    append([]string{"localhost", "*.foresail-e2e.svc"}, servingNames...),
 		IPAddresses: local,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
