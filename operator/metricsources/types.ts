@@ -3,10 +3,8 @@
  * side does (refuses, drips, answers HTML, lies about the time), the caller gets a number or a reason, and the
  * compiler asks him what to do with the reason.
  */
+import type { MetricSpec, MetricType } from '../api/predictivescaler/metrics.ts';
 import type { LoadSeries, MetricReading, Observation, UnknownReason } from '../observation.ts';
-import type { MetricSpec } from './metric-spec.ts';
-
-export type { MetricSpec } from './metric-spec.ts';
 
 /** What is asked. Equal requests are one request: many scalers in a namespace may share a metric. */
 export interface MetricRequest {
@@ -63,7 +61,7 @@ export interface KindResolver {
 /** One finished read or back-fill, for the operator's own metrics. No field has unbounded values. */
 export interface ReadEvent {
   readonly operation: 'read' | 'backfill';
-  readonly source: MetricSpec['type'];
+  readonly source: MetricType;
   /** The admin's name of the Prometheus server; '' for the metrics APIs. */
   readonly server: string;
   readonly outcome: 'value' | UnknownReason;

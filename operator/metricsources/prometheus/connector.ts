@@ -1,0 +1,92 @@
+/**
+ * Opens connections to metric servers, and only to addresses that the admin's list allows. Checked three times: an
+ * address in the URL before anything is sent, every address that DNS returns (each time, so that a name which turns
+ * its answer round later is caught), and the peer of the socket once it stands.
+ */
+import { type LookupAddress, lookup as systemLookup } from 'node:dns';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
+import { buildConnector } from 'undici';
+import { ReadError } from '../read-error.ts';
+import { type AddressClass, type Endpoint, refusedBecause } from './address.ts';
+
+export interface AddressGuard {
+  readonly allowed: ReadonlySet<AddressClass>;
+  /** Where the Kubernetes API server listens (its Service and its endpoints). */
+  readonly apiServers: () => readonly Endpoint[];
+}
+
+export type ResolveHost = (
+  host: string,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
+export const resolveHost: ResolveHost = (host, callback) =>
+  systemLookup(host, { all: true, order: 'verbatim' }, callback);
+
+export interface TlsOptions {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+}
+
+/** `port` is the server's: the API server is told apart from its neighbours on the same host by it. */
+export function guardedConnector(
+  guard: AddressGuard,
+  port: number,
+  tls: TlsOptions,
+  connectTimeoutMs: number,
+  resolve: ResolveHost = resolveHost,
+): buildConnector.connector {
+  const refusal = (address: string): ReadError | undefined => {
+    const why = refusedBecause({ address, port }, guard.allowed, guard.apiServers());
+    if (why === undefined) return undefined;
+    return new ReadError('NotAllowed', `the server's address ${address} is refused: it is ${why}`);
+  };
+
+  const lookup: LookupFunction = (host, options, callback) => {
+    resolve(host, (error, addresses) => {
+      if (error !== null) {
+        callback(error, []);
+        return;
+      }
+      const open = addresses.filter(({ address }) => refusal(address) === undefined);
+      const [first] = open;
+      if (first === undefined) {
+        const refused = addresses[0] && refusal(addresses[0].address);
+        callback(refused ?? new ReadError('Unreachable', 'the name of the server has no address'), []);
+      } else if (options.all === true) callback(null, open);
+      else callback(null, first.address, first.family);
+    });
+  };
+
+  const connect = buildConnector({
+    ...tls,
+    timeout: connectTimeoutMs,
+    allowH2: false,
+    lookup,
+  } as buildConnector.BuildOptions);
+
+  return (options, callback) => {
+    const host = options.hostname.replace(/^\[|\]$/g, '');
+    const early = isIP(host) === 0 ? undefined : refusal(host);
+    if (early !== undefined) {
+      callback(early, null);
+      return;
+    }
+    connect(options, (...result) => {
+      const [error, socket] = result;
+      if (error !== null) {
+        callback(error, null);
+        return;
+      }
+      const late = refusal((socket as Socket).remoteAddress ?? '');
+      if (late === undefined) {
+        callback(null, socket);
+        return;
+      }
+      socket.destroy();
+      callback(late, null);
+    });
+  };
+}

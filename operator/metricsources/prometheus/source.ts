@@ -1,0 +1,113 @@
+/** Reads a Prometheus metric: one instant query, its answer checked, several series summed. */
+import type { Clock } from '../../clock.ts';
+import { type Known, known, type TotalReading } from '../../observation.ts';
+import { ReadError } from '../read-error.ts';
+import { RecentMap } from '../recent-map.ts';
+import type { LabelMatcher } from '../promql/enforce.ts';
+import { scopeQuery, type ScopedQuery } from './access.ts';
+import { type Answer, largestLoad, parseAnswer, toMilli, unusable } from './answer.ts';
+import { FlatLine, freshnessQuery, newestSample } from './freshness.ts';
+import type { ServerClient } from './server.ts';
+
+/** What a metric's earlier reads left behind. */
+interface Memory {
+  newestSampleMs: number | undefined;
+  readonly flatLine: FlatLine;
+}
+
+export class PrometheusSource {
+  readonly #server: ServerClient;
+  readonly #clock: Clock;
+  readonly #memory = new RecentMap<Memory>(20_000);
+
+  constructor(server: ServerClient, clock: Clock) {
+    this.#server = server;
+    this.#clock = clock;
+  }
+
+  /** Rejects with a ReadError, or with the signal's reason. */
+  async read(namespace: string, query: string, signal: AbortSignal): Promise<Known<TotalReading>> {
+    const scoped = scopeQuery(this.#server.entry, namespace, query);
+    const answer = await this.#instant(namespace, scoped.text, signal);
+    const { value, atMs, series } = total(answer);
+    this.#checkTime(atMs, 'the answer');
+    const key = `${namespace} ${scoped.text}`;
+    const memory = this.#memory.get(key) ?? { newestSampleMs: undefined, flatLine: new FlatLine() };
+    this.#memory.set(key, memory);
+    const newestSampleMs = await this.#freshness(namespace, scoped, atMs, memory, signal);
+    const { flatLineLimit } = this.#server.entry;
+    const flatMs = memory.flatLine.ageMs(value, this.#clock.now());
+    if (flatLineLimit > 0 && flatMs >= flatLineLimit)
+      throw new ReadError('Stale', `the value has not moved for ${Math.floor(flatMs / 3_600_000)} h`);
+    const newest = newestSampleMs === undefined ? {} : { newestSampleAt: newestSampleMs };
+    return known({ form: 'total', milli: toMilli(value), series, ...newest }, atMs);
+  }
+
+  async #instant(namespace: string, query: string, signal: AbortSignal): Promise<Answer> {
+    const text = await this.#server.ask(
+      { path: '/api/v1/query', params: { query }, namespace, lane: 'live' },
+      signal,
+    );
+    return parseAnswer(text);
+  }
+
+  #checkTime(atMs: number, what: string): void {
+    const { maxSampleAge, maxClockSkew } = this.#server.entry;
+    const ageMs = this.#clock.now() - atMs;
+    if (ageMs > maxSampleAge)
+      throw new ReadError('Stale', `${what} is ${seconds(ageMs)} old, more than ${seconds(maxSampleAge)}`);
+    if (-ageMs > maxClockSkew)
+      throw new ReadError('FromTheFuture', `${what} is ${seconds(-ageMs)} ahead of our clock`);
+  }
+
+  async #freshness(
+    namespace: string,
+    { parsed }: ScopedQuery,
+    atMs: number,
+    memory: Memory,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const { freshnessProbe, maxSampleAge, enforcedNamespaceLabel: label } = this.#server.entry;
+    if (!freshnessProbe || parsed === undefined) return undefined;
+    const matcher: LabelMatcher | undefined = label === undefined ? undefined : { label, value: namespace };
+    const probe = freshnessQuery(parsed, maxSampleAge, matcher);
+    if (probe === undefined) return undefined;
+    const lastMs = memory.newestSampleMs;
+    if (lastMs !== undefined && atMs - lastMs <= maxSampleAge / 2) return lastMs;
+    let newestMs: number | undefined;
+    try {
+      newestMs = newestSample(parsed, await this.#instant(namespace, probe, signal));
+    } catch (error) {
+      // The value itself did arrive. While the last sample that was seen is young enough it stays good.
+      const good = lastMs !== undefined && this.#clock.now() - lastMs <= maxSampleAge;
+      if (good && error instanceof ReadError && error.reason !== 'Stale') return lastMs;
+      throw error;
+    }
+    memory.newestSampleMs = newestMs;
+    if (newestMs !== undefined) this.#checkTime(newestMs, 'the newest sample behind the value');
+    return newestMs;
+  }
+}
+
+/** One number from an instant answer. Throws NoData and NotANumber. */
+export function total(answer: Answer): { value: number; atMs: number; series: number } {
+  if (answer.type === 'matrix')
+    throw new ReadError('BadQuery', 'the query gives a range of samples; it must give one number');
+  if (answer.series.length === 0) throw new ReadError('NoData', 'the query matches no series');
+  let value = 0;
+  let atMs = Infinity;
+  for (const { samples } of answer.series) {
+    const [sample] = samples;
+    if (sample === undefined) throw new ReadError('BadAnswer', 'the answer has a series without a value');
+    const why = unusable(sample.value);
+    if (why !== undefined) throw new ReadError('NotANumber', `the value is ${why}`);
+    value += sample.value;
+    atMs = Math.min(atMs, sample.atMs);
+  }
+  if (value > largestLoad) throw new ReadError('NotANumber', `the sum is larger than ${largestLoad}`);
+  return { value, atMs, series: answer.series.length };
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}
