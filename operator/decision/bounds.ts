@@ -10,35 +10,32 @@ export interface Bounds {
 }
 
 /**
- * Of several schedules the narrowest bounds count. Where a lower bound meets an upper one below it, the lower bound
- * wins: too many replicas cost money, too few cost users. Never outside the spec's own bounds.
+ * Of several schedules the highest of each bound counts: too many replicas cost money, too few cost users. For the
+ * same reason the lower bound wins where it meets an upper one below it. Never outside the spec's own bounds.
  */
 export function boundsInForce(
   spec: Pick<DecisionSpec, 'minReplicas' | 'maxReplicas'>,
   schedules: readonly ActiveSchedule[],
 ): Bounds {
-  let min = spec.minReplicas;
-  let max = spec.maxReplicas;
-  let minFrom: string | undefined;
-  let maxFrom: string | undefined;
-  for (const { name, minReplicas, maxReplicas } of schedules) {
-    if (minReplicas !== undefined && minReplicas > min) {
-      min = Math.min(minReplicas, spec.maxReplicas);
-      minFrom = name;
-    }
-    if (maxReplicas !== undefined && maxReplicas < max) {
-      max = Math.max(maxReplicas, spec.minReplicas);
-      maxFrom = name;
-    }
-  }
-  if (max < min) {
-    max = min;
-    maxFrom = minFrom;
-  }
+  const lower = highest(schedules, 'minReplicas');
+  const upper = highest(schedules, 'maxReplicas');
+  const min = Math.min(Math.max(spec.minReplicas, lower?.replicas ?? 0), spec.maxReplicas);
+  const max = Math.max(Math.min(spec.maxReplicas, upper?.replicas ?? spec.maxReplicas), min);
   return {
     min,
     max,
-    ...(minFrom === undefined ? {} : { minFrom }),
-    ...(maxFrom === undefined ? {} : { maxFrom }),
+    ...(lower !== undefined && min > spec.minReplicas ? { minFrom: lower.name } : {}),
+    ...(upper !== undefined && max < spec.maxReplicas ? { maxFrom: upper.name } : {}),
   };
+}
+
+function highest(schedules: readonly ActiveSchedule[], bound: 'minReplicas' | 'maxReplicas') {
+  let found: { readonly name: string; readonly replicas: number } | undefined;
+  for (const schedule of schedules) {
+    const replicas = schedule[bound];
+    if (replicas !== undefined && (found === undefined || replicas > found.replicas)) {
+      found = { name: schedule.name, replicas };
+    }
+  }
+  return found;
 }

@@ -2,7 +2,7 @@
  * What a scaler remembers between decisions: recommendations for stabilisation, scale events for rate limits. Plain
  * data that can be checkpointed; every function returns a new one.
  */
-import { defaultedBehavior, longestPeriodMs } from './behavior/defaults.ts';
+import { longestPeriodMs } from './behavior/policies.ts';
 import type { DecisionMemory, DecisionSpec, ReactiveTuning, Recommendation, ScaleEvent } from './types.ts';
 
 /**
@@ -42,13 +42,12 @@ export function recordHold(
   tuning: ReactiveTuning,
   nowMs: number,
 ): DecisionMemory {
-  const { scaleUp, scaleDown } = defaultedBehavior(behavior ?? {}, tuning);
-  const windows = [
-    tuning.downscaleStabilizationMs,
-    scaleUp.stabilizationWindowMs,
-    scaleDown.stabilizationWindowMs,
-  ];
-  return recordRecommendation(memory, current, nowMs, Math.max(...windows));
+  const windowMs =
+    behavior === undefined
+      ? tuning.downscaleStabilizationMs
+      : 1000 *
+        Math.max(behavior.scaleUp.stabilizationWindowSeconds, behavior.scaleDown.stabilizationWindowSeconds);
+  return recordRecommendation(memory, current, nowMs, windowMs);
 }
 
 /**
@@ -57,14 +56,12 @@ export function recordHold(
  */
 export function recordScale(
   memory: DecisionMemory,
-  spec: Pick<DecisionSpec, 'behavior'>,
-  tuning: ReactiveTuning,
+  { behavior }: Pick<DecisionSpec, 'behavior'>,
   from: number,
   to: number,
   nowMs: number,
 ): DecisionMemory {
-  if (spec.behavior === undefined || from === to) return memory;
-  const behavior = defaultedBehavior(spec.behavior, tuning);
+  if (behavior === undefined || from === to) return memory;
   if (to > from) {
     const events = storeEvent(memory.scaleUps, to - from, nowMs, longestPeriodMs(behavior.scaleUp));
     return { ...memory, scaleUps: events };

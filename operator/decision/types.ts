@@ -44,18 +44,18 @@ export interface ScalingPolicyPlan {
   readonly periodSeconds: number;
 }
 
-/** One direction of `behavior`; an absent field takes HPA's default. */
+/** One direction of `behavior`, completed by HPA's defaults. */
 export interface ScalingRulesPlan {
-  readonly stabilizationWindowSeconds?: number;
-  readonly selectPolicy?: 'Max' | 'Min' | 'Disabled';
-  readonly policies?: readonly ScalingPolicyPlan[];
-  /** A fraction: 0.1 is 10 %. */
+  readonly stabilizationWindowSeconds: number;
+  readonly selectPolicy: 'Max' | 'Min' | 'Disabled';
+  readonly policies: readonly ScalingPolicyPlan[];
+  /** A fraction: 0.1 is 10 %. Absent is the operator's own. */
   readonly tolerance?: number;
 }
 
 export interface BehaviorPlan {
-  readonly scaleUp?: ScalingRulesPlan;
-  readonly scaleDown?: ScalingRulesPlan;
+  readonly scaleUp: ScalingRulesPlan;
+  readonly scaleDown: ScalingRulesPlan;
 }
 
 export interface FallbackPlan {

@@ -6,7 +6,6 @@
 import { ableToScale, scalingLimited } from '../conditions.ts';
 import { recordRecommendation } from '../memory.ts';
 import type { BehaviorPlan, BoundBy, ConditionPlan, DecisionMemory, ReactiveTuning } from '../types.ts';
-import { defaultedBehavior, type FullBehavior } from './defaults.ts';
 import { downLimit, upLimit } from './policies.ts';
 
 export interface NormaliseInput {
@@ -33,9 +32,7 @@ export interface Normalised {
 }
 
 export function normalise(input: NormaliseInput): Normalised {
-  return input.behavior === undefined
-    ? withoutBehavior(input)
-    : withBehavior(input, defaultedBehavior(input.behavior, input.tuning));
+  return input.behavior === undefined ? withoutBehavior(input) : withBehavior(input, input.behavior);
 }
 
 function withoutBehavior(input: NormaliseInput): Normalised {
@@ -66,10 +63,10 @@ function withoutBehavior(input: NormaliseInput): Normalised {
   );
 }
 
-function withBehavior(input: NormaliseInput, behavior: FullBehavior): Normalised {
+function withBehavior(input: NormaliseInput, behavior: BehaviorPlan): Normalised {
   const { currentReplicas, wanted, minReplicas, maxReplicas, memory, nowMs } = input;
-  const upWindowMs = behavior.scaleUp.stabilizationWindowMs;
-  const downWindowMs = behavior.scaleDown.stabilizationWindowMs;
+  const upWindowMs = behavior.scaleUp.stabilizationWindowSeconds * 1000;
+  const downWindowMs = behavior.scaleDown.stabilizationWindowSeconds * 1000;
   let lowest = wanted;
   let highest = wanted;
   for (const { replicas, atMs } of memory.recommendations) {

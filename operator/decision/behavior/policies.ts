@@ -2,8 +2,7 @@
  * The rate limits of `behavior`. A policy counts from the replicas at the start of its period, which are the present
  * ones less what was added and plus what was removed since, in both directions.
  */
-import type { ScaleEvent, ScalingPolicyPlan } from '../types.ts';
-import type { FullRules } from './defaults.ts';
+import type { ScaleEvent, ScalingPolicyPlan, ScalingRulesPlan } from '../types.ts';
 
 export interface ScaleEvents {
   readonly scaleUps: readonly ScaleEvent[];
@@ -11,7 +10,12 @@ export interface ScaleEvents {
 }
 
 /** The most replicas that may run now; may lie below `current` when the budget is overspent. */
-export function upLimit(current: number, events: ScaleEvents, rules: FullRules, nowMs: number): number {
+export function upLimit(
+  current: number,
+  events: ScaleEvents,
+  rules: ScalingRulesPlan,
+  nowMs: number,
+): number {
   if (rules.selectPolicy === 'Disabled') return current;
   const limits = rules.policies.map((policy) => {
     const start = periodStart(current, events, policy, nowMs);
@@ -22,7 +26,12 @@ export function upLimit(current: number, events: ScaleEvents, rules: FullRules, 
 }
 
 /** The fewest replicas that must stay now; may lie above `current`. */
-export function downLimit(current: number, events: ScaleEvents, rules: FullRules, nowMs: number): number {
+export function downLimit(
+  current: number,
+  events: ScaleEvents,
+  rules: ScalingRulesPlan,
+  nowMs: number,
+): number {
   if (rules.selectPolicy === 'Disabled') return current;
   const limits = rules.policies.map((policy) => {
     const start = periodStart(current, events, policy, nowMs);
@@ -43,4 +52,9 @@ function periodStart(
 
 function changeSince(events: readonly ScaleEvent[], cutoff: number): number {
   return events.reduce((sum, { change, atMs }) => (atMs > cutoff ? sum + change : sum), 0);
+}
+
+/** How long a scale event can matter to the policies of its own direction. */
+export function longestPeriodMs({ policies }: ScalingRulesPlan): number {
+  return policies.reduce((longest, { periodSeconds }) => Math.max(longest, periodSeconds * 1000), 0);
 }
