@@ -51,7 +51,8 @@ function send(
   options: RequestOptions,
   signal: AbortSignal | undefined,
 ): Promise<{ status: number; text: string }> {
-  const type = options.contentType ?? (method === 'PATCH' ? 'application/merge-patch+json' : 'application/json');
+  const type =
+    options.contentType ?? (method === 'PATCH' ? 'application/merge-patch+json' : 'application/json');
   return new Promise((resolve, reject) => {
     const req = httpsRequest(
       new URL(path, cluster.url),

@@ -24,7 +24,11 @@ export async function ensureBinaries(tools: readonly Tool[], signal?: AbortSigna
     child.once('close', resolve);
   });
   if (code !== 0) {
-    throw new ForesailError('E2E_BUILD_FAILED', 'terminal', 'the cluster programs could not be built (reason above)');
+    throw new ForesailError(
+      'E2E_BUILD_FAILED',
+      'terminal',
+      'the cluster programs could not be built (reason above)',
+    );
   }
   const binaries = new Map<string, string>();
   for (const line of stdout.split('\n')) {
@@ -36,6 +40,7 @@ export async function ensureBinaries(tools: readonly Tool[], signal?: AbortSigna
 
 export function binary(binaries: Binaries, name: string): string {
   const path = binaries.get(name);
-  if (path === undefined) throw new ForesailError('E2E_NO_BINARY', 'terminal', `build.sh did not name ${name}`);
+  if (path === undefined)
+    throw new ForesailError('E2E_NO_BINARY', 'terminal', `build.sh did not name ${name}`);
   return path;
 }

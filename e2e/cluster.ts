@@ -3,7 +3,9 @@
  * HPA controller), scheduler, fake nodes, and Prometheus when asked for. It lives as long as this process.
  */
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ForesailError } from '../operator/errors.ts';
 import { type Binaries, binary, ensureBinaries, type Tool } from './binaries.ts';
 import { type ClusterEvent, type Control, control, type ProcessName, type Signal } from './control.ts';
@@ -102,6 +104,8 @@ export interface Cluster extends ClusterFacts, AsyncDisposable {
   pids(): Promise<Record<ProcessName, number>>;
   /** Ends every process and removes the run folder. */
   stop(): Promise<void>;
+  /** Resolves when the supervisor has ended, whoever asked for it. */
+  readonly ended: Promise<void>;
 }
 
 /** The ready event as the supervisor writes it, also found in RUNDIR/cluster.json. */
@@ -165,17 +169,22 @@ async function launch(options: ClusterOptions, mode: { detached: boolean }, sign
   const tools = prometheus ? [...DEFAULT_TOOLS, 'prometheus' as const] : DEFAULT_TOOLS;
   const folder = await makeRunFolder(options.binaries ?? (await ensureBinaries(tools, signal)));
   if (folder.user && prometheus?.dataDir) await giveTo(folder.user, prometheus.dataDir);
+  // A daemon must not hold the terminal or the pipe of the command that started it.
+  const stderr = mode.detached
+    ? openSync(join(folder.dir, 'supervisor.log'), 'a', 0o600)
+    : ('inherit' as const);
   const child = spawn(binary(folder.binaries, 'foresail-cluster'), ['--dir', folder.dir], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', stderr],
     cwd: '/',
     env: { PATH: process.env['PATH'] },
     detached: mode.detached,
     ...userOf(folder.user),
   });
+  if (typeof stderr === 'number') closeSync(stderr);
   const conversation = control<ReadyEvent>(child, options.onEvent ?? (() => undefined));
   const config = supervisorConfig(options, prometheus, folder.binaries, mode.detached);
-  child.stdin.write(`${JSON.stringify(config)}\n`);
-  if (mode.detached) child.stdin.end();
+  child.stdin?.write(`${JSON.stringify(config)}\n`);
+  if (mode.detached) child.stdin?.end();
   return { conversation, child, dir: folder.dir };
 }
 
@@ -259,7 +268,7 @@ function handles(conversation: Control<ReadyEvent>, facts: ClusterFacts, keep: b
       pid: async () => (await pids())[name],
     };
   };
-  return { process: handle, pids, stop, [Symbol.asyncDispose]: stop };
+  return { process: handle, pids, stop, ended: conversation.ended, [Symbol.asyncDispose]: stop };
 }
 
 function abortable<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {

@@ -78,7 +78,8 @@ export function control<Facts>(child: ChildProcess, onEvent: (event: ClusterEven
         else waiter?.reject(failed(message.error));
         return;
       }
-      default:
+      case 'started':
+      case 'exited':
         onEvent(message);
     }
   };
@@ -92,7 +93,9 @@ export function control<Facts>(child: ChildProcess, onEvent: (event: ClusterEven
     ended.resolve();
   };
   child.once('error', end);
-  child.once('close', (code, signal) => end(failed(`the supervisor has ended (${signal ?? `exit code ${code}`})`)));
+  child.once('close', (code, signal) =>
+    end(failed(`the supervisor has ended (${signal ?? `exit code ${code}`})`)),
+  );
 
   return {
     ready: ready.promise,

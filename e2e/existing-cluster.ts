@@ -3,10 +3,11 @@
  * envtest has it. KUBECONFIG alone is not enough: tests make, break and delete things, and most people's
  * KUBECONFIG names a cluster they love.
  */
-import { KubeConfig } from '@kubernetes/client-node';
-import { readFile, writeFile, mkdtemp } from 'node:fs/promises';
+
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
 import { ForesailError } from '../operator/errors.ts';
 import type { ClusterFacts } from './cluster.ts';
 
@@ -19,7 +20,8 @@ export async function existingCluster(env: NodeJS.ProcessEnv): Promise<ClusterFa
   const server = config.getCurrentCluster();
   const token = config.getCurrentUser()?.token;
   if (!server) throw missing(`${path} has no current cluster`);
-  if (!token) throw missing(`the current user of ${path} has no bearer token (kubectl create token makes one)`);
+  if (!token)
+    throw missing(`the current user of ${path} has no bearer token (kubectl create token makes one)`);
   const caData = server.caData
     ? Buffer.from(server.caData, 'base64').toString('utf8')
     : await readFile(server.caFile ?? '', 'utf8').catch(() => '');

@@ -22,7 +22,8 @@ export function kubectl(
       [`--kubeconfig=${options.kubeconfigPath ?? cluster.kubeconfigPath}`, ...args],
       { maxBuffer: 64 << 20, ...(signal ? { signal } : {}) },
       (error, stdout, stderr) => {
-        if (error) reject(new Error(`kubectl ${args.join(' ')}: ${stderr.trim() || error.message}`, { cause: error }));
+        if (error)
+          reject(new Error(`kubectl ${args.join(' ')}: ${stderr.trim() || error.message}`, { cause: error }));
         else resolve(stdout);
       },
     );

@@ -32,11 +32,19 @@ export function deployment(namespace: string, name: string, options: WorkloadOpt
 }
 
 export interface PodStatus {
-  readonly metadata: { readonly name: string; readonly creationTimestamp: string; readonly labels: Record<string, string> };
+  readonly metadata: {
+    readonly name: string;
+    readonly creationTimestamp: string;
+    readonly labels: Record<string, string>;
+  };
   readonly spec: { readonly containers: readonly { readonly name: string }[] };
   readonly status: {
     readonly phase: string;
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly lastTransitionTime: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly lastTransitionTime: string;
+    }[];
   };
 }
 

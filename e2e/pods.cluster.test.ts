@@ -56,7 +56,9 @@ describe('a pod of a Deployment', () => {
   test('stays Pending as long as pending-for says', async () => {
     await create('pending', { 'foresail.io/pending-for': '60m' });
     await eventually('scheduled', async () =>
-      (await pods('pending'))[0]?.status.conditions?.some(({ type, status }) => type === 'PodScheduled' && status === 'True'),
+      (await pods('pending'))[0]?.status.conditions?.some(
+        ({ type, status }) => type === 'PodScheduled' && status === 'True',
+      ),
     );
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect((await pods('pending')).map(({ status }) => status.phase)).toEqual(['Pending']);
@@ -83,7 +85,10 @@ describe('a pod of a Deployment', () => {
   });
 
   test('can be kubectl-ed', async () => {
-    const version = JSON.parse(await kubectl(cluster, ['version', '-o', 'json'])) as Record<string, { gitVersion: string }>;
+    const version = JSON.parse(await kubectl(cluster, ['version', '-o', 'json'])) as Record<
+      string,
+      { gitVersion: string }
+    >;
     expect(version['serverVersion']?.gitVersion).toBe('v1.36.3');
     expect(version['clientVersion']?.gitVersion).toBe('v1.36.3');
   });

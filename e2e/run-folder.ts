@@ -55,7 +55,10 @@ async function removeStale(root: string): Promise<void> {
   for (const name of names) {
     const dir = join(root, name);
     try {
-      const state = JSON.parse(await readFile(join(dir, 'supervisor.json'), 'utf8')) as { pid: number; keep: boolean };
+      const state = JSON.parse(await readFile(join(dir, 'supervisor.json'), 'utf8')) as {
+        pid: number;
+        keep: boolean;
+      };
       if (!state.keep && !(await runsIn(state.pid, dir))) await rm(dir, { recursive: true, force: true });
     } catch {
       // Just being made, or not ours to read.

@@ -21,8 +21,8 @@ export default async function setup(): Promise<void> {
     return;
   }
   try {
-    const { process: _, pids: __, stop: ___, ...facts } = (running.foresailTestCluster = await startCluster());
-    process.env[VARIABLE] = JSON.stringify(facts);
+    running.foresailTestCluster = await startCluster();
+    process.env[VARIABLE] = JSON.stringify(running.foresailTestCluster); // the facts; handles are functions
   } catch (error) {
     throw new Error(`the cluster of the tests did not start: ${messageOf(error)}`, { cause: error });
   }
@@ -46,7 +46,10 @@ export interface Namespace extends AsyncDisposable {
 }
 
 /** A namespace of its own for a test, usable at once: its default service account exists. */
-export async function makeNamespace(prefix = 'test', cluster: ClusterFacts = sharedCluster()): Promise<Namespace> {
+export async function makeNamespace(
+  prefix = 'test',
+  cluster: ClusterFacts = sharedCluster(),
+): Promise<Namespace> {
   const name = `${prefix}-${randomBytes(4).toString('hex')}`;
   await request(cluster, 'POST', '/api/v1/namespaces', {
     apiVersion: 'v1',

@@ -72,13 +72,16 @@ function customMetric(
     windowSeconds: at.windowSeconds,
     value,
   });
-  const values = (items: readonly object[]) => list('MetricValueList', `custom.metrics.k8s.io/${version}`, items);
+  const values = (items: readonly object[]) =>
+    list('MetricValueList', `custom.metrics.k8s.io/${version}`, items);
 
   const [resource = '', name = '', metric = ''] = parts;
   if (parts.length === 3 && resource === 'pods' && name === '*') {
     const measured = state.podMetrics(namespace, metric, query.get('labelSelector') ?? '', metricSelector);
     return values(
-      measured.map((pod) => item({ kind: 'Pod', apiVersion: 'v1', namespace, name: pod.name }, metric, pod.value)),
+      measured.map((pod) =>
+        item({ kind: 'Pod', apiVersion: 'v1', namespace, name: pod.name }, metric, pod.value),
+      ),
     );
   }
   // The namespace's own metrics have a path of their own: …/namespaces/NS/metrics/METRIC.
@@ -89,7 +92,9 @@ function customMetric(
     : state.objectMetric(namespace, resource, name, metric, metricSelector);
   if (!found) return { status: 404, body: notFound(`${resource}/${name} has no such metric`) };
   const { kind, apiVersion, name: object } = found.reference;
-  return values([item({ kind, apiVersion, namespace, name: object }, ofNamespace ? name : metric, found.value)]);
+  return values([
+    item({ kind, apiVersion, namespace, name: object }, ofNamespace ? name : metric, found.value),
+  ]);
 }
 
 function list(kind: string, apiVersion: string, items: readonly object[]): Answer {
@@ -101,7 +106,15 @@ function ok(body: unknown): Answer {
 }
 
 function notFound(message: string) {
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason: 'NotFound', code: 404 };
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    reason: 'NotFound',
+    code: 404,
+  };
 }
 
 /** Group and version → the resources it lists. Names of metrics are not listed: no client here looks them up. */

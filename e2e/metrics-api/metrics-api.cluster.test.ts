@@ -58,7 +58,9 @@ async function workload(name: string, metric: object): Promise<string> {
       minReplicas: 1,
       maxReplicas: 20,
       metrics: [metric],
-      behavior: { scaleUp: { stabilizationWindowSeconds: 0, policies: [{ type: 'Pods', value: 20, periodSeconds: 1 }] } },
+      behavior: {
+        scaleUp: { stabilizationWindowSeconds: 0, policies: [{ type: 'Pods', value: 20, periodSeconds: 1 }] },
+      },
     },
   });
   return pod.metadata.name;
@@ -77,7 +79,11 @@ interface Hpa {
 }
 
 async function hpa(name: string): Promise<Hpa> {
-  return request<Hpa>(cluster, 'GET', `/apis/autoscaling/v2/namespaces/${namespace}/horizontalpodautoscalers/${name}`);
+  return request<Hpa>(
+    cluster,
+    'GET',
+    `/apis/autoscaling/v2/namespaces/${namespace}/horizontalpodautoscalers/${name}`,
+  );
 }
 
 /** The replicas in the Deployment's spec, which the HPA writes. */
@@ -101,7 +107,10 @@ async function becomes(name: string, expected: number): Promise<void> {
 describe('the real HPA follows', () => {
   test('External, AverageValue: 100 in all, 50 for each', async () => {
     const metric = { name: 'queue', selector: { matchLabels: { q: 'a' } } };
-    await workload('external', { type: 'External', external: { metric, target: { type: 'AverageValue', averageValue: '50' } } });
+    await workload('external', {
+      type: 'External',
+      external: { metric, target: { type: 'AverageValue', averageValue: '50' } },
+    });
     metrics.state.setExternal(namespace, 'queue', { q: 'b' }, 900);
     metrics.state.setExternal(namespace, 'queue', { q: 'a' }, 100);
     await becomes('external', 2);
@@ -121,7 +130,9 @@ describe('the real HPA follows', () => {
       external: { metric: { name: 'nothing' }, target: { type: 'AverageValue', averageValue: '50' } },
     });
     const condition = await eventually('ScalingActive False', async () =>
-      (await hpa('absent')).status.conditions?.find(({ type, status }) => type === 'ScalingActive' && status === 'False'),
+      (await hpa('absent')).status.conditions?.find(
+        ({ type, status }) => type === 'ScalingActive' && status === 'False',
+      ),
     );
     expect(condition.reason).toBe('FailedGetExternalMetric');
     expect(await replicas('absent')).toBe(1);
@@ -135,13 +146,19 @@ describe('the real HPA follows', () => {
     metrics.state.setPodResource(namespace, pod, 'app', '200m', '10Mi');
     metrics.state.setPodResource(namespace, pod, 'sidecar', 0.1, '10Mi');
     await eventually('3 replicas proposed', async () => (await replicas('resource')) >= 3);
-    expect(metrics.requests().get(`/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`)).toBeGreaterThan(0);
+    expect(
+      metrics.requests().get(`/apis/metrics.k8s.io/v1beta1/namespaces/${namespace}/pods`),
+    ).toBeGreaterThan(0);
   }, 60_000);
 
   test('ContainerResource: the sidecar does not count', async () => {
     const pod = await workload('container', {
       type: 'ContainerResource',
-      containerResource: { name: 'cpu', container: 'app', target: { type: 'Utilization', averageUtilization: 100 } },
+      containerResource: {
+        name: 'cpu',
+        container: 'app',
+        target: { type: 'Utilization', averageUtilization: 100 },
+      },
     });
     metrics.state.setPodResource(namespace, pod, 'sidecar', '900m', '10Mi');
     metrics.state.setPodResource(namespace, pod, 'app', '200m', '10Mi');
@@ -158,7 +175,12 @@ describe('the real HPA follows', () => {
   }, 60_000);
 
   test('Object, Value', async () => {
-    const ingress = { resource: 'ingresses.networking.k8s.io', kind: 'Ingress', apiVersion: 'networking.k8s.io/v1', name: 'door' };
+    const ingress = {
+      resource: 'ingresses.networking.k8s.io',
+      kind: 'Ingress',
+      apiVersion: 'networking.k8s.io/v1',
+      name: 'door',
+    };
     metrics.state.setObjectMetric(namespace, ingress, 'hits', 1500);
     await workload('object', {
       type: 'Object',

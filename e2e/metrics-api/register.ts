@@ -12,8 +12,16 @@ const NAMESPACE = 'foresail-e2e';
 const SERVICE = 'metrics-api';
 
 /** One metrics server per cluster: an APIService exists once. Calling it again moves it to the new port. */
-export async function registerMetricsServer(cluster: ClusterFacts, port: number, signal?: AbortSignal): Promise<void> {
-  await apply(cluster, '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
+export async function registerMetricsServer(
+  cluster: ClusterFacts,
+  port: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  await apply(cluster, '/api/v1/namespaces', {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: NAMESPACE },
+  });
   await apply(cluster, `/api/v1/namespaces/${NAMESPACE}/services`, {
     apiVersion: 'v1',
     kind: 'Service',
@@ -52,11 +60,12 @@ export async function unregisterMetricsServer(cluster: ClusterFacts): Promise<vo
   }
 }
 
-async function apply<T extends { metadata: { name: string } }>(
-  cluster: ClusterFacts,
-  collection: string,
-  object: T,
-): Promise<void> {
+interface Named {
+  readonly metadata: { readonly name: string };
+  readonly [field: string]: unknown;
+}
+
+async function apply(cluster: ClusterFacts, collection: string, object: Named): Promise<void> {
   try {
     await request(cluster, 'POST', collection, object);
   } catch (error) {

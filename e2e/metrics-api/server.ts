@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterFacts } from '../cluster.ts';
-import { answer, type Answer } from './answers.ts';
+import { type Answer, answer } from './answers.ts';
 import { MetricsState } from './state.ts';
 
 export interface MetricsServerOptions {

@@ -106,7 +106,9 @@ export class MetricsState {
     const [podMatches, metricMatches] = [parseSelector(selector), parseSelector(metricSelector)];
     return [...(this.#namespaces.get(namespace)?.pods ?? [])].flatMap(([name, pod]) => {
       const measured = pod.metrics.get(metric);
-      return measured && podMatches(pod.labels) && metricMatches(measured.labels) ? [{ name, ...measured }] : [];
+      return measured && podMatches(pod.labels) && metricMatches(measured.labels)
+        ? [{ name, ...measured }]
+        : [];
     });
   }
 
@@ -147,7 +149,7 @@ function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 }
 
 function labelKey(labels: Labels): string {
-  return JSON.stringify(Object.entries(labels).sort());
+  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function quantity(amount: Amount): string {
