@@ -1,0 +1,275 @@
+/**
+ * Makes the asked coverage the realised coverage. Adaptive conformal inference (Gibbs & Candes 2021, arXiv
+ * 2106.00170) per horizon on one-sided scaled residuals:
+ *
+ *   score      s = (y - median) / w,  w = max(q90 - q50, a floor)      the model's own band is the yardstick
+ *   band       upper = median + Q(1 - alpha_t) * w                      Q over the last scores, conformal rank
+ *   feedback   alpha_{t+1} = alpha_t + gamma * (alpha - err_t)          err_t = 1 when y > the upper that was issued
+ *
+ * The model's band knows the state of the load, the scores know how wrong that band is, and alpha_t corrects what
+ * both miss when the load changes. Coverage holds on average over time; inside a burst it can be lower.
+ */
+import { ForesailError } from '../errors.ts';
+import { ANCHORS, betweenAnchors } from './horizons.ts';
+import { Pending } from './pending.ts';
+import { forecastQuantile } from './quantiles.ts';
+import { ScoreWindow } from './score-window.ts';
+import type { Confidence, QuantileForecast } from './types.ts';
+
+/** Scores kept per horizon. 99 are enough for a coverage of 0.99 in theory; more make its rank less jumpy. */
+const SCORES = 320;
+/** Beyond it a score says "far outside" and no more; it keeps one spike from owning the tail. */
+const SCORE_LIMIT = 50;
+/** Floor of the yardstick as a share of the load's level: a band of nothing would make every score infinite. */
+const FLOOR_SHARE = 0.02;
+/** Memory of the level and of the realised coverage, in observations. */
+const LEVEL_MEMORY = 200;
+const COVERAGE_MEMORY = 1000;
+/** alpha_t may fall below zero by this many alpha; there the band is stretched, so feedback never goes deaf. */
+const LOWEST = 3;
+/** How much wider few scores make a band at most. */
+const FEW_STRETCH = 0.5;
+
+interface Issued {
+  readonly median: number;
+  readonly width: number;
+  readonly upper: number;
+}
+
+interface Horizon {
+  alpha: number;
+  readonly scores: ScoreWindow;
+  readonly pending: Pending<Issued>;
+  /** Decayed counts of settled forecasts and of covered ones. */
+  settled: number;
+  covered: number;
+}
+
+export interface CalibrationOptions {
+  /** Step of the load; sets how long a missing value is waited for. */
+  readonly stepMs: number;
+  /** Asked probability that the load stays at or below the upper path, in [0.5, 0.9999]. */
+  readonly coverage: number;
+}
+
+/** What survives a restart. Plain JSON. */
+export interface CalibrationState {
+  readonly coverage: number;
+  readonly level: number;
+  readonly horizons: readonly {
+    readonly alpha: number;
+    readonly settled: number;
+    readonly covered: number;
+    /** Oldest first, rounded to three digits after the point. */
+    readonly scores: readonly number[];
+  }[];
+}
+
+export interface RealisedCoverage {
+  readonly asked: number;
+  /** Share of settled forecasts that held, over about the last 1000; undefined before the first. */
+  readonly realised: number | undefined;
+  readonly settled: number;
+}
+
+export class Calibration {
+  #coverage: number;
+  #horizons: Horizon[];
+  #level = 0;
+
+  /** @throws COVERAGE_INVALID */
+  constructor(options: CalibrationOptions) {
+    this.#coverage = checked(options.coverage);
+    this.#horizons = ANCHORS.map((steps) => ({
+      alpha: 1 - this.#coverage,
+      scores: new ScoreWindow(SCORES),
+      pending: new Pending<Issued>(steps + 16, 10 * options.stepMs),
+      settled: 0,
+      covered: 0,
+    }));
+  }
+
+  get coverage(): number {
+    return this.#coverage;
+  }
+
+  /** Another asked coverage: the scores stay, what was learned about the old one goes. */
+  ask(coverage: number): void {
+    if (coverage === this.#coverage) return;
+    this.#coverage = checked(coverage);
+    for (const horizon of this.#horizons) {
+      horizon.alpha = 1 - coverage;
+      horizon.settled = 0;
+      horizon.covered = 0;
+    }
+  }
+
+  /** Upper load at step `h` (1-based) of a forecast, in the load's unit, not below zero. */
+  upper(forecast: QuantileForecast, h: number): number {
+    const median = forecastQuantile(forecast, h - 1, 0.5);
+    const width = this.#width(forecast, h, median);
+    const own = (forecastQuantile(forecast, h - 1, this.#coverage) - median) / width;
+    const { low, high, share } = betweenAnchors(h);
+    const a = this.#multiplier(this.#horizons[low], own);
+    const b = this.#multiplier(this.#horizons[high], own);
+    return Math.max(median + (a + share * (b - a)) * width, 0);
+  }
+
+  /** How far the band up to step `h` can be trusted: as far as its least known horizon. */
+  confidence(h: number): Confidence {
+    const { high } = betweenAnchors(h);
+    const counts = this.#horizons.slice(0, high + 1).map((horizon) => horizon.scores.count);
+    const least = Math.min(...counts);
+    if (least >= enough(1 - this.#coverage)) return 'Calibrated';
+    return least === 0 ? 'None' : 'Low';
+  }
+
+  /** Notes a forecast that was used, to be settled when its time comes. Only the first of a step counts. */
+  issue(forecast: QuantileForecast): void {
+    this.#horizons.forEach((horizon, i) => {
+      const h = ANCHORS[i] ?? 0;
+      if (h > forecast.horizon) return;
+      const median = forecastQuantile(forecast, h - 1, 0.5);
+      horizon.pending.add(forecast.originMs + h * forecast.stepMs, {
+        median,
+        width: this.#width(forecast, h, median),
+        upper: this.upper(forecast, h),
+      });
+    });
+  }
+
+  /**
+   * Compares what was issued with what came. `read` gives the load of the step that starts at a time (NaN = unknown);
+   * `upToMs` is the start of the newest step that is complete. Returns how many forecasts were settled.
+   */
+  settle(upToMs: number, read: (atMs: number) => number): number {
+    let count = 0;
+    for (const horizon of this.#horizons) {
+      for (const { payload, value } of horizon.pending.settle(upToMs, read)) {
+        this.#learn(horizon, payload, value);
+        count++;
+      }
+    }
+    return count;
+  }
+
+  /** Realised coverage at the horizon nearest to `h` steps. */
+  realised(h: number): RealisedCoverage {
+    const horizon = this.#horizons[betweenAnchors(h).high];
+    const settled = horizon?.settled ?? 0;
+    return {
+      asked: this.#coverage,
+      realised: horizon === undefined || settled === 0 ? undefined : horizon.covered / settled,
+      settled: Math.round(settled),
+    };
+  }
+
+  /** True while alpha_t stands at its lowest at step `h`: the forecast misses more than any band repairs. */
+  pinned(h: number): boolean {
+    const horizon = this.#horizons[betweenAnchors(h).high];
+    return horizon !== undefined && horizon.alpha <= lowest(1 - this.#coverage) * 0.99;
+  }
+
+  toState(): CalibrationState {
+    return {
+      coverage: this.#coverage,
+      level: this.#level,
+      horizons: this.#horizons.map((horizon) => ({
+        alpha: horizon.alpha,
+        settled: horizon.settled,
+        covered: horizon.covered,
+        scores: Array.from(horizon.scores.values(), (score) => Math.round(score * 1000) / 1000),
+      })),
+    };
+  }
+
+  /** @param state what `toState` gave; the asked coverage of `options` wins over the stored one */
+  static fromState(state: CalibrationState, options: CalibrationOptions): Calibration {
+    const calibration = new Calibration({ ...options, coverage: state.coverage });
+    calibration.#level = state.level;
+    state.horizons.slice(0, ANCHORS.length).forEach((stored, i) => {
+      const horizon = calibration.#horizons[i];
+      if (horizon === undefined) return;
+      horizon.alpha = clip(stored.alpha, 1 - state.coverage);
+      horizon.settled = stored.settled;
+      horizon.covered = stored.covered;
+      for (const score of stored.scores.slice(-SCORES)) horizon.scores.push(score);
+    });
+    calibration.ask(options.coverage);
+    return calibration;
+  }
+
+  #learn(horizon: Horizon, issued: Issued, value: number): void {
+    const alpha = 1 - this.#coverage;
+    const missed = value > issued.upper;
+    // A step of alpha per miss: one miss at 0.99 uses up what a hundred hits have earned.
+    const gamma = Math.min(Math.max(alpha, 0.005), 0.03);
+    horizon.alpha = clip(horizon.alpha + gamma * (alpha - (missed ? 1 : 0)), alpha);
+    const score = (value - issued.median) / issued.width;
+    horizon.scores.push(Math.min(Math.max(score, -SCORE_LIMIT), SCORE_LIMIT));
+    const keep = 1 - 1 / COVERAGE_MEMORY;
+    horizon.settled = horizon.settled * keep + 1;
+    horizon.covered = horizon.covered * keep + (missed ? 0 : 1);
+    const weight = this.#level === 0 ? 1 : 1 / LEVEL_MEMORY;
+    this.#level += weight * (Math.abs(value) - this.#level);
+  }
+
+  #width(forecast: QuantileForecast, h: number, median: number): number {
+    const band = forecastQuantile(forecast, h - 1, 0.9) - median;
+    return Math.max(band, FLOOR_SHARE * Math.max(Math.abs(median), this.#level), 1e-9);
+  }
+
+  /** Yardsticks above the median that hold with the asked coverage; `own` is what the model itself says. */
+  #multiplier(horizon: Horizon | undefined, own: number): number {
+    if (horizon === undefined || horizon.scores.count === 0) return own;
+    const alpha = 1 - this.#coverage;
+    const { scores } = horizon;
+    const count = scores.count;
+    const effective = Math.max(horizon.alpha, alpha / 10);
+    const stretch = 1 + Math.max(alpha / 10 - horizon.alpha, 0) / alpha;
+    const needed = enough(alpha);
+    if (count < needed) {
+      const few = 1 + FEW_STRETCH * (1 - count / needed);
+      return Math.max(own, scores.ranked(count), 0) * few * stretch;
+    }
+    const rank = Math.ceil((count + 1) * (1 - effective));
+    const base = rank <= count ? scores.ranked(rank) : beyond(scores, effective);
+    return base >= 0 ? base * stretch : base / stretch;
+  }
+}
+
+/** Scores that a conformal rank at this alpha needs, at least 30. */
+function enough(alpha: number): number {
+  return Math.min(Math.max(Math.ceil(1 / alpha) - 1, 30), SCORES);
+}
+
+/** A level that the sample cannot resolve: an exponential tail fitted to the excesses over its upper tenth. */
+function beyond(scores: ScoreWindow, alpha: number): number {
+  const count = scores.count;
+  const first = Math.ceil(count * 0.9);
+  const threshold = scores.ranked(first);
+  let excess = 0;
+  for (let k = first + 1; k <= count; k++) excess += scores.ranked(k) - threshold;
+  const mean = excess / Math.max(count - first, 1);
+  return Math.max(threshold + mean * Math.log((count - first) / count / alpha), scores.ranked(count));
+}
+
+function lowest(alpha: number): number {
+  return -LOWEST * alpha;
+}
+
+function clip(value: number, alpha: number): number {
+  return Math.min(Math.max(value, lowest(alpha)), Math.max(0.5, alpha));
+}
+
+function checked(coverage: number): number {
+  if (coverage >= 0.5 && coverage <= 0.9999) return coverage;
+  throw new ForesailError(
+    'COVERAGE_INVALID',
+    'terminal',
+    `coverage ${coverage} is not between 0.5 and 0.9999`,
+    {
+      subject: 'spec.forecast.coverage',
+    },
+  );
+}

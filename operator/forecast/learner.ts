@@ -1,0 +1,113 @@
+/**
+ * All that one load has taught us about its forecasts: a calibration per forecaster (each is wrong in its own way)
+ * and the contest between them. The controller calls `settle`, then `issue`, then `upperPath` at every decision.
+ */
+import { Calibration, type CalibrationState, type RealisedCoverage } from './calibration.ts';
+import { Contest, type ContestState } from './contest.ts';
+import type { QuantileForecast, UpperLoadPath } from './types.ts';
+import { type PathWindow, upperLoadPath } from './upper-path.ts';
+
+/** Forecasters that are remembered; the one used longest ago goes first. */
+const REMEMBERED = 4;
+
+export interface LearnerOptions {
+  readonly stepMs: number;
+  readonly coverage: number;
+  /** Id of the forecaster that the scaler should use. */
+  readonly preferred: string;
+}
+
+export interface LearnerState {
+  readonly stepMs: number;
+  readonly calibrations: readonly { readonly by: string; readonly state: CalibrationState }[];
+  readonly contest: ContestState;
+}
+
+export class ForecastLearner {
+  #options: LearnerOptions;
+  /** Most recently used last. */
+  readonly #calibrations = new Map<string, Calibration>();
+  #contest: Contest;
+
+  constructor(options: LearnerOptions) {
+    this.#options = options;
+    this.#contest = new Contest(options.preferred, options);
+  }
+
+  get contest(): Contest {
+    return this.#contest;
+  }
+
+  /** Takes over a changed spec. */
+  ask(coverage: number): void {
+    this.#options = { ...this.#options, coverage };
+    for (const calibration of this.#calibrations.values()) calibration.ask(coverage);
+  }
+
+  /** See Calibration.settle. Call with the newest complete step before issuing the next forecast. */
+  settle(upToMs: number, read: (atMs: number) => number): void {
+    for (const calibration of this.#calibrations.values()) calibration.settle(upToMs, read);
+    this.#contest.settle(upToMs, read);
+  }
+
+  /** A forecast that the decision sees (also in Shadow), made by the forecaster `by`. */
+  issue(by: string, forecast: QuantileForecast): void {
+    this.#of(by).issue(forecast);
+    this.#contest.enter(by, forecast);
+  }
+
+  /** A forecast that only competes. */
+  compete(by: string, forecast: QuantileForecast): void {
+    this.#contest.enter(by, forecast);
+  }
+
+  upperPath(by: string, forecast: QuantileForecast, window: PathWindow): UpperLoadPath | undefined {
+    return upperLoadPath(forecast, this.#of(by), window);
+  }
+
+  /** Asked and realised coverage of a forecaster at the end of the lead window. */
+  realised(by: string, windowMs: number): RealisedCoverage {
+    return this.#of(by).realised(this.#stepsIn(windowMs));
+  }
+
+  /** The forecast misses more than any band repairs (a sign of drift). */
+  pinned(by: string, windowMs: number): boolean {
+    return this.#of(by).pinned(this.#stepsIn(windowMs));
+  }
+
+  toState(): LearnerState {
+    return {
+      stepMs: this.#options.stepMs,
+      calibrations: [...this.#calibrations].map(([by, calibration]) => ({
+        by,
+        state: calibration.toState(),
+      })),
+      contest: this.#contest.toState(),
+    };
+  }
+
+  /** Scores belong to a step; with another step the learner starts anew. */
+  static fromState(state: LearnerState, options: LearnerOptions): ForecastLearner {
+    const learner = new ForecastLearner(options);
+    if (state.stepMs !== options.stepMs) return learner;
+    for (const { by, state: calibration } of state.calibrations.slice(-REMEMBERED)) {
+      learner.#calibrations.set(by, Calibration.fromState(calibration, options));
+    }
+    learner.#contest = Contest.fromState(state.contest, options);
+    return learner;
+  }
+
+  #stepsIn(windowMs: number): number {
+    return Math.max(Math.ceil(windowMs / this.#options.stepMs), 1);
+  }
+
+  #of(by: string): Calibration {
+    const calibration = this.#calibrations.get(by) ?? new Calibration(this.#options);
+    this.#calibrations.delete(by);
+    this.#calibrations.set(by, calibration);
+    if (this.#calibrations.size > REMEMBERED) {
+      this.#calibrations.delete(this.#calibrations.keys().next().value ?? '');
+    }
+    return calibration;
+  }
+}
