@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import onnx
@@ -12,6 +11,7 @@ from onnx import helper
 from torch import Tensor, nn
 
 from . import contract
+from .files import write_atomic
 
 OPSET = 18
 # The newest IR version that the operator's runtime reads is above this one.
@@ -79,13 +79,3 @@ def save(proto: onnx.ModelProto, path: Path) -> str:
         raise ValueError(f"{path.name}: {len(data)} bytes, more than the {contract.MAX_FILE_BYTES} allowed")
     write_atomic(path, data)
     return hashlib.sha256(data).hexdigest()
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
