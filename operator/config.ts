@@ -6,6 +6,8 @@
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import { z } from 'zod';
+import { DEFAULT_FREEZE_CONFIG } from './decision/guards/freeze.ts';
+import { DEFAULT_OUTLIER_CONFIG } from './decision/guards/outlier.ts';
 import { parseDurationMs } from './duration.ts';
 import { ForesailError, messageOf } from './errors.ts';
 import { prometheusServersSchema } from './metricsources/prometheus/config.ts';
@@ -70,17 +72,19 @@ export const operatorConfigSchema = z.strictObject({
     largestStep: z.int().min(1).optional(),
     /** Pods that all scalers together may order per minute. */
     creationsPerMinute: z.int().min(1).optional(),
-    /** Scaling freezes while more than this share of at least `freezeMinTargets` targets has no ready pod. */
-    freezeUnreadyShare: share.default(0.5),
-    freezeMinTargets: z.int().min(1).default(5),
-    outlier: z
-      .strictObject({
-        spikeFactor: z.number().gt(1).default(20),
-        unitFactor: z.number().gt(1).default(500),
-        confirmSamples: z.int().min(1).default(3),
-        unitConfirm: durationMs('10m'),
-      })
-      .prefault({}),
+    /** Everything freezes while too many targets are unready (see decision/guards/freeze.ts). */
+    freeze: section({
+      share: share.default(DEFAULT_FREEZE_CONFIG.share),
+      thawShare: share.default(DEFAULT_FREEZE_CONFIG.thawShare),
+      minTargets: z.int().min(1).default(DEFAULT_FREEZE_CONFIG.minTargets),
+    }),
+    /** One sample that jumps is not believed at once (see decision/guards/outlier.ts). */
+    outlier: section({
+      spikeFactor: z.number().gt(1).default(DEFAULT_OUTLIER_CONFIG.spikeFactor),
+      unitFactor: z.number().gt(1).default(DEFAULT_OUTLIER_CONFIG.unitFactor),
+      confirmSamples: z.int().min(1).default(DEFAULT_OUTLIER_CONFIG.confirmSamples),
+      unitConfirm: durationMs('30m'),
+    }),
   }),
   forecast: section({
     /** Model file; absent: the one in the box. Any file but the box file runs in a child process. */

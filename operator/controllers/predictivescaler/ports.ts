@@ -1,0 +1,54 @@
+/** What the reconciler asks of the rest of the operator, each as narrow as its use. */
+import type { MetricSpec, PredictiveScaler } from '../../api/index.ts';
+import type { ForecastInput, LoadWindow, MetricPlan } from '../../decision/types.ts';
+import type { LeadTime } from '../../forecast/types.ts';
+import type { Observation } from '../../observation.ts';
+import type { ForecastReport, OwnCondition } from './status.ts';
+
+export interface LookRequest {
+  readonly key: string;
+  readonly scaler: PredictiveScaler;
+  readonly metrics: readonly MetricSpec[];
+  readonly plans: readonly MetricPlan[];
+  /** Pod selector of the target, for back-fill. */
+  readonly podSelector: string;
+  /** Absolute load per metric in its own unit; undefined where it is not known. Aligned with `plans`. */
+  readonly loads: readonly (number | undefined)[];
+  /** Load time. */
+  readonly nowMs: number;
+  readonly window: LoadWindow;
+}
+
+export interface Look {
+  readonly forecast: Observation<ForecastInput>;
+  readonly seasonalProfile: ForecastInput | undefined;
+  readonly report: ForecastReport | undefined;
+  readonly condition: OwnCondition;
+  readonly realisedCoverage: number | undefined;
+}
+
+/** The forecasting side: history, model, calibration. */
+export interface Outlook {
+  look(request: LookRequest, signal: AbortSignal): Promise<Look>;
+  forget(key: string, uid: string): void;
+}
+
+/** What was learned about a target itself. */
+export interface TargetLearning {
+  leadTime(uid: string): LeadTime | undefined;
+  /** Learned capacity of one replica per metric, milli; aligned with the metrics. */
+  capacities(uid: string, metrics: number): readonly (number | undefined)[];
+}
+
+/** Breakers that look at the whole fleet. */
+export interface Fleet {
+  /** The administrator's pause, with its reason. */
+  readonly pause: { readonly paused: boolean; readonly reason: string };
+  readonly frozen: boolean;
+  /** Takes in one target's state. */
+  report(key: string, specReplicas: number, readyPods: number): void;
+  forget(key: string): void;
+  /** Pods that may be ordered now; Infinity without a limit. */
+  creationsLeft(): number;
+  spend(creations: number): void;
+}
