@@ -146,9 +146,18 @@ function mergeVariants(union: ZodJsonSchema, path: string): ZodJsonSchema {
     if (tags.length === variants.length) continue;
     const quoted = tags.map((t) => `'${t}'`);
     const is = quoted.length === 1 ? `self.${tag} == ${quoted[0]}` : `self.${tag} in [${quoted.join(', ')}]`;
+    const when = `${tag} is ${tags.join(' or ')}`;
     rules.push({
-      rule: `(${is}) == has(self.${name})`,
-      message: `${name} is required when ${tag} is ${tags.join(' or ')}, and forbidden otherwise`,
+      rule: `!(${is}) || has(self.${name})`,
+      message: `${name} is required when ${when}`,
+      reason: 'FieldValueRequired',
+      fieldPath: `.${name}`,
+    });
+    rules.push({
+      rule: `${is} || !has(self.${name})`,
+      message: `${name} is forbidden unless ${when}`,
+      reason: 'FieldValueForbidden',
+      fieldPath: `.${name}`,
     });
   }
   for (const variant of variants) {

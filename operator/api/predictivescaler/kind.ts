@@ -69,7 +69,7 @@ export interface PredictiveScaler {
  *   up to three, and neither repeats what the field held.
  */
 export function parsePredictiveScaler(object: unknown): PredictiveScaler {
-  const whole = withoutStatus.safeParse(object);
+  const whole = withoutStatus.safeParse(object, { error: requiredText });
   if (!whole.success) throw specInvalid(whole.error);
   const status = predictiveScalerStatusSchema.safeParse((object as { status?: unknown }).status);
   return status.success ? { ...whole.data, status: status.data } : whole.data;
@@ -78,6 +78,11 @@ export function parsePredictiveScaler(object: unknown): PredictiveScaler {
 const withoutStatus = predictiveScalerSchema.omit({ status: true });
 
 const SHOWN_ISSUES = 3;
+
+/** Says "is required" where zod speaks of undefined; leaves every other text alone. */
+function requiredText(issue: { readonly input?: unknown }): string | undefined {
+  return issue.input === undefined ? 'is required' : undefined;
+}
 
 function specInvalid(error: z.ZodError): ForesailError {
   const paths = error.issues.map((issue) => pathText(issue.path));

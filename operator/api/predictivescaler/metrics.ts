@@ -9,6 +9,26 @@ import { int32, positiveQuantity, text } from '../schema/scalars.ts';
 
 const LIST_LIMIT = 64;
 
+const labelRequirement = withRules(
+  z.object({
+    key: text(317).describe('Name of the label.'),
+    operator: z
+      .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
+      .describe('How the label is compared with `values`.'),
+    values: z
+      .array(z.string().max(63))
+      .max(LIST_LIMIT)
+      .optional()
+      .describe('Values for `In` and `NotIn`; none for the others.'),
+  }),
+  {
+    cel: "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+    message: 'values are required for the operators In and NotIn, and forbidden for the others',
+    path: ['values'],
+    holds: ({ operator, values = [] }) => (operator === 'In' || operator === 'NotIn') === values.length > 0,
+  },
+);
+
 const labelSelector = z.object({
   matchLabels: z
     .record(z.string(), z.string().max(63))
@@ -16,19 +36,7 @@ const labelSelector = z.object({
     .optional()
     .describe('Labels that must be equal.'),
   matchExpressions: z
-    .array(
-      z.object({
-        key: text(317).describe('Name of the label.'),
-        operator: z
-          .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
-          .describe('How the label is compared with `values`.'),
-        values: z
-          .array(z.string().max(63))
-          .max(LIST_LIMIT)
-          .optional()
-          .describe('Values for `In` and `NotIn`; none for the others.'),
-      }),
-    )
+    .array(labelRequirement)
     .max(LIST_LIMIT)
     .optional()
     .describe('Label conditions; all must hold.'),
@@ -39,20 +47,27 @@ const metricIdentifier = z.object({
   selector: labelSelector.optional().describe('Narrows the metric down, as the metrics API understands it.'),
 });
 
+// A member of another type is an error, not something to ignore: it would look as if it counted.
+const absent = z.never({ error: 'is forbidden for this type' }).optional();
+
+const ofTarget = { averageUtilization: absent, value: absent, averageValue: absent };
 const utilization = z.object({
   type: z.literal('Utilization'),
+  ...ofTarget,
   averageUtilization: int32(1).describe(
     'For `Utilization`: per cent of the pods’ requests, averaged over the ready pods.',
   ),
 });
 const averageValue = z.object({
   type: z.literal('AverageValue'),
+  ...ofTarget,
   averageValue: positiveQuantity.describe(
     'For `AverageValue`: what one replica should carry. Whole numbers may stand without quotes, fractions not.',
   ),
 });
 const value = z.object({
   type: z.literal('Value'),
+  ...ofTarget,
   value: positiveQuantity.describe(
     'For `Value`: what the metric itself should be, whatever the number of replicas. Such a metric is always ' +
       'handled reactively: a ratio says nothing about load per replica.',
@@ -112,9 +127,7 @@ const prometheus = z.object({
   target: totalTarget,
 });
 
-// A member of another type is an error, not something to ignore: it would look as if it counted.
-const absent = z.never({ error: 'belongs to another metric type' }).optional();
-const common = {
+const ofMetric = {
   capacity: positiveQuantity
     .optional()
     .describe(
@@ -153,7 +166,7 @@ export const metricSpecSchema = z.discriminatedUnion('type', [
   withRules(
     z.object({
       type: z.literal('Resource'),
-      ...common,
+      ...ofMetric,
       resource: resource.describe('CPU or memory of the target’s pods, summed over containers.'),
     }),
     capacityNotBelow('resource'),
@@ -161,7 +174,7 @@ export const metricSpecSchema = z.discriminatedUnion('type', [
   withRules(
     z.object({
       type: z.literal('ContainerResource'),
-      ...common,
+      ...ofMetric,
       containerResource: containerResource.describe('CPU or memory of one container of the target’s pods.'),
     }),
     capacityNotBelow('containerResource'),
@@ -169,7 +182,7 @@ export const metricSpecSchema = z.discriminatedUnion('type', [
   withRules(
     z.object({
       type: z.literal('Pods'),
-      ...common,
+      ...ofMetric,
       pods: pods.describe('A metric of custom.metrics.k8s.io that every pod of the target has.'),
     }),
     capacityNotBelow('pods'),
@@ -177,7 +190,7 @@ export const metricSpecSchema = z.discriminatedUnion('type', [
   withRules(
     z.object({
       type: z.literal('Object'),
-      ...common,
+      ...ofMetric,
       object: object.describe('A metric of custom.metrics.k8s.io that describes another object.'),
     }),
     capacityNotBelow('object'),
@@ -185,7 +198,7 @@ export const metricSpecSchema = z.discriminatedUnion('type', [
   withRules(
     z.object({
       type: z.literal('External'),
-      ...common,
+      ...ofMetric,
       external: external.describe('A metric of external.metrics.k8s.io.'),
     }),
     capacityNotBelow('external'),
@@ -193,7 +206,7 @@ export const metricSpecSchema = z.discriminatedUnion('type', [
   withRules(
     z.object({
       type: z.literal('Prometheus'),
-      ...common,
+      ...ofMetric,
       prometheus: prometheus.describe('A query to a Prometheus server.'),
     }),
     capacityNotBelow('prometheus'),

@@ -4,6 +4,7 @@
  * CRD was another one. The property tests on a real server hold the two to the same answer.
  */
 import type { z } from 'zod';
+import { isForesailError } from '../../errors.ts';
 
 export interface Rule<T> {
   /** CEL over `self`. */
@@ -20,6 +21,7 @@ export interface Rule<T> {
 export interface CelRule {
   readonly rule: string;
   readonly message: string;
+  readonly reason?: 'FieldValueRequired' | 'FieldValueForbidden';
   readonly fieldPath?: string;
 }
 
@@ -27,7 +29,7 @@ export interface CelRule {
 export function withRules<S extends z.ZodType>(schema: S, ...rules: readonly Rule<z.output<S>>[]): S {
   const checked = schema.superRefine((value, context) => {
     for (const rule of rules) {
-      if (!rule.holds(value)) {
+      if (!holds(rule, value)) {
         context.addIssue({ code: 'custom', message: rule.message, path: [...(rule.path ?? [])] });
       }
     }
@@ -35,6 +37,16 @@ export function withRules<S extends z.ZodType>(schema: S, ...rules: readonly Rul
   const meta = schema.meta() ?? {};
   const before = (meta['x-kubernetes-validations'] ?? []) as readonly CelRule[];
   return checked.meta({ ...meta, 'x-kubernetes-validations': [...before, ...rules.map(toCelRule)] });
+}
+
+/** A value that cannot be judged, such as a text that is no quantity, breaks the rule, as it does in CEL. */
+function holds<T>(rule: Rule<T>, value: T): boolean {
+  try {
+    return rule.holds(value);
+  } catch (error) {
+    if (isForesailError(error)) return false;
+    throw error;
+  }
 }
 
 function toCelRule<T>(rule: Rule<T>): CelRule {

@@ -28,14 +28,14 @@ const QUANTITY = z
 
 /** A Kubernetes quantity above zero: a string, or a whole number without quotes as HPA manifests often have it. */
 export const positiveQuantity = withRules(QUANTITY, {
-  cel: `quantity(string(self)).isGreaterThan(quantity('0')) && quantity(string(self)).compareTo(quantity('${QUANTITY_LIMIT}')) <= 0`,
+  cel: `quantity(string(self)).compareTo(quantity('0')) > 0 && quantity(string(self)).compareTo(quantity('${QUANTITY_LIMIT}')) <= 0`,
   message: `must be a quantity greater than 0 and at most ${QUANTITY_LIMIT}`,
   holds: (value) => inRange(value, 1),
 });
 
 /** A Kubernetes quantity, zero or more. */
 export const nonNegativeQuantity = withRules(QUANTITY, {
-  cel: `quantity(string(self)).sign() >= 0 && quantity(string(self)).compareTo(quantity('${QUANTITY_LIMIT}')) <= 0`,
+  cel: `quantity(string(self)).compareTo(quantity('0')) >= 0 && quantity(string(self)).compareTo(quantity('${QUANTITY_LIMIT}')) <= 0`,
   message: `must be a quantity of at least 0 and at most ${QUANTITY_LIMIT}`,
   holds: (value) => inRange(value, 0),
 });

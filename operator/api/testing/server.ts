@@ -1,0 +1,44 @@
+/** The API server as a judge: would it take this object, and what would it make of it? */
+import { fileURLToPath } from 'node:url';
+import { request, StatusError } from '../../../e2e/api.ts';
+import type { ClusterFacts } from '../../../e2e/cluster.ts';
+import { eventually } from '../../../e2e/eventually.ts';
+import { kubectl } from '../../../e2e/kubectl.ts';
+import { GROUP, PREDICTIVE_SCALER, VERSION } from '../predictivescaler/kind.ts';
+
+export type Verdict =
+  | { readonly accepted: true; readonly spec: Record<string, unknown> }
+  | { readonly accepted: false; readonly message: string };
+
+const CRD = fileURLToPath(
+  new URL(`../../../crds/${GROUP}_${PREDICTIVE_SCALER.plural}.yaml`, import.meta.url),
+);
+
+/** Installs the committed CRD, or brings an installed one up to it, and waits until it is served. */
+export async function installCrd(cluster: ClusterFacts): Promise<void> {
+  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '-f', CRD]);
+  await kubectl(cluster, ['wait', '--for=condition=Established', '--timeout=30s', '-f', CRD]);
+  await eventually('the kind is served', () =>
+    request(cluster, 'GET', `/apis/${GROUP}/${VERSION}/predictivescalers`),
+  );
+}
+
+export function resourcePath(namespace: string, name = ''): string {
+  return `/apis/${GROUP}/${VERSION}/namespaces/${namespace}/${PREDICTIVE_SCALER.plural}${name && `/${name}`}`;
+}
+
+/** Validation and defaulting as a `kubectl create` has them, unknown fields refused; nothing is stored. */
+export async function judge(cluster: ClusterFacts, path: string, object: unknown): Promise<Verdict> {
+  try {
+    const { spec } = await request<{ spec: Record<string, unknown> }>(
+      cluster,
+      'POST',
+      `${path}?dryRun=All&fieldValidation=Strict`,
+      object,
+    );
+    return { accepted: true, spec };
+  } catch (error) {
+    if (!(error instanceof StatusError) || (error.status !== 422 && error.status !== 400)) throw error;
+    return { accepted: false, message: error.message };
+  }
+}
