@@ -1,0 +1,124 @@
+{{- define "foresail.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* 50 characters leave room for the suffixes. */}}
+{{- define "foresail.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "foresail.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "foresail.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "foresail.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "foresail.labels" -}}
+{{ include "foresail.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: foresail
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "foresail.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (include "foresail.fullname" .) -}}
+{{- end -}}
+
+{{- define "foresail.subject" -}}
+- kind: ServiceAccount
+  name: {{ include "foresail.serviceAccount" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
+
+{{/* The port of config.http.address. */}}
+{{- define "foresail.port" -}}
+{{- regexFind "[0-9]+$" .Values.config.http.address -}}
+{{- end -}}
+
+{{- define "foresail.tls" -}}
+{{- if or .Values.tls.secretName (hasKey .Values.config.http "tls") }}true{{ end -}}
+{{- end -}}
+
+{{- define "foresail.leaseName" -}}
+{{- .Values.config.leaderElection.name | default (include "foresail.fullname" .) -}}
+{{- end -}}
+
+{{- define "foresail.leaseNamespace" -}}
+{{- .Values.config.leaderElection.namespace | default .Release.Namespace -}}
+{{- end -}}
+
+{{/* The operator's configuration file: the values, and what follows from the rest of the chart. */}}
+{{- define "foresail.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- $_ := set $config.leaderElection "name" (include "foresail.leaseName" .) -}}
+{{- if .Values.tls.secretName -}}
+{{- $_ := set $config.http "tls" (dict "certFile" "/etc/foresail/tls/tls.crt" "keyFile" "/etc/foresail/tls/tls.key") -}}
+{{- end -}}
+{{ toYaml $config }}
+{{- end -}}
+
+{{/* A CEL map from "group/Kind" to the resource. */}}
+{{- define "foresail.celTargets" -}}
+{{- $pairs := list -}}
+{{- $seen := dict -}}
+{{- range .Values.scaleTargets -}}
+{{- $key := printf "%s/%s" .apiGroup .kind -}}
+{{- if hasKey $seen $key -}}
+{{- fail (printf "scaleTargets: %s is listed twice" $key) -}}
+{{- end -}}
+{{- $_ := set $seen $key true -}}
+{{- $pairs = append $pairs (printf "'%s': '%s'" $key .resource) -}}
+{{- end -}}
+{ {{- join ", " $pairs -}} }
+{{- end -}}
+
+{{/* Where the operator works: a binding for the whole cluster, or one in each of config.namespaces. */}}
+{{- define "foresail.bindings" -}}
+{{- $root := .root -}}
+{{- $role := .role -}}
+{{- if $root.Values.config.namespaces -}}
+{{- range $root.Values.config.namespaces }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ $role }}
+  namespace: {{ . }}
+  labels:
+    {{- include "foresail.labels" $root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ $role }}
+subjects:
+  {{- include "foresail.subject" $root | nindent 2 }}
+{{- end }}
+{{- else }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ $role }}
+  labels:
+    {{- include "foresail.labels" $root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ $role }}
+subjects:
+  {{- include "foresail.subject" $root | nindent 2 }}
+{{- end }}
+{{- end -}}
