@@ -39,6 +39,8 @@ export interface ClusterOptions {
   readonly prometheus?: boolean | PrometheusOptions;
   /** Leave the run folder for a look at logs and audit log. */
   readonly keep?: boolean;
+  /** Where the run folder is made; default: the folder for temporary files. */
+  readonly runDirRoot?: string;
   /** Programs to use; default: built when missing. */
   readonly binaries?: Binaries;
   readonly onEvent?: (event: ClusterEvent) => void;
@@ -167,7 +169,10 @@ export async function startDetached(options: ClusterOptions, signal?: AbortSigna
 async function launch(options: ClusterOptions, mode: { detached: boolean }, signal?: AbortSignal) {
   const prometheus = options.prometheus === true ? {} : options.prometheus || undefined;
   const tools = prometheus ? [...DEFAULT_TOOLS, 'prometheus' as const] : DEFAULT_TOOLS;
-  const folder = await makeRunFolder(options.binaries ?? (await ensureBinaries(tools, signal)));
+  const folder = await makeRunFolder(
+    options.binaries ?? (await ensureBinaries(tools, signal)),
+    options.runDirRoot,
+  );
   if (folder.user && prometheus?.dataDir) await giveTo(folder.user, prometheus.dataDir);
   // A daemon must not hold the terminal or the pipe of the command that started it.
   const stderr = mode.detached
