@@ -16,7 +16,13 @@ async function* capped(source: AsyncIterable<Uint8Array>, maxBytes: number): Asy
   }
 }
 
-/** Destroys `body` on every way out. `encoding` is the Content-Encoding header. */
+/** Drops what is left of an answer. Without a listener, undici's error about it would end the process. */
+export function discard(body: Readable): void {
+  body.on('error', () => {});
+  body.destroy();
+}
+
+/** Discards `body` on every way out. `encoding` is the Content-Encoding header. */
 export async function readBounded(
   body: Readable,
   encoding: string | undefined,
@@ -45,7 +51,7 @@ export async function readBounded(
     if (code.startsWith('Z_')) throw new ReadError('BadAnswer', 'the answer is damaged gzip', error);
     throw new ReadError('Unreachable', 'the connection broke in the middle of the answer', error);
   } finally {
-    body.destroy();
+    discard(body);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));

@@ -22,23 +22,36 @@ const timeoutCodes = new Set([
   'UND_ERR_BODY_TIMEOUT',
 ]);
 
+interface ThrownError {
+  readonly name?: unknown;
+  readonly code?: unknown;
+  readonly cause?: unknown;
+  readonly errors?: unknown;
+}
+
 /** For what undici or a socket threw before there was an answer. */
 export function transportError(error: unknown): ReadError {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
+  const codes: string[] = [];
+  let at = error;
+  for (let depth = 0; depth < 5 && typeof at === 'object' && at !== null; depth += 1) {
     if (at instanceof ReadError) return at;
-    // Several addresses were tried; the first failure stands for all.
-    if (at instanceof AggregateError && at.errors.length > 0) return transportError(at.errors[0]);
-    const code = (at as NodeJS.ErrnoException).code ?? '';
+    const { name, code, cause, errors } = at as ThrownError;
+    if (name === 'HTTPParserError')
+      return new ReadError('BadAnswer', 'the server does not speak HTTP', error);
+    if (typeof code === 'string') codes.push(code);
+    // Several addresses were tried: the first failure stands for all.
+    at = Array.isArray(errors) && errors.length > 0 ? (errors[0] as unknown) : cause;
+  }
+  for (const code of codes) {
     if (timeoutCodes.has(code)) return new ReadError('Timeout', 'the server did not answer in time', error);
     if (tlsCodes.test(code))
       return new ReadError('Unreachable', `the server's TLS certificate was not accepted (${code})`, error);
-    const sentence = sentences[code];
+    if (code === 'UND_ERR_HEADERS_OVERFLOW')
+      return new ReadError('TooLarge', 'the headers of the answer are too large', error);
+    const sentence = Object.hasOwn(sentences, code) ? sentences[code] : undefined;
     if (sentence !== undefined) return new ReadError('Unreachable', sentence, error);
-    if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW')
-      return new ReadError('BadAnswer', 'the server does not speak HTTP', error);
   }
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  return new ReadError('Unreachable', `the request failed (${code ?? 'no code'})`, error);
+  return new ReadError('Unreachable', `the request failed (${codes[0] ?? 'no code'})`, error);
 }
 
 /** Prometheus's own word for what went wrong, if the answer holds one. */

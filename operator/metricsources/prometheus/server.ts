@@ -8,7 +8,7 @@ import { withDeadline } from '../deadline.ts';
 import { ReadError } from '../read-error.ts';
 import type { AddressClass, Endpoint } from './address.ts';
 import { errorInAnswer } from './answer.ts';
-import { readBounded } from './bounded-body.ts';
+import { discard, readBounded } from './bounded-body.ts';
 import { Breaker, type BreakerOptions, defaultBreakerOptions } from './breaker.ts';
 import type { PrometheusServer } from './config.ts';
 import { guardedConnector, type ResolveHost, resolveHost, type TlsOptions } from './connector.ts';
@@ -163,7 +163,7 @@ export class ServerClient {
     const error = statusError(response.statusCode);
     const readable = ![401, 403, 407].includes(response.statusCode) && response.statusCode >= 400;
     if (!readable) {
-      response.body.destroy();
+      discard(response.body);
       throw error;
     }
     const text = await readBounded(response.body, packed, maxErrorBytes, signal).catch(() => '');
