@@ -1,12 +1,13 @@
 /** What the reconciler asks of the rest of the operator, each as narrow as its use. */
 import type { MetricSpec, PredictiveScaler } from '../../api/index.ts';
 import type { ForecastInput, LoadWindow, MetricPlan } from '../../decision/types.ts';
-import type { LeadTime } from '../../forecast/types.ts';
 import type { Observation } from '../../observation.ts';
+import type { Learned } from './learned.ts';
 import type { ForecastReport, OwnCondition } from './status.ts';
 
 export interface LookRequest {
-  readonly key: string;
+  readonly uid: string;
+  readonly learned: Learned;
   readonly scaler: PredictiveScaler;
   readonly metrics: readonly MetricSpec[];
   readonly plans: readonly MetricPlan[];
@@ -30,14 +31,7 @@ export interface Look {
 /** The forecasting side: history, model, calibration. */
 export interface Outlook {
   look(request: LookRequest, signal: AbortSignal): Promise<Look>;
-  forget(key: string, uid: string): void;
-}
-
-/** What was learned about a target itself. */
-export interface TargetLearning {
-  leadTime(uid: string): LeadTime | undefined;
-  /** Learned capacity of one replica per metric, milli; aligned with the metrics. */
-  capacities(uid: string, metrics: number): readonly (number | undefined)[];
+  forget(uid: string): void;
 }
 
 /** Breakers that look at the whole fleet. */

@@ -38,12 +38,14 @@ import type { Explanations } from './explanations.ts';
 import { type Lead, leadTimeOf } from './lead-time.ts';
 import { absoluteLoad, isForecastable } from './load.ts';
 import type { InvalidPlan, Plan, Planner } from './plan.ts';
+import type { PodTimes } from './pod-times.ts';
 import { isReady, type Pod, podsOf } from './pods.ts';
-import type { Fleet, Look, Outlook, TargetLearning } from './ports.ts';
+import type { Fleet, Look, Outlook } from './ports.ts';
 import type { ScalerMemories, ScalerMemory } from './scaler-memory.ts';
 import { FIGHT_RULES, isFighting, observeReplicas, recordWrite } from './second-writer.ts';
 import { buildStatus, mergeConditions, type OwnCondition, worthWriting } from './status.ts';
 import { readTarget, type Target, type TargetSources } from './target.ts';
+import { learnedCapacities, learnFromTarget } from './target-learning.ts';
 
 export interface ReconcilerOptions {
   readonly ref: ResourceRef;
@@ -51,10 +53,10 @@ export interface ReconcilerOptions {
   readonly planner: Planner;
   readonly targets: TargetSources;
   readonly pods: Store<Pod>;
+  readonly podTimes: PodTimes;
   readonly rivals: () => Rivals;
   readonly sources: MetricSource;
   readonly outlook: Outlook;
-  readonly learning: TargetLearning;
   readonly fleet: Fleet;
   readonly memories: ScalerMemories;
   readonly explanations: Explanations;
@@ -71,6 +73,7 @@ export interface ReconcilerOptions {
     readonly syncPeriodMs: number;
     readonly metricDelayMs: number;
     readonly defaultLeadTimeMs: number;
+    readonly defaultStepMs: number;
     readonly protectedNamespaces: readonly string[];
     readonly tuning: ReactiveTuning;
     readonly guards: Pick<GuardsConfig, 'largestStep' | 'outlier'>;
@@ -139,7 +142,7 @@ class Pass {
     const memory = this.#o.memories.of(key, plan.scaler.metadata.uid ?? '');
     const lead = leadTimeOf(
       plan.scaler.spec.forecast.leadTime,
-      this.#o.learning.leadTime(memory.uid),
+      memory.learned.lead.leadTime(),
       this.#o.settings.defaultLeadTimeMs,
     );
     return { key, object, plan, memory, nowMs: this.#o.clock.now(), lead, conditions: [] };
@@ -206,7 +209,7 @@ class Pass {
   async #decide(scope: Scope, signal: AbortSignal): Promise<void> {
     const { key, plan, memory, nowMs, lead, target, conditions } = scope;
     if (target === undefined) return;
-    const { sources, fleet, calendar, settings, learning } = this.#o;
+    const { sources, fleet, calendar, settings } = this.#o;
     const pods = target.selector === undefined ? [] : podsOf(this.#o.pods, target.namespace, target.selector);
     const views = pods.map(podView);
     fleet.report(key, target.specReplicas, pods.filter(isReady).length);
@@ -218,18 +221,31 @@ class Pass {
       ),
     );
     signal.throwIfAborted();
+    const loads = plan.decision.metrics.map((metric, i) => {
+      const reading = readings[i];
+      return reading !== undefined && isForecastable(metric) ? absoluteLoad(reading, views) : undefined;
+    });
     const window = this.#window(nowMs, lead);
+    memory.podsSeen = learnFromTarget({
+      learned: memory.learned,
+      before: memory.podsSeen,
+      pods,
+      views,
+      plans: plan.decision.metrics,
+      loads,
+      nowMs: window.fromMs,
+      stepMs: settings.defaultStepMs,
+      startOf: this.#o.podTimes.startOf,
+    });
     scope.look = await this.#o.outlook.look(
       {
-        key,
+        uid: memory.uid,
+        learned: memory.learned,
         scaler: plan.scaler,
         metrics: plan.metrics,
         plans: plan.decision.metrics,
         podSelector: target.selectorText,
-        loads: plan.decision.metrics.map((metric, i) => {
-          const reading = readings[i];
-          return reading !== undefined && isForecastable(metric) ? absoluteLoad(reading, views) : undefined;
-        }),
+        loads,
         nowMs: window.fromMs,
         window,
       },
@@ -250,7 +266,7 @@ class Pass {
       ...(memory.lastForecast === undefined ? {} : { lastForecast: memory.lastForecast }),
       ...(seasonalProfile === undefined ? {} : { seasonalProfile }),
       window,
-      learnedCapacityMilli: learning.capacities(memory.uid, plan.metrics.length),
+      learnedCapacityMilli: learnedCapacities(memory.learned, plan.decision.metrics, views),
       activeSchedules: plan.activeSchedules(nowMs),
       tuning: settings.tuning,
       guards: this.#guards(),
@@ -393,8 +409,8 @@ class Pass {
 
   #forget(key: string): Result {
     const { namespace, name } = parseKey(key);
-    const memory = this.#o.memories.of(key, '');
-    this.#o.outlook.forget(key, memory.uid);
+    const memory = this.#o.memories.find(key);
+    if (memory !== undefined) this.#o.outlook.forget(memory.uid);
     this.#o.memories.forget(key);
     this.#o.planner.forget(key);
     this.#o.explanations.forget(key);

@@ -1,0 +1,129 @@
+/**
+ * Fetches the past of a metric once, in the background: a scaler of five minutes' age then forecasts with two weeks of
+ * history, and a slow Prometheus delays nobody's decision. What the forecaster would have said about that past seeds
+ * the calibration, so that the first band is already a measured one.
+ */
+import type { MetricSpec } from '../../api/index.ts';
+import type { Calendar, Clock } from '../../clock.ts';
+import type { ForecastLearner } from '../../forecast/learner.ts';
+import { buildWindow } from '../../forecast/window.ts';
+import type { HistoryStore, SeriesKey } from '../../history/types.ts';
+import type { ForecastService } from '../../inference/types.ts';
+import type { MetricSources } from '../../metricsources/types.ts';
+import type { Logger } from '../../observability/logger.ts';
+
+export interface PastRequest {
+  readonly seriesKey: SeriesKey;
+  readonly stepMs: number;
+  readonly namespace: string;
+  readonly metric: MetricSpec;
+  readonly podSelector: string;
+  /** How far back, load time. */
+  readonly spanMs: number;
+  readonly nowMs: number;
+  readonly learner: ForecastLearner;
+}
+
+export interface Backfill {
+  /**
+   * Begins to fetch what is missing. `ready` is false while the past is on its way for the first time; forecasting
+   * without it would be a guess that we can spare. A failure makes it ready too: then what was seen has to do.
+   */
+  ensure(request: PastRequest): { readonly ready: boolean };
+  forget(seriesKey: SeriesKey): void;
+}
+
+export interface BackfillOptions {
+  readonly sources: Pick<MetricSources, 'backfill' | 'canBackfill'>;
+  readonly history: HistoryStore;
+  readonly service: ForecastService;
+  readonly clock: Clock;
+  readonly calendar: Calendar;
+  readonly log: Logger;
+  /** Ends what is under way at shutdown. */
+  readonly signal: AbortSignal;
+}
+
+const RETRY_MS = 60_000;
+/** Forecasts of the past that seed a calibration: some more than its scores at 0.99 need. */
+const REPLAYED = 400;
+const AT_ONCE = 64;
+
+interface Entry {
+  ready: boolean;
+  done: boolean;
+  retryAt: number;
+  running: boolean;
+}
+
+export function createBackfill(options: BackfillOptions): Backfill {
+  const { sources, history, service, clock, calendar, log, signal } = options;
+  const entries = new Map<SeriesKey, Entry>();
+
+  async function fetchPast(entry: Entry, request: PastRequest): Promise<void> {
+    const { seriesKey, stepMs, nowMs, spanMs, namespace, metric, podSelector } = request;
+    const realStep = stepMs / calendar.factor;
+    const [from, to] = [calendar.toReal(nowMs - spanMs), calendar.toReal(nowMs)];
+    const past = await sources.backfill({ namespace, metric, podSelector }, from, to, realStep, signal);
+    if (past.kind === 'unknown') {
+      log.warn('history could not be fetched', {
+        series: seriesKey,
+        reason: past.reason,
+        message: past.message,
+      });
+      entry.retryAt = clock.monotonic() + RETRY_MS;
+      return;
+    }
+    const { startMs, values } = past.value;
+    const filled = history.fill(seriesKey, { startMs: calendar.fromReal(startMs), stepMs, values });
+    log.info('history fetched', { series: seriesKey, steps: filled });
+    await replay(request);
+    entry.done = true;
+  }
+
+  /** What would have been forecast from each of the last steps, compared with what came. */
+  async function replay({ seriesKey, stepMs, nowMs, learner }: PastRequest): Promise<void> {
+    const past = (endMs: number, step: number, count: number) =>
+      history.window(seriesKey, endMs, step, count);
+    const read = (atMs: number) => past(atMs, stepMs, 1)[0] ?? Number.NaN;
+    const last = Math.floor(nowMs / stepMs) * stepMs - stepMs;
+    const origins = Array.from({ length: REPLAYED }, (_, i) => last - (REPLAYED - 1 - i) * stepMs);
+    for (let i = 0; i < origins.length; i += AT_ONCE) {
+      const batch = origins.slice(i, i + AT_ONCE);
+      const windows = batch.map((origin) => buildWindow(seriesKey, origin, stepMs, past));
+      // oxlint-disable-next-line no-await-in-loop -- in order, and one batch at a time leaves room for live forecasts
+      const outcomes = await Promise.all(windows.map((window) => service.forecast(window, signal)));
+      for (const [k, outcome] of outcomes.entries()) {
+        learner.settle(batch[k] as number, read);
+        if (outcome.kind === 'forecast') learner.issue(outcome.by, outcome.forecast);
+      }
+    }
+  }
+
+  return {
+    ensure(request) {
+      if (!sources.canBackfill(request.metric)) return { ready: true };
+      let entry = entries.get(request.seriesKey);
+      if (entry === undefined) {
+        entry = { ready: false, done: false, retryAt: 0, running: false };
+        entries.set(request.seriesKey, entry);
+      }
+      const current = entry;
+      if (!current.done && !current.running && clock.monotonic() >= current.retryAt && !signal.aborted) {
+        current.running = true;
+        fetchPast(current, request)
+          .catch((error: unknown) => {
+            if (signal.aborted) return;
+            log.error('history could not be fetched', { series: request.seriesKey, error });
+            current.retryAt = clock.monotonic() + RETRY_MS;
+          })
+          .finally(() => {
+            current.running = false;
+            current.ready = true;
+          });
+      }
+      return { ready: current.ready };
+    },
+    forget: (seriesKey) => entries.delete(seriesKey),
+  };
+}

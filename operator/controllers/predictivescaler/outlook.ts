@@ -1,0 +1,252 @@
+/**
+ * Looks ahead for one scaler: appends the load to history, forecasts each forecastable metric, calibrates the band and
+ * gives the decision the upper path of load. A metric without a usable forecast is unknown with a reason; the
+ * decision then falls back rung by rung.
+ */
+import type { Clock } from '../../clock.ts';
+import type { ForecastInput, LoadPath, MetricPlan } from '../../decision/types.ts';
+import { parseDurationMs } from '../../duration.ts';
+import type { ForecastLearner } from '../../forecast/learner.ts';
+import { forecastQuantile } from '../../forecast/quantiles.ts';
+import type {
+  ForecastFailure,
+  ForecastOutcome,
+  QuantileForecast,
+  UpperLoadPath,
+} from '../../forecast/types.ts';
+import { buildWindow, lastKnown } from '../../forecast/window.ts';
+import type { HistoryStore } from '../../history/types.ts';
+import type { ForecastService } from '../../inference/types.ts';
+import { known, unknown } from '../../observation.ts';
+import type { Backfill } from './backfill.ts';
+import { metricId } from './learned.ts';
+import { isForecastable } from './load.ts';
+import type { Look, LookRequest, Outlook } from './ports.ts';
+import type { OwnCondition } from './status.ts';
+
+export interface OutlookOptions {
+  readonly history: HistoryStore;
+  readonly service: ForecastService;
+  readonly backfill: Backfill;
+  readonly clock: Clock;
+  readonly defaultStepMs: number;
+}
+
+/** A window whose newest value is older than this many steps says nothing about now. */
+const MAX_GAP_STEPS = 3;
+/** Kept beyond what is asked, so that the season of the oldest asked step is there too. */
+const SEASON_MS = 15 * 86_400_000;
+
+interface Missing {
+  readonly kind: 'missing';
+  readonly reason: ForecastFailure | 'BackFilling' | 'StaleHistory' | 'NoForecastableMetric';
+  readonly message: string;
+}
+
+interface Seen {
+  readonly kind: 'seen';
+  readonly path: LoadPath;
+  readonly confidence: UpperLoadPath['confidence'];
+  readonly forecast: QuantileForecast;
+  readonly by: string;
+  readonly learner: ForecastLearner;
+  /** Why the forecaster that should have served did not. */
+  readonly fellBack: { readonly reason: ForecastFailure; readonly message: string } | undefined;
+}
+
+export function createOutlook(options: OutlookOptions): Outlook {
+  const { history, service, backfill, clock, defaultStepMs } = options;
+  const keysOf = new Map<string, Set<string>>();
+
+  async function lookAt(
+    request: LookRequest,
+    plan: MetricPlan,
+    i: number,
+    signal: AbortSignal,
+  ): Promise<Missing | Seen> {
+    const { scaler, learned, nowMs } = request;
+    const { step, coverage, history: span } = scaler.spec.forecast;
+    const stepMs = step === undefined ? defaultStepMs : parseDurationMs(step);
+    const spanMs = parseDurationMs(span);
+    const seriesKey = `${request.uid}/${metricId(plan)}`;
+    remember(keysOf, request.uid, seriesKey);
+    history.declare(seriesKey, { stepMs, retainMs: spanMs + SEASON_MS });
+    const load = request.loads[i];
+    if (load !== undefined) history.append(seriesKey, nowMs, load);
+
+    const learner = learned.forecast(plan, stepMs, Number(coverage));
+    const metric = request.metrics[i];
+    const { namespace } = scaler.metadata;
+    const { podSelector } = request;
+    if (metric !== undefined) {
+      const { ready } = backfill.ensure({
+        seriesKey,
+        stepMs,
+        namespace,
+        metric,
+        podSelector,
+        spanMs,
+        nowMs,
+        learner,
+      });
+      if (!ready) return missing('BackFilling', 'the past of the metric is being fetched');
+    }
+
+    const originMs = Math.floor(nowMs / stepMs) * stepMs;
+    const past = (endMs: number, ms: number, count: number) => history.window(seriesKey, endMs, ms, count);
+    learner.settle(originMs - stepMs, (atMs) => past(atMs, stepMs, 1)[0] ?? Number.NaN);
+    const window = buildWindow(seriesKey, originMs, stepMs, past);
+    const newest = lastKnown(window);
+    if (newest === undefined) return missing('NoHistory', 'no load has been seen yet');
+    if (newest.age > MAX_GAP_STEPS)
+      return missing('StaleHistory', `the newest load is ${newest.age} steps of ${stepMs / 1000} s old`);
+    const outcome = await service.forecast(window, signal);
+    if (outcome.kind === 'unavailable') return missing(outcome.reason, outcome.message);
+    return taken(outcome, learner, nowMs, newest.value);
+  }
+
+  return {
+    async look(request, signal) {
+      const looks = await Promise.all(
+        request.plans.map(async (plan, i) =>
+          isForecastable(plan) ? await lookAt(request, plan, i, signal) : undefined,
+        ),
+      );
+      return summary(request, looks, clock.now());
+    },
+    forget(uid) {
+      for (const key of keysOf.get(uid) ?? []) {
+        history.forget(key);
+        backfill.forget(key);
+      }
+      keysOf.delete(uid);
+    },
+  };
+}
+
+function remember(keysOf: Map<string, Set<string>>, uid: string, key: string): void {
+  const keys = keysOf.get(uid);
+  if (keys === undefined) keysOf.set(uid, new Set([key]));
+  else keys.add(key);
+}
+
+function missing(reason: Missing['reason'], message: string): Missing {
+  return { kind: 'missing', reason, message };
+}
+
+function taken(
+  { forecast, by, failed }: Extract<ForecastOutcome, { kind: 'forecast' }>,
+  learner: ForecastLearner,
+  nowMs: number,
+  load: number,
+): Missing | Seen {
+  learner.issue(by, forecast);
+  // The whole horizon, not only the lead window: in a metrics outage this path is what is left.
+  const windowMs = forecast.horizon * forecast.stepMs;
+  const path = learner.upperPath(by, forecast, { fromMs: nowMs, windowMs });
+  if (path === undefined) return missing('ForecastRejected', 'the forecast ends before it begins to count');
+  return {
+    kind: 'seen',
+    path: fromOrigin(path, forecast, load),
+    confidence: path.confidence,
+    forecast,
+    by,
+    learner,
+    fellBack: failed[0],
+  };
+}
+
+/** The step that runs now carries the load that was just read; the forecast begins with the next one. */
+function fromOrigin(
+  { stepMs, loadMilli, fromMs }: UpperLoadPath,
+  { originMs }: QuantileForecast,
+  load: number,
+): LoadPath {
+  if (fromMs !== originMs + stepMs) return { originMs: fromMs, stepMs, loadMilli };
+  const whole = new Float64Array(loadMilli.length + 1);
+  whole[0] = load * 1000;
+  whole.set(loadMilli, 1);
+  return { originMs, stepMs, loadMilli: whole };
+}
+
+function summary(
+  request: LookRequest,
+  looks: readonly (Missing | Seen | undefined)[],
+  realNowMs: number,
+): Look {
+  const { scaler, window } = request;
+  const coverage = Number(scaler.spec.forecast.coverage);
+  const seen = looks.filter((look) => look?.kind === 'seen');
+  const [first] = seen;
+  const problem = looks.find((look) => look?.kind === 'missing');
+  const named = scaler.spec.forecast.model?.name;
+  if (first === undefined) {
+    const why = problem ?? missing('NoForecastableMetric', 'every metric has a target of type Value');
+    return {
+      forecast: unknown('NoData', why.message, realNowMs),
+      seasonalProfile: undefined,
+      report: undefined,
+      condition: named === undefined ? forecastReady('False', why.reason, why.message) : notSupported(named),
+      realisedCoverage: undefined,
+    };
+  }
+  const { forecast, learner, by } = first;
+  const leadMs = window.toMs - forecast.originMs;
+  const leadStep = Math.min(Math.max(Math.ceil(leadMs / forecast.stepMs), 1), forecast.horizon);
+  const upper = (first.path.loadMilli[leadStep] ?? first.path.loadMilli.at(-1) ?? Number.NaN) / 1000;
+  const lowConfidence = seen.some((look) => look.confidence !== 'Calibrated');
+  const input: ForecastInput = {
+    paths: looks.map((look) => (look?.kind === 'seen' ? look.path : undefined)),
+    model: forecast.model,
+    coverage,
+    lowConfidence,
+  };
+  return {
+    forecast: known(input, forecast.originMs),
+    seasonalProfile: undefined,
+    report: {
+      model: forecast.model,
+      quantiles: [
+        { level: 0.5, load: Math.max(0, forecastQuantile(forecast, leadStep - 1, 0.5)) },
+        { level: coverage, load: upper },
+      ],
+    },
+    condition: named === undefined ? servingCondition(seen, problem, lowConfidence) : notSupported(named),
+    realisedCoverage: learner.realised(by, leadMs).realised,
+  };
+}
+
+function servingCondition(
+  seen: readonly Seen[],
+  problem: Missing | undefined,
+  lowConfidence: boolean,
+): OwnCondition {
+  if (problem !== undefined) return forecastReady('False', problem.reason, problem.message);
+  const fallen = seen.find((look) => look.fellBack !== undefined);
+  if (fallen?.fellBack !== undefined)
+    return forecastReady(
+      'False',
+      fallen.fellBack.reason,
+      `${fallen.by} serves instead: ${fallen.fellBack.message}`,
+    );
+  return lowConfidence
+    ? forecastReady(
+        'True',
+        'LowConfidence',
+        'the forecast serves; its band is not measured well yet and is kept wide',
+      )
+    : forecastReady('True', 'Calibrated', 'the forecast serves and its band is measured on this load');
+}
+
+function forecastReady(status: OwnCondition['status'], reason: string, message: string): OwnCondition {
+  return { type: 'ForecastReady', status, reason, message };
+}
+
+/** Until ModelDeployment exists, a model of one's own is named but not served. */
+function notSupported(name: string): OwnCondition {
+  return forecastReady(
+    'False',
+    'ModelNotSupported',
+    `forecast.model names the ModelDeployment ${name}, which this version does not serve; the model in the box acts`,
+  );
+}
