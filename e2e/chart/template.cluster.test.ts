@@ -1,0 +1,283 @@
+/** What the chart renders, and which values it refuses. No API server is asked here. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { load } from 'js-yaml';
+import { type OperatorConfig, parseConfig } from '../../operator/config.ts';
+import { CHART, field, type Helm, type Manifest, makeHelm, NAMESPACE, one } from './helm.ts';
+
+let helm: Helm;
+beforeAll(async () => {
+  helm = await makeHelm();
+}, 300_000);
+afterAll(async () => {
+  await helm[Symbol.asyncDispose]();
+});
+
+interface Rule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly verbs: readonly string[];
+  readonly resourceNames?: readonly string[];
+}
+
+function rules(all: readonly Manifest[]): readonly Rule[] {
+  return all
+    .filter(({ kind }) => kind === 'ClusterRole' || kind === 'Role')
+    .flatMap((role) => (role['rules'] ?? []) as readonly Rule[]);
+}
+
+function operatorConfig(all: readonly Manifest[]): OperatorConfig {
+  const text = field(one(all, 'ConfigMap'), 'data') as { 'config.yaml': string };
+  return parseConfig(load(text['config.yaml']), 'config.yaml');
+}
+
+function container(all: readonly Manifest[]): object {
+  return field(one(all, 'Deployment'), 'spec.template.spec.containers.0') as object;
+}
+
+test('lint finds nothing, warnings included', async () => {
+  expect(await helm.run(['lint', '--strict', CHART])).toContain('0 chart(s) failed');
+});
+
+describe('values that cannot work are refused with the name of the key', () => {
+  test.each<[string, object, readonly string[]]>([
+    ['an unknown key', { replcas: 2 }, ["'replcas'"]],
+    [
+      'an unknown key deep inside',
+      { config: { guards: { largestStp: 3 } } },
+      ['/config/guards', "'largestStp'"],
+    ],
+    ['a wrong type', { replicas: 'two' }, ['/replicas']],
+    ['a negative number', { replicas: -1 }, ['/replicas']],
+    ['a duration without unit', { config: { syncPeriod: '15' } }, ['/config/syncPeriod']],
+    ['a log level that does not exist', { config: { log: { level: 'loud' } } }, ['/config/log/level']],
+    [
+      'a server with a misspelt limit',
+      { config: { prometheusServers: [{ name: 'a', url: 'http://a', maxBodyByte: 1 }] } },
+      ['/config/prometheusServers/0', "'maxBodyByte'"],
+    ],
+    ['a server without an address', { config: { prometheusServers: [{ name: 'a' }] } }, ["'url'"]],
+    ['a key that the templates need set to null', { config: { http: null } }, ["'http'"]],
+    ['a wildcard as scale target', scaleTarget({ resource: '*' }), ['/scaleTargets/0/resource']],
+    ['a wildcard as group', scaleTarget({ apiGroup: '*' }), ['/scaleTargets/0/apiGroup']],
+    ['no scale target', { scaleTargets: [] }, ['/scaleTargets']],
+    [
+      'one kind with two resources',
+      { scaleTargets: [target({ resource: 'rollouts' }), target({ resource: 'others' })] },
+      ['scaleTargets', 'apps/Rollout', 'twice'],
+    ],
+    [
+      'a pod that may be root',
+      { podSecurityContext: { runAsNonRoot: false } },
+      ['/podSecurityContext/runAsNonRoot'],
+    ],
+    [
+      'two replicas without leader election',
+      { config: { leaderElection: { enabled: false } } },
+      ['/replicas', '/config/leaderElection/enabled'],
+    ],
+    ['a disruption budget over one pod', { replicas: 1 }, ['/replicas', '/podDisruptionBudget/enabled']],
+    [
+      'one claim for two pods',
+      { history: { existingClaim: 'data' } },
+      ['/replicas', '/history/existingClaim'],
+    ],
+    [
+      'a claim that is mounted nowhere',
+      { history: { existingClaim: 'data' }, config: { history: { directory: null } } },
+      ['/history/existingClaim', 'directory'],
+    ],
+    [
+      'two certificates',
+      { tls: { secretName: 'a' }, config: { http: { tls: { certFile: '/a', keyFile: '/b' } } } },
+      ['/tls/secretName', '/config/http/tls'],
+    ],
+    [
+      'no service account at all',
+      { serviceAccount: { create: false } },
+      ['/serviceAccount/create', '/serviceAccount/name'],
+    ],
+    [
+      'a policy without consequence',
+      { admissionPolicies: { validationActions: [] } },
+      ['/admissionPolicies/validationActions'],
+    ],
+  ])('%s', async (_, values, names) => {
+    const error = await helm.template(values).then(
+      () => undefined,
+      (reason: Error) => reason.message,
+    );
+    for (const name of names) expect(error).toContain(name);
+  });
+});
+
+describe('the operator’s configuration', () => {
+  test('without values it is the operator’s default but for the lease and the history folder', async () => {
+    const config = operatorConfig(await helm.template());
+    const defaults = parseConfig({}, 'defaults');
+    expect(config).toEqual({
+      ...defaults,
+      leaderElection: { ...defaults.leaderElection, name: 'foresail' },
+      history: { ...defaults.history, directory: '/var/lib/foresail' },
+    });
+  });
+
+  test('every value reaches it', async () => {
+    const config = operatorConfig(
+      await helm.template({
+        config: {
+          syncPeriod: '30s',
+          guards: { largestStep: 5 },
+          prometheusServers: [
+            { name: 'main', url: 'http://prometheus:9090', enforcedNamespaceLabel: 'namespace' },
+          ],
+        },
+        tls: { secretName: 'cert' },
+      }),
+    );
+    expect(config.syncPeriod).toBe(30_000);
+    expect(config.guards.largestStep).toBe(5);
+    expect(config.prometheusServers[0]?.enforcedNamespaceLabel).toBe('namespace');
+    expect(config.http.tls?.certFile).toBe('/etc/foresail/tls/tls.crt');
+  });
+
+  test('a changed configuration replaces the pods', async () => {
+    const checksum = async (values: object) =>
+      (
+        field(one(await helm.template(values), 'Deployment'), 'spec.template.metadata.annotations') as Record<
+          string,
+          string
+        >
+      )['checksum/config'];
+    expect(await checksum({})).not.toBe(await checksum({ config: { syncPeriod: '16s' } }));
+    expect(await checksum({})).toBe(await checksum({ replicas: 3 }));
+  });
+});
+
+describe('the pod', () => {
+  test('runs without privileges', async () => {
+    const all = await helm.template();
+    expect(field(container(all), 'securityContext')).toEqual({
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+    });
+    const pod = one(all, 'Deployment');
+    expect(field(pod, 'spec.template.spec.securityContext.seccompProfile.type')).toBe('RuntimeDefault');
+    expect(field(pod, 'spec.template.spec.securityContext.runAsNonRoot')).toBe(true);
+  });
+
+  test.each<[string, object, string | undefined]>([
+    ['history in an emptyDir that the operator’s own limit keeps below the kubelet’s', {}, '2684354560'],
+    ['a smaller history', { config: { history: { maxBytes: 1000 } } }, '1250'],
+    ['history in memory', { config: { history: { directory: null } } }, undefined],
+  ])('%s', async (_, values, size) => {
+    const volumes = field(one(await helm.template(values), 'Deployment'), 'spec.template.spec.volumes') as {
+      name: string;
+      emptyDir?: { sizeLimit: string };
+    }[];
+    expect(volumes.find(({ name }) => name === 'history')?.emptyDir?.sizeLimit).toBe(size);
+  });
+
+  test('a claim is never held by two pods', async () => {
+    const deployment = one(
+      await helm.template({
+        replicas: 1,
+        podDisruptionBudget: { enabled: false },
+        history: { existingClaim: 'data' },
+      }),
+      'Deployment',
+    );
+    expect(field(deployment, 'spec.strategy.type')).toBe('Recreate');
+  });
+
+  test('the image is pinned by its digest when there is one', async () => {
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const all = await helm.template({ image: { repository: 'mirror/foresail', digest } });
+    expect(field(container(all), 'image')).toBe(`mirror/foresail@${digest}`);
+  });
+});
+
+describe('rights', () => {
+  test('no wildcard but the names of metrics, and nothing that hands out rights', async () => {
+    for (const rule of rules(await helm.template())) {
+      const metrics = rule.apiGroups?.every((group) => /^(custom|external)\.metrics\.k8s\.io$/.test(group));
+      expect(rule.verbs).not.toContain('*');
+      expect(rule.apiGroups ?? []).not.toContain('*');
+      if (!metrics) expect(rule.resources ?? []).not.toContain('*');
+      for (const verb of ['escalate', 'bind', 'impersonate']) expect(rule.verbs).not.toContain(verb);
+      expect(rule.resources ?? []).not.toContain('secrets');
+    }
+  });
+
+  test('a listed kind gets its rule, its resource in the policy, and nothing else changes', async () => {
+    const rollout = target({ apiGroup: 'argoproj.io', resource: 'rollouts' });
+    const all = await helm.template({ scaleTargets: [rollout] });
+    expect(one(all, 'ClusterRole', 'foresail-scale-targets')['rules']).toEqual([
+      { apiGroups: ['argoproj.io'], resources: ['rollouts'], verbs: ['get', 'list', 'watch'] },
+      { apiGroups: ['argoproj.io'], resources: ['rollouts/scale'], verbs: ['get', 'patch'] },
+    ]);
+    expect(JSON.stringify(one(all, 'ValidatingAdmissionPolicy', 'foresail-scale-authors'))).toContain(
+      "{'argoproj.io/Rollout': 'rollouts'}",
+    );
+    expect(one(all, 'ClusterRole')).toEqual(one(await helm.template(), 'ClusterRole'));
+  });
+
+  test('with namespaces named, only the reviews stay cluster-wide', async () => {
+    const all = await helm.template({ config: { namespaces: ['shop', 'mail'] } });
+    const names = (kind: string) => all.filter((m) => m.kind === kind).map((m) => m.metadata);
+    expect(names('ClusterRoleBinding').map(({ name }) => name)).toEqual(['foresail-auth']);
+    expect(
+      names('RoleBinding')
+        .filter(({ namespace }) => namespace !== NAMESPACE)
+        .map(({ name, namespace }) => `${namespace}/${name}`)
+        .sort(),
+    ).toEqual(['mail/foresail', 'mail/foresail-scaler', 'shop/foresail', 'shop/foresail-scaler']);
+    for (const binding of all.filter(({ kind }) => kind === 'ValidatingAdmissionPolicyBinding'))
+      expect(field(binding, 'spec.matchResources.namespaceSelector.matchExpressions.0.values')).toEqual([
+        'shop',
+        'mail',
+      ]);
+  });
+
+  test('the lease may lie in another namespace', async () => {
+    const all = await helm.template({ config: { leaderElection: { namespace: 'leases', name: 'mine' } } });
+    const role = one(all, 'Role', 'foresail-leader-election');
+    expect(role.metadata.namespace).toBe('leases');
+    expect((role['rules'] as readonly Rule[]).at(-1)?.resourceNames).toEqual(['mine']);
+  });
+});
+
+describe('monitoring', () => {
+  test('nothing by default', async () => {
+    expect((await helm.template()).map(({ kind }) => kind)).not.toContain('ServiceMonitor');
+  });
+
+  test('the ServiceMonitor selects the chart’s Service and brings a token', async () => {
+    const all = await helm.template({
+      serviceMonitor: { enabled: true, labels: { release: 'prometheus' }, tokenSecret: { name: 'scrape' } },
+      metrics: { readers: [{ namespace: 'monitoring', name: 'prometheus' }] },
+      tls: { secretName: 'cert' },
+    });
+    const monitor = one(all, 'ServiceMonitor');
+    expect(one(all, 'Service').metadata.labels).toMatchObject(
+      field(monitor, 'spec.selector.matchLabels') as object,
+    );
+    expect(field(monitor, 'spec.endpoints.0')).toMatchObject({
+      scheme: 'https',
+      authorization: { type: 'Bearer', credentials: { name: 'scrape', key: 'token' } },
+    });
+    expect(one(all, 'ClusterRoleBinding', 'foresail-metrics-reader')['subjects']).toEqual([
+      { kind: 'ServiceAccount', name: 'prometheus', namespace: 'monitoring' },
+    ]);
+  });
+});
+
+function target(part: Partial<Record<'apiGroup' | 'kind' | 'resource', string>>) {
+  return { apiGroup: 'apps', kind: 'Rollout', resource: 'rollouts', ...part };
+}
+
+function scaleTarget(part: Parameters<typeof target>[0]) {
+  return { scaleTargets: [target(part)] };
+}
