@@ -122,3 +122,6 @@ export function input(replicas: number, change: Partial<DecisionInput> = {}): De
     ...change,
   };
 }
+
+/** A change for `pod`: its container requests nothing. */
+export const unreadable: Partial<PodView> = { containers: [{ name: 'app', requestsMilli: {} }] };

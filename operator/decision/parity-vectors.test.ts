@@ -348,6 +348,11 @@ const ROWS: readonly Row[] = [
     expect: 7,
   },
   {
+    name: '33: a utilization of exactly the target leaves a missing pod out of account',
+    given: utilization(4, 50, [50, 50, 50, undefined]),
+    expect: 4,
+  },
+  {
     name: '32: above the maximum goes straight to it, past every policy',
     given: asking(50, 150, {
       spec: spec({ behavior: { ...DEFAULT_BEHAVIOR, scaleDown: rules({ selectPolicy: 'Disabled' }) } }),
