@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { parseQuantityMilli } from '../../quantity.ts';
 import { type Rule, withRules } from '../schema/rules.ts';
-import { int32, positiveQuantity, text } from '../schema/scalars.ts';
+import { dnsLabel, int32, pathSegment, positiveQuantity, text } from '../schema/scalars.ts';
 
 const LIST_LIMIT = 64;
 
@@ -43,7 +43,7 @@ const labelSelector = z.object({
 });
 
 const metricIdentifier = z.object({
-  name: text(1024).describe('Name of the metric in the metrics API.'),
+  name: pathSegment(1024).describe('Name of the metric in the metrics API.'),
   selector: labelSelector.optional().describe('Narrows the metric down, as the metrics API understands it.'),
 });
 
@@ -88,7 +88,7 @@ const resource = z.object({ name: resourceName, target: resourceTarget });
 
 const containerResource = z.object({
   name: resourceName,
-  container: text(63).describe('Container whose usage counts.'),
+  container: dnsLabel().describe('Container whose usage counts.'),
   target: resourceTarget,
 });
 
@@ -101,8 +101,8 @@ const object = z.object({
   describedObject: z
     .object({
       apiVersion: text(317).optional().describe('API version of the object.'),
-      kind: text(63).describe('Kind of the object.'),
-      name: text(253).describe('Name of the object.'),
+      kind: pathSegment(63).describe('Kind of the object.'),
+      name: pathSegment(253).describe('Name of the object.'),
     })
     .describe('Object in the same namespace that the metric describes.'),
   metric: metricIdentifier.describe('Metric of that object.'),

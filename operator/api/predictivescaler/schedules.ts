@@ -2,7 +2,7 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
 import { withRules } from '../schema/rules.ts';
-import { duration, int32 } from '../schema/scalars.ts';
+import { dnsLabel, duration, int32 } from '../schema/scalars.ts';
 
 /** Five fields with ranges, steps, lists and names; no `@daily`, no seconds, no extensions of any library. */
 const CRON_PATTERN = `^${[
@@ -36,11 +36,7 @@ const timeZone = withRules(
 
 const scheduleSchema = withRules(
   z.object({
-    name: z
-      .string()
-      .max(63)
-      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
-      .describe('Name of the schedule, unique in the list.'),
+    name: dnsLabel().describe('Name of the schedule, unique in the list.'),
     schedule: cron.describe(
       'When the bounds begin to hold: minute, hour, day of month, month, day of week (0 and 7 are Sunday).',
     ),

@@ -1,7 +1,7 @@
 /** `spec` of a PredictiveScaler. Where HPA has the field, name, shape and default are HPA's. */
 import { z } from 'zod';
 import { withRules } from '../schema/rules.ts';
-import { int32, text } from '../schema/scalars.ts';
+import { groupVersion, int32, pathSegment } from '../schema/scalars.ts';
 import { behaviorSchema } from './behavior.ts';
 import { forecastSchema } from './forecast.ts';
 import { metricSpecSchema } from './metrics.ts';
@@ -20,11 +20,11 @@ const AUTOSCALERS = [
 
 const scaleTargetRefSchema = withRules(
   z.object({
-    apiVersion: text(317).optional().describe('API version of the target, such as `apps/v1`.'),
-    kind: text(63).describe(
+    apiVersion: groupVersion().describe('API group and version of the target, such as `apps/v1`.'),
+    kind: pathSegment(63).describe(
       'Kind of the target; any kind with a scale subresource that the operator may write.',
     ),
-    name: text(253).describe('Name of the target, in the same namespace.'),
+    name: pathSegment(253).describe('Name of the target, in the same namespace.'),
   }),
   {
     cel: `!(self.kind in [${AUTOSCALERS.map((kind) => `'${kind}'`).join(', ')}])`,

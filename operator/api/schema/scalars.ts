@@ -20,6 +20,30 @@ export function text(maxLength: number): z.ZodString {
   return z.string().min(1).max(maxLength);
 }
 
+/** A name that becomes one segment of a URL path; what HPA refuses in the same places. */
+export function pathSegment(maxLength: number): z.ZodString {
+  return withRules(text(maxLength).regex(/^[^/%\x00-\x1f]+$/), {
+    cel: "self != '.' && self != '..'",
+    message: "must not be '.' or '..' and must not contain '/' or '%'",
+    holds: (value) => value !== '.' && value !== '..',
+  });
+}
+
+/** A name of letters, digits and dashes, as a container has. */
+export function dnsLabel(): z.ZodString {
+  return z
+    .string()
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+}
+
+/** `apps/v1`: an API version with its group. */
+export function groupVersion(): z.ZodString {
+  return text(317).regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?\/[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, {
+    error: 'must be an API group and version, such as apps/v1',
+  });
+}
+
 const QUANTITY = z
   .union([z.string().regex(new RegExp(QUANTITY_PATTERN)).max(QUANTITY_MAX_LENGTH), z.int()], {
     error: 'must be a quantity such as 250m, 1.5 or 2Gi (write a fraction in quotes)',

@@ -34,8 +34,8 @@ export function badFields(): BadInput[] {
 function* badValues({ path, value, schema, required }: Node): Generator<[name: string, value: unknown]> {
   // leaving out an item of a list only shortens the list
   if (required && schema.default === undefined && !path.endsWith(']')) yield ['missing', undefined];
-  // the server takes null for absent where there is a default
-  if (schema.default === undefined) yield ['null', null];
+  // the server takes null for absent, and so does HPA
+  if (required) yield ['null', null];
   if (schema['x-kubernetes-int-or-string']) yield* badQuantities(path);
   else if (schema.type === 'integer') yield* badIntegers(schema);
   else if (schema.type === 'string') yield* badStrings(schema);
@@ -128,6 +128,17 @@ export function brokenRules(): BadInput[] {
       'spec.schedules[1].minReplicas',
       6,
     ]),
+    ...['.', '..', '../../apis/apps', 'a%2Fb', '/'].flatMap((segment) =>
+      ['scaleTargetRef.name', 'metrics[4].pods.metric.name', 'metrics[5].object.describedObject.name'].map(
+        (path) => change(`${segment} as ${path}`, `spec.${path}`, [`spec.${path}`, segment]),
+      ),
+    ),
+    ...['v1', 'apps', 'apps/', '/v1', 'apps/v1/deployments', 'apps/../v1'].map((version) =>
+      change(`apiVersion ${version}`, 'spec.scaleTargetRef.apiVersion', [
+        'spec.scaleTargetRef.apiVersion',
+        version,
+      ]),
+    ),
     change('a schedule without bounds', 'spec.schedules[0]', ['spec.schedules[0].minReplicas', undefined]),
     change('two schedules of one name', 'spec.schedules[1]', ['spec.schedules[1].name', 'sale']),
     change('an unknown time zone', 'spec.schedules[0].timeZone', [

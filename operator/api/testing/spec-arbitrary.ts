@@ -48,7 +48,7 @@ const int = (min: number, max: number, ...rare: number[]) =>
   mostly(fc.integer({ min, max }), fc.constantFrom(min - 1, ...rare));
 
 const metricIdentifier = object({
-  name,
+  name: mostly(fc.oneof(name, fc.constant('datadogmetric@ns:a')), fc.constantFrom('..', 'a/b', 'a%2f')),
   selector: optional(
     object({
       matchLabels: optional(fc.dictionary(name, name, { maxKeys: 2 })),
@@ -124,7 +124,10 @@ const rules = object({
 const behavior = object({ scaleUp: optional(rules), scaleDown: optional(rules) });
 
 const target = object({
-  apiVersion: optional(fc.constant('apps/v1')),
+  apiVersion: mostly(
+    fc.constant('apps/v1'),
+    fc.constantFrom<string | undefined>('v1', undefined, '/v1', 'apps'),
+  ),
   kind: mostly(fc.constantFrom('Deployment', 'StatefulSet'), fc.constant('PredictiveScaler')),
   name,
 });
