@@ -81,7 +81,7 @@ export class KubeClient implements Client {
 
   /**
    * The same client, but `guard` runs before each write: once when it is asked for, and again in the moment before
-   * its first byte leaves. A throw of the guard is what the caller gets.
+   * its first byte leaves. The guard throws a ForesailError, which is what the caller gets.
    */
   withWriteGuard(guard: () => void): Client {
     return new KubeClient(this.#transport, this.#options, { limiter: this.#limiter, guard });

@@ -93,7 +93,7 @@ export const isGone = (error: unknown): boolean => isForesailError(error, 'KUBE_
 export function parseRetryAfter(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d{1,6}$/.test(header.trim())) return Number(header) * 1000;
-  const date = Date.parse(header);
+  const date = /[a-z]{3}/i.test(header) ? Date.parse(header) : Number.NaN; // Date.parse takes "-1" for a year
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }
 
@@ -103,11 +103,10 @@ function secondsToMs(seconds: unknown): number | undefined {
 
 function causeFields(status: StatusBody): string {
   const causes = Array.isArray(status.details?.causes) ? status.details.causes : [];
-  return causes
+  const fields = causes
     .map((cause: { readonly field?: unknown }) => cause.field)
-    .filter((field: unknown): field is string => typeof field === 'string' && field !== '')
-    .join(', ')
-    .slice(0, MAX_MESSAGE);
+    .filter((field: unknown): field is string => typeof field === 'string' && field !== '');
+  return [...new Set(fields)].join(', ').slice(0, MAX_MESSAGE);
 }
 
 function hasCause(status: StatusBody, reason: string): boolean {

@@ -30,6 +30,8 @@ export interface InformerOptions<T extends KubeObject> extends Selection {
   readonly project?: (object: KubeObject) => T;
   /** Bounds of a watch's random lifetime, default 30 to 50 s: the time in which a silent connection is noticed. */
   readonly lifetimeMs?: readonly [min: number, max: number];
+  /** How long after its lifetime the server is given to end a watch, default 5 s. */
+  readonly graceMs?: number;
   /** No byte for this long while the initial state is sent means a dead connection, default 60 s. */
   readonly silenceMs?: number;
   readonly maxLineBytes?: number;
@@ -190,6 +192,7 @@ export class ResourceInformer<T extends KubeObject> implements Informer<T>, Stre
     const [min, max] = this.#options.lifetimeMs ?? [30_000, 50_000];
     const limits = {
       lifetimeMs: min + (max - min) * this.#random(),
+      graceMs: this.#options.graceMs ?? 5_000,
       silenceMs: this.#options.silenceMs ?? 60_000,
       ...(maxLineBytes === undefined ? {} : { maxLineBytes }),
     };

@@ -20,8 +20,10 @@ export interface Selection {
 export interface StreamLimits {
   /** A stream without a byte for this long is taken for dead. */
   readonly silenceMs: number;
-  /** How long a watch is asked to last, and how much longer we wait for the server to end it. */
+  /** How long a watch is asked to last. */
   readonly lifetimeMs: number;
+  /** How much longer we wait for the server to end it. */
+  readonly graceMs: number;
   readonly maxLineBytes?: number;
 }
 
@@ -38,8 +40,6 @@ export interface StreamSink {
 
 const PAGE_SIZE = 500;
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
-/** How long after its asked lifetime a watch is given to end by itself. */
-const LIFETIME_GRACE_MS = 5_000;
 /** A watch-list is given this long on the server, however short its life after the initial state. */
 const WATCH_LIST_TIMEOUT_SECONDS = 600;
 
@@ -89,7 +89,7 @@ export async function watch(
   try {
     const body = await client.stream(path, selection.ref.plural, both);
     silence.feed(limits.silenceMs);
-    if (from !== undefined) lifetime.feed(limits.lifetimeMs + LIFETIME_GRACE_MS);
+    if (from !== undefined) lifetime.feed(limits.lifetimeMs + limits.graceMs);
     for await (const chunk of body) {
       silence.feed(limits.silenceMs);
       sink.alive();

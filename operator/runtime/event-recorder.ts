@@ -63,8 +63,6 @@ interface Series {
   count: number;
   /** Name of the Event on the server, once it was created. */
   name: string | undefined;
-  /** Whether something happened that the server does not know yet. */
-  dirty: boolean;
   attempts: number;
 }
 
@@ -77,10 +75,13 @@ class AggregatingRecorder implements EventRecorder {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #series = new Map<string, Series>();
+  /** Those about which the server does not know the newest yet. */
+  readonly #news = new Set<Series>();
   readonly #tokens = new Map<string, { left: number; at: number }>();
   readonly #life = new AbortController();
   #sending: Promise<void> | undefined;
   #cancelWake: (() => void) | undefined;
+  #pausedUntil = 0;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
@@ -104,10 +105,10 @@ class AggregatingRecorder implements EventRecorder {
       known.annotations = annotations;
       known.lastAt = now;
       known.count += 1;
-      known.dirty = true;
+      this.#news.add(known);
     } else {
       this.#makeRoom(now);
-      this.#series.set(id, {
+      const begun: Series = {
         id,
         regarding,
         type,
@@ -118,47 +119,48 @@ class AggregatingRecorder implements EventRecorder {
         lastAt: now,
         count: 1,
         name: undefined,
-        dirty: true,
         attempts: 0,
-      });
+      };
+      this.#series.set(id, begun);
+      this.#news.add(begun);
     }
     this.#kick();
   }
 
   async flush(signal: AbortSignal): Promise<void> {
-    while ([...this.#series.values()].some((series) => series.dirty) && !signal.aborted) {
-      await this.#send(signal, true);
-    }
+    await this.#sending;
+    while (this.#news.size > 0 && !signal.aborted) await this.#send(signal, true);
   }
 
-  /** Starts a round of sending in the background unless one is under way, which will see the news itself. */
+  /** Starts a round of sending in the background unless one is under way or the server asked for a pause. */
   #kick(): void {
-    if (this.#sending !== undefined) return;
-    this.#sending = (async () => {
-      await Promise.resolve(); // The caller's own burst of events becomes one round.
-      const retryInMs = await this.#send(this.#life.signal, false);
-      this.#sending = undefined;
-      if (retryInMs !== undefined) this.#wakeIn(retryInMs);
-    })();
+    if (this.#sending !== undefined || this.#clock.monotonic() < this.#pausedUntil) return;
+    this.#sending = this.#round();
   }
 
-  #wakeIn(ms: number): void {
-    this.#cancelWake?.();
-    this.#cancelWake = this.#clock.after(ms, () => this.#kick());
+  async #round(): Promise<void> {
+    await Promise.resolve(); // The caller's own burst of events becomes one round.
+    const waitMs = await this.#send(this.#life.signal, false);
+    this.#sending = undefined;
+    if (waitMs !== undefined) {
+      this.#cancelWake?.();
+      this.#cancelWake = this.#clock.after(waitMs, () => this.#kick());
+    } else if (this.#news.size > 0) {
+      this.#kick(); // It came while the last write was being answered.
+    }
   }
 
   /** One after the other, so events never take more than one connection. Returns when to come back, if at all. */
   async #send(signal: AbortSignal, force: boolean): Promise<number | undefined> {
-    let retryInMs: number | undefined;
-    for (;;) {
-      const series = [...this.#series.values()].find((each) => each.dirty && (force || this.#mayWrite(each)));
+    while (!signal.aborted) {
+      const series = [...this.#news].find((each) => force || this.#mayWrite(each));
       if (series === undefined) break;
-      const failed = await this.#write(series, signal);
-      if (failed !== undefined) retryInMs = Math.max(retryInMs ?? 0, failed);
-      if (failed !== undefined || signal.aborted) break;
+      const pauseMs = await this.#write(series, signal);
+      if (pauseMs === undefined) continue;
+      this.#pausedUntil = this.#clock.monotonic() + pauseMs;
+      return pauseMs;
     }
-    const waiting = [...this.#series.values()].some((each) => each.dirty);
-    return waiting ? (retryInMs ?? this.#refillMs) : undefined;
+    return this.#news.size > 0 ? this.#refillMs : undefined;
   }
 
   get #refillMs(): number {
@@ -181,7 +183,7 @@ class AggregatingRecorder implements EventRecorder {
 
   /** Returns milliseconds to wait before the next try when it failed for a reason that may pass. */
   async #write(series: Series, signal: AbortSignal): Promise<number | undefined> {
-    series.dirty = false;
+    this.#news.delete(series);
     try {
       if (series.name === undefined) await this.#create(series, signal);
       else await this.#update(series, signal);
@@ -202,7 +204,7 @@ class AggregatingRecorder implements EventRecorder {
         series.attempts = 0;
         return undefined;
       }
-      series.dirty = true;
+      this.#news.add(series);
       return Math.max(error.retryAfterMs ?? 0, 500 * 2 ** series.attempts);
     }
   }
@@ -259,7 +261,7 @@ class AggregatingRecorder implements EventRecorder {
   #makeRoom(now: number): void {
     if (this.#series.size < MAX_SERIES) return;
     for (const [id, series] of this.#series)
-      if (!series.dirty && now - series.lastAt >= SERIES_ENDS_AFTER_MS) this.#series.delete(id);
+      if (!this.#news.has(series) && now - series.lastAt >= SERIES_ENDS_AFTER_MS) this.#series.delete(id);
     const oldest = this.#series.keys().next();
     if (this.#series.size >= MAX_SERIES && oldest.done !== true) this.#series.delete(oldest.value);
     if (this.#tokens.size >= MAX_SERIES) this.#tokens.clear();
