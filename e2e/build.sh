@@ -14,6 +14,8 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/foresail
 assets=${KUBEBUILDER_ASSETS:-}
+fromassets=''
+[ -z "$assets" ] || fromassets='kube-apiserver etcd kubectl'
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "foresail: $*"; exit 1; }
@@ -31,17 +33,23 @@ minor=$(printf '%s' "$goversion" | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
 # version MODULE TOOL: the version that the tool's lock file requires, without the v.
 version() { sed -n "s#^.*[[:space:]]$1 v\([0-9][^ ]*\).*#\1#p" "$here/tools/$2/go.mod" | head -n 1; }
 
-# describe TOOL: sets dir (module folder), packages, programs, ldflags, tags.
+# describe TOOL: sets dir (module folder), packages, programs, ldflags, tags, target.
 describe() {
+  describe_all "$1"
+  # With the caller's API server only the rest is built, unless all of it stands already.
+  if [ "$1" = kubernetes ] && [ -n "$assets" ] && ! stands; then
+    programs='kube-controller-manager kube-scheduler'
+    packages='k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler'
+    locate "$1"
+  fi
+}
+
+describe_all() {
   dir=$here/tools/$1 packages=tool programs=$1 ldflags='-s -w' tags=''
   case $1 in
   kubernetes)
     v=$(version k8s.io/kubernetes kubernetes)
     programs='kube-apiserver kube-controller-manager kube-scheduler kubectl'
-    if [ -n "$assets" ]; then
-      programs='kube-controller-manager kube-scheduler'
-      packages='k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler'
-    fi
     major=${v%%.*} rest=${v#*.}
     # Without these a binary calls itself v0.0.0-master, and kubectl refuses to compare versions.
     for p in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
@@ -61,11 +69,20 @@ describe() {
   cluster) dir=$here/cluster packages=. programs=foresail-cluster ;;
   *) die "unknown tool \"$1\"; known: kubernetes etcd kwok prometheus helm cluster" ;;
   esac
-  sources="$dir/go.mod"
-  [ ! -f "$dir/go.sum" ] || sources="$sources $dir/go.sum"
-  [ "$1" != cluster ] || sources="$sources $(find "$dir" -name '*.go' ! -name '*_test.go' -o -name '*.yaml' | sort | tr '\n' ' ')"
-  # shellcheck disable=SC2086  # a list of files
-  hash=$({ cat $sources; printf '%s\n' "$packages|$ldflags|$tags|$goversion|$GOFLAGS"; } | sha256sum | cut -c1-16)
+  locate "$1"
+}
+
+# locate TOOL: where the build that was described belongs.
+locate() {
+  hash=$(
+    cd "$dir"
+    {
+      cat go.mod
+      [ ! -f go.sum ] || cat go.sum
+      [ "$1" != cluster ] || find . \( -name '*.go' -o -name '*.yaml' \) ! -name '*_test.go' | LC_ALL=C sort | xargs cat
+      printf '%s\n' "$packages|$ldflags|$tags|$goversion|$GOFLAGS"
+    } | sha256sum | cut -c1-16
+  )
   target=$cache/bin/$1-$hash
 }
 
@@ -89,17 +106,24 @@ progress() { # progress PID LABEL LOG TOTAL
 build() { # build TOOL LABEL; the lock is held
   begun=$(date +%s)
   tmp=$(mktemp -d "$cache/bin/.tmp-XXXXXX")
-  # The cluster program is small and rebuilt often: it lives in the user's own build cache.
-  if [ "$1" = cluster ]; then unset GOCACHE; else export GOCACHE="$cache/go-build"; fi
+  # The cluster program is small and rebuilt often: it is compiled in the user's own build cache, the
+  # others in one that is dropped.
+  gocache=$cache/go-build
+  [ "$1" != cluster ] || gocache=$(go env GOCACHE)
   [ -t 2 ] && printf '%s  fetching modules' "$2" >&2 || say "$2  fetching modules"
   cd "$dir"
-  go mod download 2>"$tmp/log" || { say; cat "$tmp/log" >&2; rm -rf "$tmp"; die "$1: the Go modules could not be fetched (see above)"; }
+  # Listing the packages fetches the modules they come from, and no others.
   # shellcheck disable=SC2086  # a list of packages
-  total=$(go list -deps -tags "$tags" $packages 2>/dev/null | wc -l)
+  if ! go list -deps -tags "$tags" $packages >"$tmp/packages" 2>"$tmp/log"; then
+    say
+    cat "$tmp/log" >&2
+    rm -rf "$tmp"
+    die "$1: the Go modules could not be fetched (see above)"
+  fi
   # shellcheck disable=SC2086
-  go build -v -trimpath -tags "$tags" -ldflags "$ldflags" -o "$tmp/out/" $packages 2>"$tmp/log" &
+  GOCACHE=$gocache go build -v -trimpath -tags "$tags" -ldflags "$ldflags" -o "$tmp/out/" $packages 2>"$tmp/log" &
   child=$!
-  progress $child "$2" "$tmp/log" "$total"
+  progress $child "$2" "$tmp/log" "$(wc -l <"$tmp/packages")"
   if ! wait $child; then
     grep -v '^[a-zA-Z0-9_./-]*$' "$tmp/log" >&2 || tail -n 20 "$tmp/log" >&2
     rm -rf "$tmp"
@@ -107,7 +131,7 @@ build() { # build TOOL LABEL; the lock is held
   fi
   child=''
   [ "$1" != etcd ] || mv "$tmp/out/server" "$tmp/out/etcd"
-  [ "$1" != cluster ] || [ -e "$tmp/out/foresail-cluster" ] || mv "$tmp/out/cluster" "$tmp/out/foresail-cluster"
+  [ "$1" != cluster ] || mv "$tmp/out/cluster" "$tmp/out/foresail-cluster"
   rm -rf "$target"
   mv "$tmp/out" "$target"
   rm -rf "$tmp"
@@ -155,10 +179,13 @@ for tool in $tools; do
   if [ "$tool" = etcd ] && [ -n "$assets" ]; then continue; fi
   describe "$tool"
   touch "$target"
-  for p in $programs; do printf '%s %s\n' "$p" "$target/$p"; done
+  for p in $programs; do
+    case " $fromassets " in *" $p "*) continue ;; esac
+    printf '%s %s\n' "$p" "$target/$p"
+  done
 done
 if [ -n "$assets" ]; then
-  for p in kube-apiserver etcd kubectl; do
+  for p in $fromassets; do
     [ -x "$assets/$p" ] || die "KUBEBUILDER_ASSETS=$assets holds no program $p"
     printf '%s %s\n' "$p" "$assets/$p"
   done

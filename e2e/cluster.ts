@@ -100,7 +100,7 @@ export interface ProcessHandle {
   pid(): Promise<number>;
 }
 
-export interface Cluster extends ClusterFacts, AsyncDisposable {
+export interface Cluster extends ClusterFacts {
   process(name: ProcessName): ProcessHandle;
   /** Pids by process, 0 for those that do not run. */
   pids(): Promise<Record<ProcessName, number>>;
@@ -108,6 +108,7 @@ export interface Cluster extends ClusterFacts, AsyncDisposable {
   stop(): Promise<void>;
   /** Resolves when the supervisor has ended, whoever asked for it. */
   readonly ended: Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** The ready event as the supervisor writes it, also found in RUNDIR/cluster.json. */

@@ -35,6 +35,7 @@ export interface PodStatus {
   readonly metadata: {
     readonly name: string;
     readonly creationTimestamp: string;
+    readonly deletionTimestamp?: string;
     readonly labels: Record<string, string>;
   };
   readonly spec: { readonly containers: readonly { readonly name: string }[] };

@@ -3,6 +3,7 @@
  * the environment. A test that injects faults starts a cluster of its own instead.
  */
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { messageOf } from '../operator/errors.ts';
 import { request } from './api.ts';
 import { type Cluster, type ClusterFacts, startCluster } from './cluster.ts';
@@ -29,7 +30,8 @@ export default async function setup(): Promise<void> {
 }
 
 export async function stopSharedCluster(): Promise<void> {
-  await running.foresailTestCluster?.stop();
+  if (running.foresailTestCluster) await running.foresailTestCluster.stop();
+  else await rm(sharedCluster().runDir, { recursive: true, force: true }); // the copy of an existing cluster's CA
 }
 
 /** The cluster that globalSetup started. */
@@ -39,10 +41,11 @@ export function sharedCluster(): ClusterFacts {
   return JSON.parse(facts) as ClusterFacts;
 }
 
-export interface Namespace extends AsyncDisposable {
+export interface Namespace {
   readonly name: string;
   /** Deletes it and all in it; does not wait for the end. */
   delete(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** A namespace of its own for a test, usable at once: its default service account exists. */

@@ -8,6 +8,7 @@ import { type Cluster, startCluster } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
 import { deployment, isReady, type PodStatus } from '../objects.ts';
 import { makeNamespace } from '../shared-cluster.ts';
+import { syncPods } from './pods.ts';
 import { registerMetricsServer } from './register.ts';
 import { type MetricsServer, startMetricsServer } from './server.ts';
 
@@ -165,13 +166,20 @@ describe('the real HPA follows', () => {
     await becomes('container', 2);
   }, 60_000);
 
-  test('Pods, AverageValue', async () => {
+  test('Pods, AverageValue, as pods come and go', async () => {
     const pod = await workload('pods', {
       type: 'Pods',
       pods: { metric: { name: 'inflight' }, target: { type: 'AverageValue', averageValue: '10' } },
     });
     metrics.state.setPodMetric(namespace, pod, 'inflight', 30);
     await becomes('pods', 3);
+    // Two more pods without a number hold it there; with one they count.
+    await eventually('3 pods', async () => (await pods('pods')).filter(isReady).length === 3);
+    const known = await syncPods(cluster, metrics.state, namespace);
+    const ours = known.filter(({ metadata }) => metadata.labels['app'] === 'pods');
+    expect(ours).toHaveLength(3);
+    for (const { metadata } of ours) metrics.state.setPodMetric(namespace, metadata.name, 'inflight', 5);
+    await becomes('pods', 2);
   }, 60_000);
 
   test('Object, Value', async () => {

@@ -27,12 +27,13 @@ export interface Fault {
   readonly drop?: boolean;
 }
 
-export interface MetricsServer extends AsyncDisposable {
+export interface MetricsServer {
   readonly state: MetricsState;
   readonly port: number;
   /** Requests for a metric so far, discovery left out: path without query → count. `user` limits it to one identity. */
   requests(user?: string): ReadonlyMap<string, number>;
   close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export async function startMetricsServer(

@@ -60,6 +60,10 @@ export class MetricsState {
     if (!pods.has(pod)) pods.set(pod, { labels, metrics: new Map(), containers: new Map() });
   }
 
+  podNames(namespace: string): readonly string[] {
+    return [...(this.#namespaces.get(namespace)?.pods.keys() ?? [])];
+  }
+
   removePod(namespace: string, pod: string): void {
     this.#of(namespace).pods.delete(pod);
   }
