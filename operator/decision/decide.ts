@@ -4,9 +4,9 @@
  * same decision, so the simulator and a person with a stored input can replay it.
  */
 import { normalise } from './behavior/normalise.ts';
-import { boundsInForce } from './bounds.ts';
+import { type Bounds, boundsInForce } from './bounds.ts';
 import { metricsDegraded, scalingActive, scalingDisabled, succeededGetScale } from './conditions.ts';
-import { want, type Wanted } from './degrade.ts';
+import { type Wanted, want } from './degrade.ts';
 import { bindingStep, explain } from './explain.ts';
 import { applyBreakers } from './limits.ts';
 import { recordHold } from './memory.ts';
@@ -171,10 +171,11 @@ function byMetrics(input: DecisionInput, mode: ModeRules, seen: Seen): Settled {
 }
 
 /** A scheduled upper bound is an order for known load: while a metric is unknown it does not lower. */
-function effectiveBounds(input: DecisionInput, { permit }: Seen) {
+function effectiveBounds(input: DecisionInput, { permit }: Seen): Bounds {
   const bounds = boundsInForce(input.spec, input.activeSchedules);
   if (permit !== undefined || input.specReplicas <= bounds.max) return bounds;
-  return { ...bounds, max: Math.min(input.specReplicas, input.spec.maxReplicas) };
+  const { maxFrom: _, ...unscheduled } = bounds;
+  return { ...unscheduled, max: Math.min(input.specReplicas, input.spec.maxReplicas) };
 }
 
 function reasonOf({ replicas, source, note }: Wanted, current: number): string {

@@ -1,7 +1,7 @@
 /** The decision in words and in numbers: one sentence for people, and the inputs that it was made from. */
 import type { MetricReading, Observation } from '../observation.ts';
-import { countReadyPods } from './reactive/pod-groups.ts';
 import type { ModeRules } from './modes.ts';
+import { countReadyPods } from './reactive/pod-groups.ts';
 import type { BoundBy, DecisionInput, DecisionStep, Explanation, ReadingSummary } from './types.ts';
 
 export function explain(

@@ -1,9 +1,9 @@
 /** What must hold for any input at all, tried on thousands of random ones. */
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
-import { known, type MetricReading, type Observation, unknown, type UnknownReason } from '../observation.ts';
+import * as fc from 'fast-check';
+import { known, type MetricReading, type Observation, type UnknownReason, unknown } from '../observation.ts';
 import { decide } from './decide.ts';
-import { input as plainInput, MINUTE, NOW, SECOND } from './fixtures.ts';
+import { MINUTE, NOW, input as plainInput, SECOND } from './fixtures.ts';
 import { firstSight, recordScale } from './memory.ts';
 import type {
   BehaviorPlan,
@@ -196,8 +196,8 @@ function anyInput(losing: 'any' | 'none' | 'some'): fc.Arbitrary<DecisionInput> 
           return {
             ...plainInput(current),
             spec: {
-              mode: drawn.mode as DecisionInput['spec']['mode'],
-              objective: drawn.objective as DecisionInput['spec']['objective'],
+              mode: drawn.mode,
+              objective: drawn.objective,
               minReplicas,
               maxReplicas,
               metrics,

@@ -1,6 +1,7 @@
 /** What the present replicas are meant to carry, on the scale that the outlier guard watches. */
-import type { MetricPlan, PodView } from '../types.ts';
+
 import { averageRequest } from '../need/per-replica.ts';
+import type { MetricPlan, PodView } from '../types.ts';
 
 /** @returns milli; 0 when it cannot be told. */
 export function usualLevel(plan: MetricPlan, replicas: number, pods: readonly PodView[]): number {

@@ -2,8 +2,9 @@
  * What one replica carries, in the unit that the load path is in: the capacity that the user gave, else the learned
  * one, else the target, which is the cautious guess while nothing better is known.
  */
-import type { MetricPlan, NeedOfMetric, PodView } from '../types.ts';
+
 import { requestsOf } from '../reactive/requests.ts';
+import type { MetricPlan, NeedOfMetric, PodView } from '../types.ts';
 
 export interface PerReplica {
   readonly milli: number;
