@@ -1,0 +1,158 @@
+/** Who may make a PredictiveScaler for what: the chart's policies, asked through a real API server. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { request } from '../api.ts';
+import { type Cluster, startCluster } from '../cluster.ts';
+import { eventually } from '../eventually.ts';
+import { CHART, makeHelm, NAMESPACE, RELEASE } from './helm.ts';
+import { type ScalerTarget, scaler, scalersPath, WEB } from './scaler.ts';
+
+/** Who has which rights in the namespace `shop`. All may write PredictiveScalers there, most not the scale. */
+const USERS = ['editor', 'viewer', 'outsider', 'web-patcher', 'web-updater'] as const;
+type User = (typeof USERS)[number] | 'admin';
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 0, identities: Object.fromEntries(USERS.map((user) => [user, []])) });
+  await using helm = await makeHelm(cluster.kubeconfigPath);
+  await helm.run(['install', RELEASE, CHART, '--namespace', NAMESPACE, '--create-namespace']);
+  await post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+  const scale = (verb: string) => ({
+    apiGroups: ['apps'],
+    resources: ['deployments/scale'],
+    resourceNames: ['web'],
+    verbs: [verb],
+  });
+  await role('author', [
+    { apiGroups: ['foresail.io'], resources: ['predictivescalers'], verbs: ['create', 'patch'] },
+  ]);
+  await role('web-patcher', [scale('patch')]);
+  await role('web-updater', [scale('update')]);
+  for (const user of ['outsider', 'web-patcher', 'web-updater']) await bind(user, 'Role', 'author');
+  for (const user of ['web-patcher', 'web-updater']) await bind(user, 'Role', user);
+  await bind('editor', 'ClusterRole', 'edit');
+  await bind('viewer', 'ClusterRole', 'view');
+  // Policies and aggregated roles take effect a moment after they are stored.
+  await eventually('the policies', async () => (await create('admin', 'kube-system', WEB)) !== 'created');
+  await eventually('the roles', async () => (await create('editor', 'shop', WEB)) === 'created');
+}, 600_000);
+afterAll(() => cluster?.stop());
+
+describe('creating', () => {
+  test.each<[User, string, ScalerTarget, string | RegExp]>([
+    ['admin', 'shop', WEB, 'created'],
+    ['editor', 'shop', WEB, 'created'],
+    ['editor', 'shop', { ...WEB, name: 'not-there-yet' }, 'created'],
+    ['editor', 'shop', { ...WEB, kind: 'StatefulSet' }, 'created'],
+    ['web-patcher', 'shop', WEB, 'created'],
+    ['web-updater', 'shop', WEB, 'created'],
+    [
+      'web-patcher',
+      'shop',
+      { ...WEB, name: 'api' },
+      /spec\.scaleTargetRef: web-patcher may not patch the scale of Deployment api in shop/,
+    ],
+    [
+      'web-patcher',
+      'shop',
+      { ...WEB, kind: 'StatefulSet' },
+      /spec\.scaleTargetRef: web-patcher may not patch the scale of StatefulSet web/,
+    ],
+    [
+      'outsider',
+      'shop',
+      WEB,
+      /spec\.scaleTargetRef: outsider may not patch the scale of Deployment web in shop/,
+    ],
+    ['viewer', 'shop', WEB, /viewer.* cannot create resource/],
+    [
+      'admin',
+      'shop',
+      { ...WEB, kind: 'ReplicaSet' },
+      /spec\.scaleTargetRef\.kind: ReplicaSet of apps is not among the kinds/,
+    ],
+    [
+      'admin',
+      'shop',
+      { ...WEB, apiVersion: 'example.org/v1' },
+      /spec\.scaleTargetRef\.kind: Deployment of example\.org is not among/,
+    ],
+    ['admin', 'kube-system', WEB, /metadata\.namespace: kube-system is protected/],
+    [
+      'admin',
+      NAMESPACE,
+      { ...WEB, name: RELEASE },
+      /spec\.scaleTargetRef\.name: the operator does not scale itself/,
+    ],
+    ['admin', NAMESPACE, WEB, 'created'],
+    ['admin', 'shop', { ...WEB, name: RELEASE }, 'created'],
+  ])('%s in %s for %j: %s', async (user, namespace, target, expected) => {
+    const answer = await create(user, namespace, target);
+    if (typeof expected === 'string') expect(answer).toBe(expected);
+    else expect(answer).toMatch(expected);
+  });
+});
+
+describe('changing one that an editor made', () => {
+  beforeAll(async () => {
+    await post(scalersPath('shop'), scaler('shop', 'mine', WEB), 'editor');
+  });
+
+  test.each<[string, User, object, string | RegExp]>([
+    ['a label needs no right on the target', 'outsider', { metadata: { labels: { team: 'a' } } }, 'changed'],
+    ['larger bounds do', 'outsider', { spec: { maxReplicas: 50 } }, /outsider may not patch the scale/],
+    ['and are the editor’s to set', 'editor', { spec: { maxReplicas: 50 } }, 'changed'],
+    [
+      'the new target counts, not the old one',
+      'web-patcher',
+      { spec: { scaleTargetRef: { name: 'api' } } },
+      /web-patcher may not patch the scale of Deployment api/,
+    ],
+  ])('%s', async (_, user, patch, expected) => {
+    const answer = await request(cluster, 'PATCH', `${scalersPath('shop', 'mine')}?dryRun=All`, patch, {
+      token: tokenOf(user),
+    }).then(
+      () => 'changed',
+      (error: Error) => error.message,
+    );
+    if (typeof expected === 'string') expect(answer).toBe(expected);
+    else expect(answer).toMatch(expected);
+  });
+});
+
+function tokenOf(user: User): string {
+  return cluster.tokens[user] ?? '';
+}
+
+/** Asks the server to create one without keeping it. */
+function create(user: User, namespace: string, target: ScalerTarget): Promise<string> {
+  return post(`${scalersPath(namespace)}?dryRun=All`, scaler(namespace, 'probe', target), user).then(
+    () => 'created',
+    (error: Error) => error.message,
+  );
+}
+
+function post(path: string, body: object, user: User = 'admin'): Promise<unknown> {
+  return request(cluster, 'POST', path, body, { token: tokenOf(user) });
+}
+
+const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces/shop';
+
+function role(name: string, rules: readonly object[]): Promise<unknown> {
+  return post(`${RBAC}/roles`, {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { name },
+    rules,
+  });
+}
+
+function bind(user: string, kind: 'Role' | 'ClusterRole', name: string): Promise<unknown> {
+  return post(`${RBAC}/rolebindings`, {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata: { name: `${user}-${name}` },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
+  });
+}
