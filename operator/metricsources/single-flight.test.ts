@@ -37,13 +37,13 @@ describe('equal questions', () => {
           reject(signal.reason);
         });
       });
-    const one = expect(flights.run('k', first.signal, work)).rejects.toThrow('one');
-    const two = expect(flights.run('k', second.signal, work)).rejects.toThrow('two');
+    const one = flights.run('k', first.signal, work);
+    const two = flights.run('k', second.signal, work);
     first.abort(new Error('one'));
-    await one;
+    await expect(one).rejects.toThrow('one');
     expect(ended).toBe(false);
     second.abort(new Error('two'));
-    await two;
+    await expect(two).rejects.toThrow('two');
     expect(ended).toBe(true);
     expect(await flights.run('k', never, () => Promise.resolve(7))).toBe(7);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { LoadSeries, Observation } from '../../observation.ts';
 import { ReadError } from '../read-error.ts';
 import { never, prometheusRequest, serverEntry, sourcesFor } from '../testing/requests.ts';
@@ -135,9 +135,8 @@ describe('a back-fill', () => {
     await using sources = sourcesFor([entryFor(server.url)]);
     const controller = new AbortController();
     const running = sources.backfill(prometheusRequest('x'), 0, 5000 * MINUTE, MINUTE, controller.signal);
-    const ended = expect(running).rejects.toThrow('enough');
     setTimeout(() => controller.abort(new Error('enough')), 50);
-    await ended;
+    await expect(running).rejects.toThrow('enough');
   });
 
   test.each([

@@ -1,6 +1,6 @@
 /** Every selector of a tenant's query must carry the tenant's namespace; what cannot be read is refused. */
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { enforceLabelIn } from './enforce.ts';
 import { aggregations, pureFunctions } from './names.ts';
 import { parseQuery } from './parser.ts';
