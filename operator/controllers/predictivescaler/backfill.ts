@@ -69,7 +69,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       log.warn('history could not be fetched', {
         series: seriesKey,
         reason: past.reason,
-        message: past.message,
+        detail: past.message,
       });
       entry.retryAt = clock.monotonic() + RETRY_MS;
       return;

@@ -209,7 +209,7 @@ function metricStatus(metric: MetricSpec, value: CurrentValue): MetricStatus {
 }
 
 function roundToSecond(ms: number): number {
-  return ms < 10_000 ? Math.round(ms / 100) * 100 : Math.round(ms / 1000) * 1000;
+  return Math.max(Math.round(ms / 1000), 1) * 1000;
 }
 
 /** metav1.Time has whole seconds. */

@@ -1,0 +1,129 @@
+/** Everything the controller watches. Each informer keeps only what is read of its objects. */
+import { PREDICTIVE_SCALER } from '../../api/index.ts';
+import type { Clock } from '../../clock.ts';
+import type { Logger } from '../../observability/logger.ts';
+import {
+  type Discovery,
+  type Informer,
+  type InformerOptions,
+  type KubeClient,
+  type KubeObject,
+  ResourceInformer,
+  type ResourceRef,
+  type RuntimeObserver,
+} from '../../runtime/index.ts';
+import { BY_TARGET, type ScalerObject, targetIndex } from './conflicts.ts';
+import { BY_LABEL, labelIndex, type Pod, projectPod } from './pods.ts';
+import type { Scaler } from './reconciler.ts';
+import { projectWorkload, type Workload } from './target.ts';
+
+export const SCALERS: ResourceRef = {
+  group: PREDICTIVE_SCALER.group,
+  version: PREDICTIVE_SCALER.version,
+  plural: PREDICTIVE_SCALER.plural,
+  namespaced: true,
+};
+const PODS: ResourceRef = { group: '', version: 'v1', plural: 'pods', namespaced: true };
+const HPAS: ResourceRef = {
+  group: 'autoscaling',
+  version: 'v2',
+  plural: 'horizontalpodautoscalers',
+  namespaced: true,
+};
+/** Kinds whose own fields are their scale; any other kind is read through /scale. */
+const WORKLOADS: readonly ResourceRef[] = ['deployments', 'statefulsets'].map((plural) => ({
+  group: 'apps',
+  version: 'v1',
+  plural,
+  namespaced: true,
+}));
+const SCALED_OBJECT = { apiVersion: 'keda.sh/v1alpha1', kind: 'ScaledObject' };
+
+export interface Informers {
+  readonly scalers: Informer<Scaler & Partial<ScalerObject>>;
+  readonly pods: Informer<Pod>;
+  readonly hpas: Informer<ScalerObject>;
+  readonly workloads: ReadonlyMap<string, Informer<Workload>>;
+}
+
+export interface InformersOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly observer: RuntimeObserver;
+  /** One namespace, or undefined for all. */
+  readonly namespace: string | undefined;
+}
+
+export function createInformers({ client, clock, log, observer, namespace }: InformersOptions): Informers {
+  const make = <T extends KubeObject>(options: InformerOptions<T>) =>
+    new ResourceInformer<T>(client, {
+      clock,
+      logger: log,
+      observer,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...options,
+    });
+  return {
+    scalers: make({
+      ref: SCALERS,
+      indexes: { [BY_TARGET]: (object) => targetIndex(object as ScalerObject) },
+    }),
+    pods: make<Pod>({
+      ref: PODS,
+      project: (object) => projectPod(object as Pod),
+      indexes: { [BY_LABEL]: labelIndex },
+    }),
+    hpas: make<ScalerObject>({ ref: HPAS, project: projectRival, indexes: { [BY_TARGET]: targetIndex } }),
+    workloads: new Map(
+      WORKLOADS.map((ref) => [
+        `${ref.group}/${ref.plural}`,
+        make<Workload>({ ref, project: (object) => projectWorkload(object as Workload) }),
+      ]),
+    ),
+  };
+}
+
+function projectRival(object: KubeObject): ScalerObject {
+  const { metadata, spec } = object as ScalerObject;
+  return { metadata, spec: { scaleTargetRef: spec.scaleTargetRef } };
+}
+
+/** KEDA may be installed at any time; its objects are watched from then on. */
+export function watchScaledObjects(
+  { client, clock, log, observer, namespace }: InformersOptions,
+  discovery: Discovery,
+): {
+  readonly name: string;
+  run(signal: AbortSignal): Promise<void>;
+  readonly informer: () => Informer<ScalerObject> | undefined;
+} {
+  let informer: Informer<ScalerObject> | undefined;
+  return {
+    name: 'scaledobjects',
+    informer: () => informer,
+    async run(signal) {
+      while (!signal.aborted) {
+        try {
+          // oxlint-disable-next-line no-await-in-loop -- asked again once a minute until KEDA is there
+          const { ref } = await discovery.resolve(SCALED_OBJECT.apiVersion, SCALED_OBJECT.kind, signal);
+          informer = new ResourceInformer<ScalerObject>(client, {
+            ref,
+            clock,
+            logger: log,
+            observer,
+            project: projectRival,
+            indexes: { [BY_TARGET]: targetIndex },
+            ...(namespace === undefined ? {} : { namespace }),
+          });
+          // oxlint-disable-next-line no-await-in-loop -- runs until the end
+          await informer.run(signal);
+        } catch {
+          // Not installed, or the API server cannot be asked just now.
+          // oxlint-disable-next-line no-await-in-loop
+          await clock.sleep(60_000, signal).catch(() => undefined);
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,325 @@
+/**
+ * Puts the rooms together: one process, every replica watching, one of them leading. Nothing is decided here; a reader
+ * finds which part gets what.
+ */
+import { randomUUID } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { hostname } from 'node:os';
+import { type Calendar, type Clock, realCalendar, replayCalendar } from './clock.ts';
+import type { OperatorConfig } from './config.ts';
+import { createBackfill } from './controllers/predictivescaler/backfill.ts';
+import { createPredictiveScalerController } from './controllers/predictivescaler/controller.ts';
+import { createExplanations } from './controllers/predictivescaler/explanations.ts';
+import { createFleet } from './controllers/predictivescaler/fleet.ts';
+import { createInformers, SCALERS, watchScaledObjects } from './controllers/predictivescaler/informers.ts';
+import { createOutlook } from './controllers/predictivescaler/outlook.ts';
+import {
+  CONTROL_CONFIG_MAP,
+  type ConfigMap,
+  readPause,
+} from './controllers/predictivescaler/pause-switch.ts';
+import { createPlanner } from './controllers/predictivescaler/plan.ts';
+import { watchPodTimes } from './controllers/predictivescaler/pod-times.ts';
+import { createScalerMemories } from './controllers/predictivescaler/scaler-memory.ts';
+import type { ReactiveTuning } from './decision/types.ts';
+import { persistence } from './forecast/persistence.ts';
+import { seasonalNaive } from './forecast/seasonal-naive.ts';
+import { MemoryHistory } from './history/memory-store.ts';
+import { ParquetHistory } from './history/parquet-store.ts';
+import type { HistoryStore } from './history/types.ts';
+import { openModel } from './inference/model.ts';
+import { ChainedForecastService } from './inference/service.ts';
+import { createMetricSources } from './metricsources/registry.ts';
+import { createAuthorizer } from './observability/authorizer.ts';
+import { startHttp } from './observability/http.ts';
+import type { Logger } from './observability/logger.ts';
+import { createMetrics, type Metrics } from './observability/metrics.ts';
+import {
+  alwaysLeading,
+  CachedDiscovery,
+  type Connection,
+  createEventRecorder,
+  createLeaderElector,
+  createManager,
+  createStatusWriter,
+  type Fence,
+  fencedClient,
+  KubeClient,
+  type LeaderElector,
+  ResourceInformer,
+  type ResourceRef,
+  Transport,
+} from './runtime/index.ts';
+
+export interface OperatorOptions {
+  readonly config: OperatorConfig;
+  readonly connection: Connection;
+  /** Namespace of the operator itself: its lease, its control ConfigMap, its checkpoints. */
+  readonly namespace: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const BOX_FILE = new URL('../models/loadcast/loadcast.onnx', import.meta.url).pathname;
+const DAY_MS = 86_400_000;
+const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };
+
+/** Resolves after a graceful shutdown; rejects when a part failed or the lease was lost, and the process should end. */
+export async function runOperator(options: OperatorOptions, signal: AbortSignal): Promise<void> {
+  const { config, connection, namespace, clock, log } = options;
+  const calendar = calendarOf(config);
+  const metrics = createMetrics();
+  const observer = metrics.runtime;
+  const identity = `${hostname()}_${randomUUID()}`;
+
+  // The lease has connections of its own: a queue of slow calls must not cost the leadership.
+  const transport = new Transport(connection, { clock });
+  const leaseTransport = new Transport(connection, { clock, maxConnections: 1 });
+  const clientOptions = { clock, observer, deadlineMs: config.api.timeout, userAgent: 'foresail-operator' };
+  const client = new KubeClient(transport, {
+    ...clientOptions,
+    qps: config.api.qps,
+    burst: config.api.burst,
+  });
+  const discovery = new CachedDiscovery(client, clock);
+
+  let elector: LeaderElector | undefined;
+  const { leaderElection } = config;
+  const manager = createManager({
+    clock,
+    logger: log,
+    ...(leaderElection.enabled
+      ? {
+          elector: (hooks) => {
+            elector = createLeaderElector({
+              client: new KubeClient(leaseTransport, clientOptions),
+              lease: { namespace: leaderElection.namespace ?? namespace, name: leaderElection.name },
+              identity,
+              leaseDurationMs: leaderElection.leaseDuration,
+              renewDeadlineMs: leaderElection.renewDeadline,
+              retryPeriodMs: leaderElection.retryPeriod,
+              clock,
+              logger: log,
+              observer,
+              ...hooks,
+            });
+            return elector;
+          },
+        }
+      : {}),
+  });
+  const fence: Fence = elector ?? alwaysLeading;
+  const writer = fencedClient(client, fence);
+
+  const watch = { client, clock, log, observer, namespace: onlyNamespace(config) };
+  const informers = createInformers(watch);
+  const scaledObjects = watchScaledObjects(watch, discovery);
+  const control = new ResourceInformer<ConfigMap>(client, {
+    ref: CONFIG_MAPS,
+    name: 'control',
+    namespace,
+    fieldSelector: `metadata.name=${CONTROL_CONFIG_MAP}`,
+    clock,
+    logger: log,
+    observer,
+  });
+  for (const informer of [
+    informers.scalers,
+    informers.pods,
+    informers.hpas,
+    ...informers.workloads.values(),
+    control,
+  ])
+    manager.addInformer(informer as never);
+  manager.addRunnable(scaledObjects);
+
+  const apiServers = await endpointsOf(transport.server);
+  const sources = createMetricSources({
+    api: client,
+    kinds: discovery,
+    prometheusServers: config.prometheusServers,
+    apiServers: () => apiServers,
+    clock,
+    observe: ({ operation, source, outcome, seconds }) => {
+      if (operation === 'read') metrics.metricRead(source, outcome === 'value' ? 'ok' : outcome, seconds);
+    },
+    unexpected: (error) => log.error('metric source failed unexpectedly', { error }),
+  });
+  const history = openHistory(config, calendar, clock, log, metrics);
+  const model = await openModel({ path: config.forecast.modelFile ?? BOX_FILE }, { clock });
+  log.info('model opened', { model: model.id, state: model.state });
+  const service = new ChainedForecastService(model, [seasonalNaive, persistence], { clock });
+  const ending = new AbortController();
+  const backfill = createBackfill({ sources, history, service, clock, calendar, log, signal: ending.signal });
+  const events = createEventRecorder({
+    client: writer,
+    component: 'foresail',
+    instance: identity,
+    clock,
+    logger: log,
+    observer,
+  });
+  const explanations = createExplanations();
+  const tuning: ReactiveTuning = {
+    tolerance: config.hpa.tolerance,
+    downscaleStabilizationMs: config.hpa.downscaleStabilization,
+    cpuInitializationMs: config.hpa.cpuInitializationPeriod,
+    initialReadinessDelayMs: config.hpa.initialReadinessDelay,
+  };
+
+  manager.addController(
+    createPredictiveScalerController({
+      ref: SCALERS,
+      informers,
+      scalers: informers.scalers.store,
+      planner: createPlanner(tuning),
+      targets: {
+        discovery,
+        reader: client,
+        watched: new Map([...informers.workloads].map(([kind, informer]) => [kind, informer.store])),
+      },
+      pods: informers.pods.store,
+      podTimes: watchPodTimes(informers.pods, clock),
+      rivals: () => ({
+        hpas: informers.hpas.store,
+        scaledObjects: scaledObjects.informer()?.store,
+        predictiveScalers: informers.scalers.store as never,
+      }),
+      sources,
+      outlook: createOutlook({
+        history,
+        service,
+        backfill,
+        clock,
+        defaultStepMs: config.forecast.defaultStep,
+      }),
+      fleet: createFleet({
+        clock,
+        freeze: config.guards.freeze,
+        creationsPerMinute: config.guards.creationsPerMinute,
+        pause: () => readPause(control.store, namespace),
+      }),
+      memories: createScalerMemories(() => undefined),
+      explanations,
+      client: writer,
+      statusWriter: createStatusWriter(writer),
+      events,
+      metrics,
+      log,
+      logger: log,
+      observer,
+      clock,
+      calendar,
+      workers: config.workers,
+      newDecisionId: randomUUID,
+      settings: {
+        syncPeriodMs: config.syncPeriod,
+        metricDelayMs: config.forecast.metricDelay,
+        defaultLeadTimeMs: config.forecast.defaultLeadTime,
+        defaultStepMs: config.forecast.defaultStep,
+        protectedNamespaces: config.protectedNamespaces,
+        tuning,
+        guards: guardsOf(config),
+      },
+    }),
+  );
+  manager.addRunnable({ name: 'history', run: (until) => flushRegularly(history, config, clock, until) });
+  manager.addRunnable({
+    name: 'http',
+    run: async (until) => {
+      const http = await startHttp(
+        { address: config.http.address, ...(config.http.tls === undefined ? {} : { tls: config.http.tls }) },
+        {
+          registry: metrics.registry,
+          authorizer: createAuthorizer(client, clock),
+          unhealthy: () => undefined,
+          notReady: () => (manager.cachesSynced ? undefined : 'caches are not synced'),
+          explain: (scalerNamespace, name) => explanations.of(`${scalerNamespace}/${name}`),
+          log,
+        },
+      );
+      log.info('serving', { url: http.url });
+      await aborted(until);
+      await http.close();
+    },
+  });
+
+  try {
+    await manager.run(signal);
+  } finally {
+    ending.abort(new Error('shutting down'));
+    await events.flush(AbortSignal.timeout(2_000)).catch(() => undefined);
+    await Promise.allSettled([service.close(), history.close(), sources.close()]);
+    await Promise.allSettled([transport.close(), leaseTransport.close()]);
+  }
+}
+
+function calendarOf({ replay }: OperatorConfig): Calendar {
+  if (replay === undefined) return realCalendar;
+  return replayCalendar(Date.parse(replay.realStart), Date.parse(replay.loadStart), replay.factor);
+}
+
+/** A watch takes one namespace or all of them. */
+function onlyNamespace({ namespaces }: OperatorConfig): string | undefined {
+  return namespaces.length === 1 ? namespaces[0] : undefined;
+}
+
+function guardsOf({ guards: { largestStep, outlier } }: OperatorConfig) {
+  const { unitConfirm, ...rest } = outlier;
+  return {
+    ...(largestStep === undefined ? {} : { largestStep }),
+    outlier: { ...rest, unitConfirmMs: unitConfirm },
+  };
+}
+
+function openHistory(
+  { history }: OperatorConfig,
+  calendar: Calendar,
+  clock: Clock,
+  log: Logger,
+  metrics: Metrics,
+): HistoryStore {
+  const now = () => calendar.fromReal(clock.now());
+  if (history.directory === undefined) return new MemoryHistory({ now });
+  return new ParquetHistory({
+    now,
+    folder: history.directory,
+    clock,
+    retention: { days: Math.ceil(history.retain / DAY_MS), bytes: history.maxBytes },
+    onHealth: ({ persistent, reason, message }) => {
+      metrics.historyHealthy(persistent);
+      log[persistent ? 'info' : 'warn']('history state', { reason, detail: message });
+    },
+    onQuarantine: ({ path, reason }) => log.warn('history file set aside', { path, reason }),
+  });
+}
+
+async function flushRegularly(
+  history: HistoryStore,
+  { history: { flushEvery } }: OperatorConfig,
+  clock: Clock,
+  until: AbortSignal,
+): Promise<void> {
+  while (!until.aborted) {
+    // oxlint-disable-next-line no-await-in-loop -- one flush after the other
+    await clock.sleep(flushEvery, until).catch(() => undefined);
+    // oxlint-disable-next-line no-await-in-loop
+    if (!until.aborted) await history.flush(until).catch(() => undefined);
+  }
+}
+
+/** Where the API server listens: a metric server that a name leads there is refused. */
+async function endpointsOf(
+  server: string,
+): Promise<readonly { readonly address: string; readonly port: number }[]> {
+  const { hostname: host, port, protocol } = new URL(server);
+  const found = await lookup(host.replace(/^\[|\]$/g, ''), { all: true });
+  return found.map(({ address }) => ({ address, port: Number(port || (protocol === 'https:' ? 443 : 80)) }));
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
