@@ -5,6 +5,7 @@ import { request } from '../../../e2e/api.ts';
 import { kubectl } from '../../../e2e/kubectl.ts';
 import { makeNamespace, type Namespace, sharedCluster } from '../../../e2e/shared-cluster.ts';
 import { COLUMNS, openApiSchema } from '../generate/crd.ts';
+import type { StructuralSchema } from '../generate/structural.ts';
 import { type BadInput, badFields, brokenRules } from '../testing/bad-input.ts';
 import { FULL_SPEC, MINIMAL_SPEC, scaler } from '../testing/full-object.ts';
 import { walk, withValue } from '../testing/paths.ts';
@@ -83,7 +84,37 @@ describe('each class of bad input is refused with the field’s name', () => {
 
 describe('each rule across fields is refused with the field’s name', () => {
   test.each(brokenRules())('$name', expectRefusal);
+
+  test('and each rule of the CRD was the reason of some refusal', async () => {
+    const seen = new Set<string>();
+    const outOfRange = badFields().filter(({ name }) =>
+      /: (zero|beyond int64|longer than any limit)$/.test(name),
+    );
+    for (const { object } of [...brokenRules(), ...outOfRange]) {
+      const verdict = await ask(object.spec);
+      for (const { field, message } of (!verdict.accepted && verdict.causes) || []) {
+        const text = message.replace(
+          /^.*evaluating rule: |^Invalid value: ("[^"]*": )?|^(Required value|Forbidden): /,
+          '',
+        );
+        seen.add(`${field.replaceAll(/\[\d+\]/g, '[]')}: ${text}`);
+      }
+    }
+    expect(
+      [...rulesOf('spec', openApiSchema().properties?.['spec'] ?? {})].filter((rule) => !seen.has(rule)),
+    ).toEqual([]);
+  }, 30_000);
 });
+
+/** Each rule as the path that it blames and its message. */
+function* rulesOf(path: string, schema: StructuralSchema): Generator<string> {
+  for (const { fieldPath = '', message } of schema['x-kubernetes-validations'] ?? []) {
+    yield `${path}${fieldPath}: ${message}`;
+  }
+  if (schema.items) yield* rulesOf(`${path}[]`, schema.items);
+  for (const [name, child] of Object.entries(schema.properties ?? {}))
+    yield* rulesOf(`${path}.${name}`, child);
+}
 
 describe('an unknown field', () => {
   const spec = openApiSchema().properties?.['spec'] ?? {};

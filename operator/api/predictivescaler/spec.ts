@@ -59,7 +59,7 @@ export const predictiveScalerSpecSchema = withRules(
       .default(false)
       .describe(
         'While true nothing is written to the target; observing, forecasting and scoring go on. A field and not an ' +
-          'annotation, so that a misspelt pause is refused instead of ignored.',
+          'annotation, so that a misspelt pause is refused instead of ignored; KEDA’s pause annotations are not read.',
       ),
     metrics: z
       .array(metricSpecSchema)

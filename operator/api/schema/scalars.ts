@@ -22,7 +22,7 @@ export function text(maxLength: number): z.ZodString {
 
 /** A name that becomes one segment of a URL path; what HPA refuses in the same places. */
 export function pathSegment(maxLength: number): z.ZodString {
-  return withRules(text(maxLength).regex(/^[^/%\x00-\x1f]+$/), {
+  return withRules(text(maxLength).regex(/^[^/%\p{Cc}]+$/u), {
     cel: "self != '.' && self != '..'",
     message: "must not be '.' or '..' and must not contain '/' or '%'",
     holds: (value) => value !== '.' && value !== '..',

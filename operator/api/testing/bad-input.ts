@@ -129,9 +129,15 @@ export function brokenRules(): BadInput[] {
       6,
     ]),
     ...['.', '..', '../../apis/apps', 'a%2Fb', '/'].flatMap((segment) =>
-      ['scaleTargetRef.name', 'metrics[4].pods.metric.name', 'metrics[5].object.describedObject.name'].map(
-        (path) => change(`${segment} as ${path}`, `spec.${path}`, [`spec.${path}`, segment]),
-      ),
+      [
+        'scaleTargetRef.kind',
+        'scaleTargetRef.name',
+        'metrics[4].pods.metric.name',
+        'metrics[5].object.metric.name',
+        'metrics[5].object.describedObject.kind',
+        'metrics[5].object.describedObject.name',
+        'metrics[7].external.metric.name',
+      ].map((path) => change(`${segment} as ${path}`, `spec.${path}`, [`spec.${path}`, segment])),
     ),
     ...['v1', 'apps', 'apps/', '/v1', 'apps/v1/deployments', 'apps/../v1'].map((version) =>
       change(`apiVersion ${version}`, 'spec.scaleTargetRef.apiVersion', [
@@ -241,22 +247,12 @@ export function brokenRules(): BadInput[] {
         }),
       ];
     }),
-    firstMetric('In without values', 'pods.metric.selector.matchExpressions[0].values', {
-      type: 'Pods',
-      pods: {
-        ...rps,
-        metric: { name: 'rps', selector: { matchExpressions: [{ key: 'a', operator: 'In' }] } },
-      },
-    }),
-    firstMetric('Exists with values', 'pods.metric.selector.matchExpressions[0].values', {
-      type: 'Pods',
-      pods: {
-        ...rps,
-        metric: {
-          name: 'rps',
-          selector: { matchExpressions: [{ key: 'a', operator: 'Exists', values: ['b'] }] },
-        },
-      },
+    ...['metrics[4].pods', 'metrics[5].object', 'metrics[7].external'].flatMap((source) => {
+      const path = `spec.${source}.metric.selector.matchExpressions[0]`;
+      return [
+        change(`In without values in ${source}`, `${path}.values`, [`${path}.values`, undefined]),
+        change(`Exists with values in ${source}`, `${path}.values`, [`${path}.operator`, 'Exists']),
+      ];
     }),
   ];
 }

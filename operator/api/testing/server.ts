@@ -8,7 +8,13 @@ import { GROUP, PREDICTIVE_SCALER, VERSION } from '../predictivescaler/kind.ts';
 
 export type Verdict =
   | { readonly accepted: true; readonly spec: Record<string, unknown> }
-  | { readonly accepted: false; readonly message: string };
+  | { readonly accepted: false; readonly message: string; readonly causes?: readonly Cause[] };
+
+/** One reason of a refusal, as the server lists them. */
+export interface Cause {
+  readonly field: string;
+  readonly message: string;
+}
 
 const CRD = fileURLToPath(
   new URL(`../../../crds/${GROUP}_${PREDICTIVE_SCALER.plural}.yaml`, import.meta.url),
@@ -39,6 +45,11 @@ export async function judge(cluster: ClusterFacts, path: string, object: unknown
     return { accepted: true, spec };
   } catch (error) {
     if (!(error instanceof StatusError) || (error.status !== 422 && error.status !== 400)) throw error;
-    return { accepted: false, message: error.message };
+    return { accepted: false, message: error.message, causes: causesOf(error.message) };
   }
+}
+
+function causesOf(message: string): Cause[] {
+  const status = JSON.parse(message.slice(message.indexOf('{'))) as { details?: { causes?: Cause[] } };
+  return status.details?.causes ?? [];
 }
