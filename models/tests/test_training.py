@@ -109,6 +109,8 @@ def test_a_resumed_run_ends_like_one_that_never_stopped(folder, tmp_path, monkey
     whole, torn = (json.loads((tmp_path / n / "training.json").read_text()) for n in ("whole", "torn"))
     assert whole["history"] == torn["history"]
     assert whole["sha256"] == torn["sha256"], "the same weights give the same file, byte for byte"
+    with pytest.raises(ValueError, match="already decays"):
+        train.run(dataclasses.replace(cfg, steps=8), folder, tmp_path / "torn")
     with pytest.raises(ValueError, match="another configuration"):
         train.run(dataclasses.replace(cfg, seed=5), folder, tmp_path / "torn")
 
@@ -153,7 +155,7 @@ def test_bad_configurations_and_folders_are_named(tmp_path):
     from foresail_models import config, data
 
     bad = tmp_path / "bad.toml"
-    bad.write_text(CONFIG.read_text().replace("patience = 8", "patiance = 8"))
+    bad.write_text(CONFIG.read_text().replace("patience = 10", "patiance = 10"))
     with pytest.raises(ValueError, match="patiance.*patience"):
         config.load(bad)
     with pytest.raises(ValueError, match="manifest"):

@@ -38,7 +38,7 @@ def machine_card(run: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
         "parameters": run["parameters"],
         "contract": contract.metadata(name, run["version"], [s["name"] for s in run["sources"]]),
         "training": {
-            "command": COMMAND.format(name=name),
+            "command": " ".join([COMMAND.format(name=name), *run["overrides"]]),
             "seed": run["seed"],
             "config_sha256": run["config_sha256"],
             "steps": run["best"]["step"],

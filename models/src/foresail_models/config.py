@@ -25,7 +25,9 @@ class Config:
     shards: int
     learning_rate: float
     weight_decay: float
-    warmup: float
+    # Updates with a rising rate; then it stays; it falls over the last `decay` of all steps.
+    warmup: int
+    decay: float
     ema: float
     clip: float
     upper_weight: float
@@ -42,8 +44,8 @@ class Config:
     augment: Rates = field(default_factory=Rates)
 
     def fingerprint(self) -> str:
-        """Changes with anything that changes the result."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """Changes with anything that changes the result, but for `steps`: see `Trainer.learning_rate`."""
+        text = json.dumps(dataclasses.asdict(self) | {"steps": None}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -25,6 +25,8 @@ SMALLEST_SCALE = 1e-9
 # asinh of any normalised input stays below this, because of MAGNITUDE_SHARE.
 SQUASH_LIMIT = 11.0
 RECENT_STEPS = 64
+# Periods that scheduled work keeps at common steps: an hour of 5 min, an hour of minutes.
+PERIODS = (12, 60)
 
 
 class Normalised(NamedTuple):
@@ -40,7 +42,7 @@ class Normalised(NamedTuple):
     features: Tensor  # [B, FEATURES] window-level numbers
 
 
-FEATURES = 14
+FEATURES = 10 + len(PERIODS) + 3 * len(contract.SEASON_LAGS_DAYS)
 
 
 def squash(v: Tensor) -> Tensor:
@@ -68,6 +70,20 @@ def _mean(total: Tensor, count: Tensor) -> Tensor:
 def _mean_change(x: Tensor, mask: Tensor, steps: int) -> Tensor:
     both = mask[:, steps:] * mask[:, :-steps]
     return _mean((x[:, steps:] - x[:, :-steps]).abs() * both, both)
+
+
+def _season_errors(x: Tensor, mask: Tensor, seasonal: Tensor, seasonal_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """How far each season missed the last steps, as it was and moved to their level: [B, L] twice.
+
+    The same time then lies in the first half of `seasonal`, step for step beside the context.
+    """
+    steps = contract.SEASON_WINDOW
+    both = mask[:, -steps:].unsqueeze(1) * seasonal_mask[:, :, :steps]
+    count = both.sum(2, keepdim=True).clamp(min=1.0)
+    error = (x[:, -steps:].unsqueeze(1) - seasonal[:, :, :steps]) * both
+    moved = (error - error.sum(2, keepdim=True) / count) * both
+    raw, level_free = (torch.log(e.abs().sum(2) / count.squeeze(2) + 1e-3) for e in (error, moved))
+    return raw, level_free
 
 
 def normalise(context: Tensor, seasonal: Tensor) -> Normalised:
@@ -113,7 +129,9 @@ def normalise(context: Tensor, seasonal: Tensor) -> Normalised:
             squash(_mean(v, mask)),
             (length - newest) / RECENT_STEPS,  # age of the last value
             mask.mean(1, keepdim=True),
+            *(torch.log(_mean_change(v, mask, period) + 1e-3) for period in PERIODS),
             s_mask.mean(2),  # one per lag
+            *_season_errors(recent, recent_mask, w, s_mask),
         ],
         dim=1,
     )

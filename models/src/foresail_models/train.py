@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
-import math
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -74,13 +73,20 @@ class Trainer:
         loss = each.sum() / (known.sum().clamp(min=1.0) * self.levels.numel())
         return loss.item(), torch.autograd.grad(loss, self.parameters)
 
+    def decay_starts(self) -> int:
+        return int(self.cfg.steps * (1 - self.cfg.decay))
+
     def learning_rate(self) -> float:
-        """Linear warm-up, then a cosine to a hundredth."""
-        at = self.done / self.cfg.steps
-        if at < self.cfg.warmup:
-            return self.cfg.learning_rate * (self.done + 1) / (self.cfg.warmup * self.cfg.steps + 1)
-        progress = (at - self.cfg.warmup) / (1 - self.cfg.warmup)
-        return self.cfg.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        """Warm-up, plateau, linear decay to a hundredth.
+
+        Up to the decay nothing depends on the number of steps. So a run on a busy machine
+        may be told a smaller or larger `--steps` when it resumes, and still ends like one
+        that was given that number from the start.
+        """
+        if self.done < self.cfg.warmup:
+            return self.cfg.learning_rate * (self.done + 1) / self.cfg.warmup
+        left = (self.cfg.steps - self.done) / max(1, self.cfg.steps - self.decay_starts())
+        return self.cfg.learning_rate * max(0.01, min(1.0, left))
 
     def step(self) -> float:
         """One update; returns the loss of its batch."""
@@ -114,8 +120,11 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
 
 
-def run(cfg: config.Config, folder: Path, out: Path) -> Path:
-    """Trains to the end or until validation stops improving; returns the ONNX file."""
+def run(cfg: config.Config, folder: Path, out: Path, overrides: tuple[str, ...] = ()) -> Path:
+    """Trains to the end or until validation stops improving; returns the ONNX file.
+
+    `overrides` are the options that changed the configuration, noted for the card.
+    """
     keep_memory()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -131,6 +140,8 @@ def run(cfg: config.Config, folder: Path, out: Path) -> Path:
     best: dict[str, Tensor] | None = None
     if state := checkpoint.load(path, cfg.fingerprint()):
         trainer.restore(state["trainer"])
+        if state["steps"] != cfg.steps and trainer.done > min(trainer.decay_starts(), int(state["steps"] * (1 - cfg.decay))):
+            raise ValueError(f"{path}: the rate already decays, so the run keeps its {state['steps']} steps")
         log, best = json.loads(state["log"]), state["best"]
         print(f"resuming at step {trainer.done}")
     cpu, wall = time.process_time(), time.monotonic()
@@ -152,7 +163,7 @@ def run(cfg: config.Config, folder: Path, out: Path) -> Path:
         cpu, wall = now_cpu, now_wall
         checkpoint.save(
             path,
-            {"fingerprint": cfg.fingerprint(), "trainer": trainer.state(), "log": json.dumps(log), "best": best},
+            {"fingerprint": cfg.fingerprint(), "steps": cfg.steps, "trainer": trainer.state(), "log": json.dumps(log), "best": best},
         )
         print(f"\nstep {trainer.done}: {json.dumps({k: round(v, 4) for k, v in log['history'][-1].items()})}", flush=True)
         if trainer.done - log["best"]["step"] >= cfg.patience * cfg.validate_every:
@@ -165,6 +176,7 @@ def run(cfg: config.Config, folder: Path, out: Path) -> Path:
     report = log | {
         "sha256": sha256,
         "seed": cfg.seed,
+        "overrides": list(overrides),
         "name": cfg.name,
         "family": cfg.family,
         "version": cfg.version,
@@ -202,10 +214,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, model and log")
     parser.add_argument("--steps", type=int, help="fewer or more updates than the configuration says")
     arguments = parser.parse_args()
-    overrides = {} if arguments.steps is None else {"steps": arguments.steps}
+    changed = {} if arguments.steps is None else {"steps": arguments.steps}
     try:
-        cfg = config.load(arguments.config, **overrides)
-        print(f"wrote {run(cfg, arguments.data, arguments.out)}")
+        cfg = config.load(arguments.config, **changed)
+        options = tuple(f"--{name} {value}" for name, value in changed.items())
+        print(f"wrote {run(cfg, arguments.data, arguments.out, options)}")
     except (ValueError, OSError) as error:
         sys.exit(f"train: {error}")
 

@@ -1,7 +1,8 @@
 """The patch mixer: MLP-mixer blocks over patches of the context and of the seasons.
 
 The network does not forecast from nothing. It blends simple forecasts (the last value,
-recent means, the same time on earlier days, that shape moved to today's level) with
+recent means, the last hour again, the same time on earlier days, that shape moved to today's
+level) with
 learned weights per step ahead, and predicts quantiles as offsets to the blend. With no
 usable season the blend falls back to the recent level by construction.
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import contract
-from ..normalise import FEATURES, Normalised, denormalise, normalise, squash
+from ..normalise import FEATURES, PERIODS, Normalised, denormalise, normalise, squash
 
 
 class Forecast(NamedTuple):
@@ -52,7 +53,7 @@ class MixerBlock(nn.Module):
 class PatchMixer(nn.Module):
     """See the head of this file. Inputs and output as in `contract`."""
 
-    CANDIDATES = 3 + 2 * len(contract.SEASON_LAGS_DAYS)
+    CANDIDATES = 3 + len(PERIODS) + 2 * len(contract.SEASON_LAGS_DAYS)
 
     def __init__(
         self,
@@ -138,8 +139,12 @@ class PatchMixer(nn.Module):
         moved = ahead - then_level + short.unsqueeze(-1)
         moved_mask = ahead_mask * (then_count > 0).to(ahead_mask.dtype)
         levels = torch.stack([torch.zeros_like(short), short, long], dim=1).expand(-1, 3, horizon)
-        candidates = torch.cat([levels, ahead, moved], dim=1)
-        usable = torch.cat([torch.ones_like(levels), ahead_mask, moved_mask], dim=1)
+        again, again_mask = (
+            torch.stack([_repeat(x, period) for period in PERIODS], dim=1)
+            for x in (window.context, window.context_mask)
+        )
+        candidates = torch.cat([levels, again, ahead, moved], dim=1)
+        usable = torch.cat([torch.ones_like(levels), again_mask, ahead_mask, moved_mask], dim=1)
         logits = self.gate(hidden).reshape(-1, self.CANDIDATES, horizon)
         weights = torch.softmax(logits + (usable - 1.0) * 1e4, dim=1)
         return (weights * candidates).sum(1)
@@ -152,3 +157,9 @@ class PatchMixer(nn.Module):
         above = torch.cumsum(F.softplus(raw[:, :, m + 1 :]), dim=2)
         below = torch.flip(torch.cumsum(torch.flip(below, [2]), dim=2), [2])
         return torch.cat([median - below, median, median + above], dim=2)
+
+
+def _repeat(x: Tensor, period: int) -> Tensor:
+    """[B, T] -> [B, HORIZON]: the last `period` steps again and again."""
+    times = -(-contract.HORIZON // period)
+    return torch.cat([x[:, -period:]] * times, dim=1)[:, : contract.HORIZON]
