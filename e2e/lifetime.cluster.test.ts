@@ -113,6 +113,15 @@ describe('a cluster', () => {
   );
 });
 
+test(
+  'a program that cannot start is named, with the end of its log',
+  async () => {
+    const booting = startCluster({ extraArgs: { 'kube-apiserver': ['--nonsense=1'] } });
+    await expect(booting).rejects.toThrow(/^kube-apiserver has ended by itself.*unknown flag: --nonsense/s);
+  },
+  MINUTE,
+);
+
 describe('a kill -9', () => {
   test(
     'of the starter ends the cluster and removes its folder',
