@@ -199,11 +199,15 @@ export class MemoryHistory implements HistoryStore {
     const ring = this.#rings.get(run.key);
     if (ring === undefined) return 0;
     const dirty = ring.takeDirty();
-    const filled = this.fill(run.key, {
-      startMs: run.startMs,
-      stepMs: run.stepMs,
-      values: Float64Array.from(run.values),
-    });
+    const limit = this.#options.now() + this.#options.futureToleranceMs;
+    let filled = 0;
+    for (let i = run.values.length - 1; i >= 0; i--) {
+      const atMs = run.startMs + i * run.stepMs;
+      const value = run.values[i] ?? Number.NaN;
+      if (atMs > limit || !isLoad(value)) continue;
+      if (run.stepMs === ring.stepMs) filled += Number(ring.fillGap(ring.slotOf(atMs), value));
+      else for (const slot of slotsUnder(ring, atMs, run.stepMs)) filled += Number(ring.fillGap(slot, value));
+    }
     ring.takeDirty();
     if (dirty !== undefined) ring.markDirty(dirty);
     return filled;

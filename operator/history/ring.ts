@@ -11,7 +11,7 @@ const SMALLEST = 256;
 export class Ring {
   readonly stepMs: number;
   readonly capacity: number;
-  #values = new Float32Array(SMALLEST).fill(Number.NaN);
+  #values = new Float32Array(0);
   /** Slot = index of a step since the epoch. The buffer holds slots (newest - length, newest]. */
   #newest: number | undefined;
   /** Time of the reading in the newest slot: within a step the latest reading counts. */
@@ -22,7 +22,6 @@ export class Ring {
   constructor(stepMs: number, capacity: number) {
     this.stepMs = stepMs;
     this.capacity = Math.max(capacity, 1);
-    if (this.capacity < SMALLEST) this.#values = new Float32Array(this.capacity).fill(Number.NaN);
   }
 
   get bytes(): number {
@@ -109,6 +108,7 @@ export class Ring {
   #advance(slot: number): void {
     const last = this.#newest;
     if (last === undefined || this.#oldest === undefined) {
+      this.#reserve(slot, slot);
       this.#newest = slot;
       return;
     }
@@ -125,7 +125,7 @@ export class Ring {
   #reserve(first: number, last: number): void {
     const needed = Math.min(last - first + 1, this.capacity);
     if (needed <= this.#values.length) return;
-    let length = this.#values.length;
+    let length = Math.max(this.#values.length, SMALLEST);
     while (length < needed) length *= 2;
     const grown = new Float32Array(Math.min(length, this.capacity)).fill(Number.NaN);
     const bounds = this.bounds();
