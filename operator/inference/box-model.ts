@@ -3,7 +3,7 @@
 /** The model in the box: the only file that the operator runs inside its own process. */
 export const BOX_MODEL = {
   name: 'loadcast',
-  version: '0.0.1-untrained',
-  sha256: 'b2a34fe42b2e1da927e3b78c5cbfd30d2d275efa97f01d7427c4e9773a70af76',
-  bytes: 4574530,
+  version: '1.0.0',
+  sha256: '5ec847c04ff9c4b99393b05a05b91d20eaa1465eeda8204bad7ac9f8ff465145',
+  bytes: 4581093,
 } as const;
