@@ -55,8 +55,10 @@ const FROM_HPA = [
   '## From a HorizontalPodAutoscaler',
   '',
   'Change `apiVersion` and `kind` of an `autoscaling/v2` manifest, and it is a PredictiveScaler; delete the ' +
-    'HorizontalPodAutoscaler, because two of them would fight. Three things are stricter here: `minReplicas` is at ' +
-    'least 1, `target.type` must be the type of the member that is set, and a fraction stands in quotes (`"0.5"`).',
+    'HorizontalPodAutoscaler, because two of them would fight. What HPA would fill in is filled in alike, also where ' +
+    'the object stays silent. Stricter here: `minReplicas` is at least 1 (HPA has 0 behind a feature gate), ' +
+    '`target.type` must be the type of the member that is set, a fraction stands in quotes (`"0.5"`), lists and ' +
+    'texts have a limit.',
   '',
   'A quantity is a Kubernetes quantity (`250m`, `1.5`, `2Gi`). A duration is text of Go’s form (`90s`, `1h30m`, ' +
     '`336h`), without days.',

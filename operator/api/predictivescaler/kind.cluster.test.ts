@@ -7,7 +7,7 @@ import { makeNamespace, type Namespace, sharedCluster } from '../../../e2e/share
 import { COLUMNS, openApiSchema } from '../generate/crd.ts';
 import type { StructuralSchema } from '../generate/structural.ts';
 import { type BadInput, badFields, brokenRules } from '../testing/bad-input.ts';
-import { FULL_SPEC, MINIMAL_SPEC, scaler } from '../testing/full-object.ts';
+import { EDGE_SPECS, FULL_SPEC, MINIMAL_SPEC, scaler } from '../testing/full-object.ts';
 import { walk, withValue } from '../testing/paths.ts';
 import { installCrd, judge, resourcePath, type Verdict } from '../testing/server.ts';
 import { predictiveScalerSpec } from '../testing/spec-arbitrary.ts';
@@ -48,8 +48,11 @@ describe('the server’s defaults are ours', () => {
     ['full', FULL_SPEC],
     ['empty parents', { ...MINIMAL_SPEC, forecast: {}, behavior: {}, metrics: [], schedules: [] }],
     ['nested', { ...MINIMAL_SPEC, fallback: { replicas: 3 }, forecast: { coverage: '0.9' } }],
+    ...Object.entries(EDGE_SPECS),
   ])('%s', async (_, spec) => {
-    expect(await ask(spec)).toEqual(ours(spec));
+    const verdict = await ask(spec);
+    expect(verdict).toEqual(ours(spec));
+    expect(verdict.accepted).toBe(true);
   });
 
   test('and so is its judgement, for any spec', async () => {

@@ -141,3 +141,70 @@ export const FULL_SPEC = {
   ],
   fallback: { replicas: 6, after: '10m' },
 };
+
+const always = { name: 'a', schedule: '* * * * *', timeZone: 'UTC' };
+
+/** Valid, and on the very edge of each rule: a `<` for a `<=` refuses one of them. */
+export const EDGE_SPECS: Readonly<Record<string, Record<string, unknown>>> = {
+  'one number of replicas everywhere': {
+    ...MINIMAL_SPEC,
+    minReplicas: 7,
+    maxReplicas: 7,
+    fallback: { replicas: 7 },
+    schedules: [{ ...always, duration: '1h', minReplicas: 7, maxReplicas: 7 }],
+  },
+  'schedules and fallback at the bounds': {
+    ...MINIMAL_SPEC,
+    minReplicas: 2,
+    maxReplicas: 9,
+    fallback: { replicas: 9 },
+    schedules: [
+      { ...always, duration: '1h', minReplicas: 2, maxReplicas: 9 },
+      { ...always, name: 'b', duration: '1h', minReplicas: 9 },
+      { ...always, name: 'c', duration: '1h', maxReplicas: 2 },
+    ],
+  },
+  'the fallback at the lower bound': { ...MINIMAL_SPEC, minReplicas: 3, fallback: { replicas: 3 } },
+  'the widest bounds': { ...MINIMAL_SPEC, minReplicas: 1, maxReplicas: 2 ** 31 - 1 },
+  'the shortest durations and the lowest coverage': {
+    ...MINIMAL_SPEC,
+    forecast: { coverage: '0.5001', leadTime: '1s', step: '10s', history: '1h' },
+    fallback: { replicas: 1, after: '1m' },
+    schedules: [{ ...always, duration: '1m', minReplicas: 1 }],
+  },
+  'the longest durations and the highest coverage': {
+    ...MINIMAL_SPEC,
+    forecast: { coverage: '0.9999', leadTime: '1h', step: '1h', history: '2160h' },
+    fallback: { replicas: 1, after: '24h' },
+    schedules: [{ ...always, duration: '744h', maxReplicas: 40 }],
+  },
+  'capacities at the target, the smallest and the largest quantity': {
+    ...MINIMAL_SPEC,
+    metrics: [
+      {
+        type: 'Resource',
+        capacity: '1000m',
+        resource: { name: 'cpu', target: { type: 'AverageValue', averageValue: 1 } },
+      },
+      {
+        type: 'External',
+        capacity: '9P',
+        external: { metric: { name: 'a' }, target: { type: 'AverageValue', averageValue: '1n' } },
+      },
+    ],
+  },
+  'behavior at its limits': {
+    ...MINIMAL_SPEC,
+    behavior: {
+      scaleUp: {
+        stabilizationWindowSeconds: 0,
+        tolerance: 0,
+        policies: [{ type: 'Pods', value: 1, periodSeconds: 1 }],
+      },
+      scaleDown: {
+        stabilizationWindowSeconds: 3600,
+        policies: [{ type: 'Percent', value: 1, periodSeconds: 1800 }],
+      },
+    },
+  },
+};

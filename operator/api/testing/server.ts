@@ -1,4 +1,5 @@
 /** The API server as a judge: would it take this object, and what would it make of it? */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { request, StatusError } from '../../../e2e/api.ts';
 import type { ClusterFacts } from '../../../e2e/cluster.ts';
@@ -22,11 +23,26 @@ const CRD = fileURLToPath(
 
 /** Installs the committed CRD, or brings an installed one up to it, and waits until it is served. */
 export async function installCrd(cluster: ClusterFacts): Promise<void> {
+  const before = await crdGeneration(cluster);
   await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '-f', CRD]);
   await kubectl(cluster, ['wait', '--for=condition=Established', '--timeout=30s', '-f', CRD]);
   await eventually('the kind is served', () =>
-    request(cluster, 'GET', `/apis/${GROUP}/${VERSION}/predictivescalers`),
+    request(cluster, 'GET', `/apis/${GROUP}/${VERSION}/${PREDICTIVE_SCALER.plural}`),
   );
+  // A changed schema takes effect a moment after the write, and nothing on the server says when.
+  if (before !== undefined && before !== (await crdGeneration(cluster))) await sleep(3000);
+}
+
+async function crdGeneration(cluster: ClusterFacts): Promise<number | undefined> {
+  const name = `${PREDICTIVE_SCALER.plural}.${GROUP}`;
+  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`;
+  try {
+    const { metadata } = await request<{ metadata: { generation: number } }>(cluster, 'GET', path);
+    return metadata.generation;
+  } catch (error) {
+    if (error instanceof StatusError && error.status === 404) return undefined;
+    throw error;
+  }
 }
 
 export function resourcePath(namespace: string, name = ''): string {
