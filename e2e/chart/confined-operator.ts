@@ -1,0 +1,103 @@
+/**
+ * The chart installed by the real helm, and the operator as a process with the token of the installed service
+ * account and the installed configuration: as near to the pod as one gets without a container engine.
+ */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dump, load } from 'js-yaml';
+import { request } from '../api.ts';
+import type { ClusterFacts } from '../cluster.ts';
+import { type OperatorProcess, startOperator } from '../operator.ts';
+import { CHART, makeHelm, NAMESPACE, RELEASE } from './helm.ts';
+import type { PolicyRule } from './rights.ts';
+
+/** Its name in the audit log. */
+export const ACCOUNT = `system:serviceaccount:${NAMESPACE}:${RELEASE}`;
+
+/** Configuration that lets a test see several decisions in seconds. */
+export const QUICK = {
+  syncPeriod: '1s',
+  hpa: { downscaleStabilization: '1s', cpuInitializationPeriod: '0s', initialReadinessDelay: '0s' },
+};
+
+/** `folder` gets the kubeconfig and the history. */
+export async function startConfinedOperator(
+  cluster: ClusterFacts,
+  folder: string,
+  values: object,
+): Promise<OperatorProcess> {
+  await using helm = await makeHelm(cluster.kubeconfigPath);
+  await helm.run(['install', RELEASE, CHART, '--namespace', NAMESPACE, '--create-namespace'], {
+    // No pods of its own: the process is the operator.
+    replicas: 0,
+    podDisruptionBudget: { enabled: false },
+    ...values,
+  });
+  return startOperator(cluster, {
+    namespace: NAMESPACE,
+    kubeconfigPath: await kubeconfigOf(cluster, folder),
+    config: {
+      ...(await installedConfig(cluster)),
+      // What differs from a pod: nobody gives this process a port and a volume of its own.
+      http: { address: '127.0.0.1:0' },
+      history: { directory: join(folder, 'history') },
+    },
+  });
+}
+
+/** A token of a service account in the release's namespace. */
+export async function tokenFor(cluster: ClusterFacts, account: string): Promise<string> {
+  const { status } = await request<{ status: { token: string } }>(
+    cluster,
+    'POST',
+    `/api/v1/namespaces/${NAMESPACE}/serviceaccounts/${account}/token`,
+    { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 } },
+  );
+  return status.token;
+}
+
+/** The rules of every role that is bound to the operator, as the server holds them. */
+export async function installedRules(cluster: ClusterFacts): Promise<readonly PolicyRule[]> {
+  const list = async (kind: string) =>
+    (await request<{ items: Role[] }>(cluster, 'GET', `/apis/rbac.authorization.k8s.io/v1/${kind}`)).items;
+  const bindings = [...(await list('clusterrolebindings')), ...(await list('rolebindings'))];
+  const roles = [...(await list('clusterroles')), ...(await list('roles'))];
+  const isOperator = ({ kind, name, namespace }: Subject) =>
+    kind === 'ServiceAccount' && name === RELEASE && namespace === NAMESPACE;
+  return bindings
+    .filter(({ subjects }) => subjects?.some(isOperator))
+    .flatMap(({ roleRef }) => roles.find(({ metadata }) => metadata.name === roleRef?.name)?.rules ?? []);
+}
+
+interface Role {
+  readonly metadata: { readonly name: string };
+  readonly rules?: readonly PolicyRule[];
+  readonly roleRef?: { readonly name: string };
+  readonly subjects?: readonly Subject[];
+}
+
+interface Subject {
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+async function kubeconfigOf(cluster: ClusterFacts, folder: string): Promise<string> {
+  const path = join(folder, 'kubeconfig');
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'c', cluster: { server: cluster.url, 'certificate-authority': cluster.caFile } }],
+    users: [{ name: 'u', user: { token: await tokenFor(cluster, RELEASE) } }],
+    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: NAMESPACE } }],
+    'current-context': 'x',
+  };
+  await writeFile(path, dump(config), { mode: 0o600 });
+  return path;
+}
+
+async function installedConfig(cluster: ClusterFacts): Promise<Record<string, unknown>> {
+  const path = `/api/v1/namespaces/${NAMESPACE}/configmaps/${RELEASE}`;
+  const { data } = await request<{ data: { 'config.yaml': string } }>(cluster, 'GET', path);
+  return load(data['config.yaml']) as Record<string, unknown>;
+}

@@ -1,0 +1,71 @@
+/** Rights granted by roles and rights used according to the audit log, in one form: "verb group/resource". */
+import { readFile } from 'node:fs/promises';
+
+export interface PolicyRule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly nonResourceURLs?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+export interface AuditEvent {
+  readonly stage: string;
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly user: { readonly username: string };
+  readonly responseStatus?: { readonly code?: number };
+  readonly objectRef?: {
+    readonly apiGroup?: string;
+    readonly resource?: string;
+    readonly subresource?: string;
+  };
+}
+
+/** In these groups the resource is the name of a metric. */
+const METRIC_GROUPS = new Set(['custom.metrics.k8s.io', 'external.metrics.k8s.io']);
+
+export function grantedRights(rules: readonly PolicyRule[]): ReadonlySet<string> {
+  const rights = rules.flatMap(({ apiGroups = [], resources = [], verbs }) =>
+    apiGroups.flatMap((group) =>
+      resources.flatMap((resource) => verbs.map((verb) => right(verb, group, resource))),
+    ),
+  );
+  return new Set(rights);
+}
+
+/** Discovery is everybody's right and left out. */
+export function usedRights(events: readonly AuditEvent[]): ReadonlySet<string> {
+  return new Set(
+    events.flatMap(({ verb, objectRef }) => {
+      if (objectRef?.resource === undefined) return [];
+      const { apiGroup = '', resource, subresource } = objectRef;
+      if (METRIC_GROUPS.has(apiGroup)) return [right(verb, apiGroup, '*')];
+      return [right(verb, apiGroup, subresource === undefined ? resource : `${resource}/${subresource}`)];
+    }),
+  );
+}
+
+/** Every request that `username` made so far. */
+export async function requestsOf(username: string, auditLogPath: string): Promise<readonly AuditEvent[]> {
+  const text = await readFile(auditLogPath, 'utf8');
+  return text
+    .split('\n')
+    .filter((line) => line.includes(username))
+    .map((line) => JSON.parse(line) as AuditEvent)
+    .filter(({ user }) => user.username === username);
+}
+
+export function forbidden(events: readonly AuditEvent[]): readonly string[] {
+  return events
+    .filter(({ responseStatus }) => responseStatus?.code === 403)
+    .map(({ verb, requestURI }) => `${verb} ${requestURI}`);
+}
+
+/** What is in `a` and not in `b`, sorted. */
+export function without(a: ReadonlySet<string>, b: ReadonlySet<string>): readonly string[] {
+  return [...a].filter((text) => !b.has(text)).sort();
+}
+
+function right(verb: string, group: string, resource: string): string {
+  return `${verb} ${group === '' ? '' : `${group}/`}${resource}`;
+}
