@@ -96,7 +96,7 @@ export type Fallback = z.infer<typeof fallbackSchema>;
 /** False for a text that the pattern lets through but no calendar fulfils, such as a range that runs backwards. */
 function isCron(value: string): boolean {
   try {
-    return new Cron(value, { paused: true, timezone: 'UTC' }).nextRun(new Date(0)) !== null;
+    return new Cron(value, { paused: true, utcOffset: 0 }).nextRun(new Date(0)) !== null;
   } catch {
     return false;
   }
@@ -104,7 +104,8 @@ function isCron(value: string): boolean {
 
 function isTimeZone(value: string): boolean {
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone !== '';
+    Intl.DateTimeFormat('en', { timeZone: value }); // throws for a zone it does not know
+    return true;
   } catch {
     return false;
   }
