@@ -24,10 +24,16 @@ export interface RunFolder {
 const NOBODY: User = { uid: 65534, gid: 65534 };
 const PREFIX = 'foresail-cluster-';
 
+/** Whom the processes of a cluster run as; undefined: as ourselves. */
+export function clusterUser(): User | undefined {
+  return process.getuid?.() === 0 ? NOBODY : undefined;
+}
+
 export async function makeRunFolder(binaries: Binaries, root = tmpdir()): Promise<RunFolder> {
   await removeStale(root);
   const dir = await mkdtemp(join(root, PREFIX));
-  if (process.getuid?.() !== 0) return { dir, user: undefined, binaries };
+  const user = clusterUser();
+  if (user === undefined) return { dir, user, binaries };
   const bin = join(dir, 'bin');
   await mkdir(bin, { mode: 0o755 });
   const linked = new Map<string, string>();
@@ -37,9 +43,9 @@ export async function makeRunFolder(binaries: Binaries, root = tmpdir()): Promis
     await link(path, target).catch(() => copyFile(path, target));
     linked.set(name, target);
   }
-  await chown(bin, NOBODY.uid, NOBODY.gid);
-  await chown(dir, NOBODY.uid, NOBODY.gid);
-  return { dir, user: NOBODY, binaries: linked };
+  await chown(bin, user.uid, user.gid);
+  await chown(dir, user.uid, user.gid);
+  return { dir, user, binaries: linked };
 }
 
 /** Gives a data folder to the user of the cluster, file by file. */

@@ -36,7 +36,7 @@ test('the object form and its text select the same', () => {
     ],
   });
   expect(text).toBe('!canary,app=web,tier in (a,b)');
-  const { matches } = parseSelector(text);
-  expect(matches({ app: 'web', tier: 'a' })).toBe(true);
-  expect(matches({ app: 'web', tier: 'a', canary: '' })).toBe(false);
+  const selector = parseSelector(text);
+  expect(selector.matches({ app: 'web', tier: 'a' })).toBe(true);
+  expect(selector.matches({ app: 'web', tier: 'a', canary: '' })).toBe(false);
 });

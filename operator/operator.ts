@@ -123,14 +123,11 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     logger: log,
     observer,
   });
-  for (const informer of [
-    informers.scalers,
-    informers.pods,
-    informers.hpas,
-    ...informers.workloads.values(),
-    control,
-  ])
-    manager.addInformer(informer as never);
+  manager.addInformer(informers.scalers);
+  manager.addInformer(informers.pods);
+  manager.addInformer(informers.hpas);
+  for (const informer of informers.workloads.values()) manager.addInformer(informer);
+  manager.addInformer(control);
   manager.addRunnable(scaledObjects);
 
   const apiServers = await endpointsOf(transport.server);

@@ -6,7 +6,8 @@ const startMs = Date.UTC(2026, 5, 1); // a Monday
 /** Flat but for one rise at 09:00 of day 14 (a Monday) and a larger one on the day before (a Sunday). */
 function flat(rises: Record<number, number>): Trace {
   const values = Array.from({ length: 17 * 1440 }, () => 10);
-  for (const [from, size] of Object.entries(rises)) for (let i = 0; i < 60; i++) values[Number(from) + i] = size;
+  for (const [from, size] of Object.entries(rises))
+    for (let i = 0; i < 60; i++) values[Number(from) + i] = size;
   return { startMs, stepMs: MINUTE_MS, values };
 }
 

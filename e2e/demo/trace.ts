@@ -16,7 +16,7 @@ export const HISTORY_MINUTES = 14 * DAY_MINUTES;
 export function readTrace(path = new URL('data/nasa-http-1995-08.txt', import.meta.url)): Trace {
   const [head = '', ...lines] = readFileSync(path, 'utf8').trim().split('\n');
   const start = /from (\S+) on/.exec(head)?.[1];
-  if (start === undefined) throw new Error(`${path}: the first line must say "from TIME on"`);
+  if (start === undefined) throw new Error(`${path.pathname}: the first line must say "from TIME on"`);
   return { startMs: Date.parse(start), stepMs: MINUTE_MS, values: lines.map(Number) };
 }
 
@@ -61,7 +61,9 @@ export function chooseWindow(trace: Trace, minutes: number, requested?: string):
       rule: 'first working day with 14 days of history, from an hour before its steepest hourly rise, no minute missing',
     };
   }
-  throw new Error('the trace has no working day with two weeks of history and a window without a missing minute');
+  throw new Error(
+    'the trace has no working day with two weeks of history and a window without a missing minute',
+  );
 }
 
 function isWorkingDay(trace: Trace, minute: number): boolean {
