@@ -100,17 +100,7 @@ export class MemoryHistory implements HistoryStore {
 
   fill(key: SeriesKey, series: LoadSeries): number {
     const ring = this.#rings.get(key);
-    if (ring === undefined) return 0;
-    const limit = this.#options.now() + this.#options.futureToleranceMs;
-    let filled = 0;
-    // Newest first, so that the ring makes room once and drops what is too old by itself.
-    for (let i = series.values.length - 1; i >= 0; i--) {
-      const atMs = series.startMs + i * series.stepMs;
-      const value = series.values[i] ?? Number.NaN;
-      if (atMs > limit || !isLoad(value)) continue;
-      for (const slot of slotsUnder(ring, atMs, series.stepMs)) if (ring.fillGap(slot, value)) filled++;
-    }
-    return filled;
+    return ring === undefined ? 0 : this.#put(ring, series.startMs, series.stepMs, series.values);
   }
 
   window(key: SeriesKey, endMs: number, stepMs: number, count: number): Float64Array {
@@ -199,17 +189,24 @@ export class MemoryHistory implements HistoryStore {
     const ring = this.#rings.get(run.key);
     if (ring === undefined) return 0;
     const dirty = ring.takeDirty();
-    const limit = this.#options.now() + this.#options.futureToleranceMs;
-    let filled = 0;
-    for (let i = run.values.length - 1; i >= 0; i--) {
-      const atMs = run.startMs + i * run.stepMs;
-      const value = run.values[i] ?? Number.NaN;
-      if (atMs > limit || !isLoad(value)) continue;
-      if (run.stepMs === ring.stepMs) filled += Number(ring.fillGap(ring.slotOf(atMs), value));
-      else for (const slot of slotsUnder(ring, atMs, run.stepMs)) filled += Number(ring.fillGap(slot, value));
-    }
+    const filled = this.#put(ring, run.startMs, run.stepMs, run.values);
     ring.takeDirty();
     if (dirty !== undefined) ring.markDirty(dirty);
+    return filled;
+  }
+
+  /** Newest first, so that the ring makes room once and what is too old drops out by itself. */
+  #put(ring: Ring, startMs: number, stepMs: number, values: ArrayLike<number>): number {
+    const limit = this.#options.now() + this.#options.futureToleranceMs;
+    let filled = 0;
+    for (let i = values.length - 1; i >= 0; i--) {
+      const atMs = startMs + i * stepMs;
+      const value = values[i] ?? Number.NaN;
+      if (atMs > limit || !isLoad(value)) continue;
+      const first = ring.slotOf(atMs);
+      const last = lastSlotUnder(ring, atMs, stepMs);
+      for (let slot = last; slot >= first; slot--) if (ring.fillGap(slot, value)) filled++;
+    }
     return filled;
   }
 
@@ -227,13 +224,11 @@ function isLoad(value: number): boolean {
 }
 
 /**
- * The steps of the ring that a value of a series covers. A value of the same or a finer step belongs to the step
+ * The last step of the ring that a value of a series covers. A value of the same or a finer step belongs to the step
  * its time lies in; a coarser one repeats over the steps under it.
  */
-function* slotsUnder(ring: Ring, atMs: number, stepMs: number): Iterable<number> {
-  const first = ring.slotOf(atMs);
-  const last = stepMs <= ring.stepMs ? first : ring.slotOf(atMs + stepMs - 1);
-  for (let slot = last; slot >= first; slot--) yield slot;
+function lastSlotUnder(ring: Ring, atMs: number, stepMs: number): number {
+  return stepMs <= ring.stepMs ? ring.slotOf(atMs) : ring.slotOf(atMs + stepMs - 1);
 }
 
 function meanOf(ring: Ring, first: number, last: number): number {
@@ -254,6 +249,7 @@ function rebin(from: Ring, to: Ring): void {
   for (let s = bounds.last; s >= bounds.first; s--) {
     const value = from.at(s);
     if (Number.isNaN(value)) continue;
-    for (const slot of slotsUnder(to, s * from.stepMs, from.stepMs)) to.fillGap(slot, value);
+    const atMs = s * from.stepMs;
+    for (let t = lastSlotUnder(to, atMs, from.stepMs); t >= to.slotOf(atMs); t--) to.fillGap(t, value);
   }
 }

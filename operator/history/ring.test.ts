@@ -58,7 +58,7 @@ test('holds at any order of readings what a plain map of the last steps would ho
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 700 }),
-      fc.array(reading, { maxLength: 300 }),
+      fc.array(reading, { minLength: 1, maxLength: 300 }),
       (capacity, readings) => {
         const ring = new Ring(STEP, capacity);
         const model = new Map<number, number>();
