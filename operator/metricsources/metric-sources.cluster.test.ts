@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
 import { binary, ensureBinaries } from '../../e2e/binaries.ts';
 import { type Cluster, startCluster } from '../../e2e/cluster.ts';
 import { eventually } from '../../e2e/eventually.ts';
@@ -24,6 +25,7 @@ import { CachedDiscovery } from '../kube/discovery.ts';
 import { Transport } from '../kube/transport.ts';
 import { createMetricSources, type MetricSourcesOptions } from './registry.ts';
 import { enforceLabelIn } from './promql/enforce.ts';
+import { PromqlError } from './promql/tokens.ts';
 import { never, prometheusRequest, serverEntry, sourcesFor } from './testing/requests.ts';
 
 const MINUTE = 60_000;
@@ -83,6 +85,13 @@ afterAll(async () => {
   await cluster?.stop();
   await rm(folder, { recursive: true, force: true });
 });
+
+/** Every vector selector in a syntax tree as Prometheus writes it. */
+function selectorsIn(node: unknown): { matchers: unknown[] }[] {
+  if (typeof node !== 'object' || node === null) return [];
+  const below = Object.values(node).flatMap(selectorsIn);
+  return 'matchers' in node ? [...below, node as { matchers: unknown[] }] : below;
+}
 
 const prometheus = (more: object = {}) => serverEntry(cluster.prometheusUrl ?? '', more);
 
@@ -204,6 +213,53 @@ describe('a query', () => {
     const request = prometheusRequest('live_load{namespace="bank"}', 'default', 'shop');
     expect(await sources.read(request, never())).toMatchObject({ reason: 'NoData' });
   });
+
+  test('spoilt in any way is tied in the eyes of Prometheus’ own parser, or refused', async () => {
+    const noise = fc.constantFrom(
+      ...'"\'`{}()[]#\n\r\\,=~!:@ x5'.split(''),
+      ' by ',
+      ' or ',
+      'bank',
+      'info(',
+      'offset',
+    );
+    const edit = fc.tuple(fc.nat(), fc.nat(4), noise);
+    const spoilt = fc
+      .tuple(fc.constantFrom(...tied.map(([query]) => query)), fc.array(edit, { minLength: 1, maxLength: 3 }))
+      .map(([query, edits]) =>
+        edits.reduce((text, [at, drop, insert]) => {
+          const place = at % (text.length + 1);
+          return text.slice(0, place) + insert + text.slice(place + drop);
+        }, query),
+      );
+    const url = new URL('/api/v1/parse_query', cluster.prometheusUrl);
+    let [sent, understood] = [0, 0];
+    await fc.assert(
+      fc.asyncProperty(spoilt, async (query) => {
+        let rewritten: string;
+        try {
+          rewritten = enforceLabelIn(query, { label: 'tied', value: 'here' });
+        } catch (error) {
+          expect(error).toBeInstanceOf(PromqlError);
+          return;
+        }
+        sent += 1;
+        const response = await fetch(url, {
+          method: 'POST',
+          body: new URLSearchParams({ query: rewritten }),
+        });
+        const body = (await response.json()) as { status: string; data: unknown };
+        if (body.status !== 'success') return;
+        understood += 1;
+        for (const selector of selectorsIn(body.data))
+          expect(selector.matchers).toContainEqual({ name: 'tied', type: '=', value: 'here' });
+      }),
+      { numRuns: 5000 },
+    );
+    // Enough got through on both sides for the test to mean something.
+    expect(sent).toBeGreaterThan(300);
+    expect(understood).toBeGreaterThan(150);
+  }, 60_000);
 
   test('reads the same to Prometheus after the rewriting as before', async () => {
     const queries = [

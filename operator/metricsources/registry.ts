@@ -15,7 +15,7 @@ import {
 import { readContainerResource } from './kubernetes/container-resource.ts';
 import { CustomMetrics } from './kubernetes/custom-metrics.ts';
 import { readExternal } from './kubernetes/external.ts';
-import { defaultMetricsApiLimits, MetricsApi, type MetricsApiLimits } from './kubernetes/metrics-api.ts';
+import { MetricsApi, type MetricsApiLimits } from './kubernetes/metrics-api.ts';
 import { readObject } from './kubernetes/object.ts';
 import { readPods } from './kubernetes/pods.ts';
 import { readResource } from './kubernetes/resource.ts';
@@ -79,9 +79,15 @@ class Registry implements MetricSources {
     this.#clock = clock;
     this.#observe = options.observe ?? (() => {});
     this.#unexpected = options.unexpected ?? (() => {});
-    this.#metrics = new MetricsApi(options.api, clock, options.metricsApiLimits ?? defaultMetricsApiLimits);
+    const { apiServers, resolveHost, breaker, userAgent, metricsApiLimits: limits } = options;
+    this.#metrics = new MetricsApi({
+      reader: options.api,
+      clock,
+      random,
+      ...(limits === undefined ? {} : { limits }),
+      ...(breaker === undefined ? {} : { breaker }),
+    });
     this.#custom = new CustomMetrics(this.#metrics, options.kinds);
-    const { apiServers, resolveHost, breaker, userAgent } = options;
     const deps: ServerDependencies = {
       clock,
       random,

@@ -41,12 +41,12 @@ export class CustomMetrics {
     selectors: { readonly labelSelector: string; readonly metricLabelSelector: string },
     signal: AbortSignal,
   ): Promise<readonly CustomValue[]> {
-    const version = await this.#preferred(signal);
+    const version = await this.#preferred(namespace, signal);
     const base = `${group}/${version}/namespaces/${segment(namespace, 'the namespace')}`;
     const path = withQuery(`${base}/${resourcePath}/${segment(metric, 'the name of the metric')}`, selectors);
     let answer: unknown;
     try {
-      answer = await this.#metrics.get(api, path, signal);
+      answer = await this.#metrics.get(api, path, namespace, signal);
     } catch (error) {
       // Perhaps the version is gone with the adapter that served it.
       if (error instanceof ReadError && error.reason === 'NoData') this.#version = undefined;
@@ -79,12 +79,12 @@ export class CustomMetrics {
     }
   }
 
-  async #preferred(signal: AbortSignal): Promise<Version> {
+  async #preferred(namespace: string, signal: AbortSignal): Promise<Version> {
     const now = this.#metrics.clock.monotonic();
     if (this.#version !== undefined && now - this.#version.at < versionAgeMs) return this.#version.version;
     let answer: unknown;
     try {
-      answer = await this.#metrics.get(api, group, signal);
+      answer = await this.#metrics.get(api, group, namespace, signal);
     } catch (error) {
       if (error instanceof ReadError && error.reason === 'NoData')
         throw new ReadError('NotConfigured', `${api} is not installed in this cluster`, error);

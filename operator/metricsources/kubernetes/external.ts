@@ -20,7 +20,7 @@ export async function readExternal(
   const path = withQuery(`/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/${name}`, {
     labelSelector: selectorText(metric.selector),
   });
-  const items = itemsOf(await metrics.get(api, path, signal), api);
+  const items = itemsOf(await metrics.get(api, path, request.namespace, signal), api);
   if (items.length === 0) throw new ReadError('NoData', `${api} has no sample of this metric`);
   const now = metrics.clock.now();
   let milli = 0;

@@ -1,6 +1,8 @@
-/** What every source over the API server's aggregation layer shares: one request per path at a time, one deadline. */
+/** What every source over the API server's aggregation layer shares: one request per path at a time, a gate per API. */
 import type { Clock } from '../../clock.ts';
-import { withDeadline } from '../deadline.ts';
+import { isForesailError } from '../../errors.ts';
+import { type BreakerOptions, defaultBreakerOptions } from '../breaker.ts';
+import { Gate } from '../gate.ts';
 import { ReadError } from '../read-error.ts';
 import { SingleFlight } from '../single-flight.ts';
 import type { ApiReader } from '../types.ts';
@@ -19,30 +21,55 @@ export const defaultMetricsApiLimits: MetricsApiLimits = {
   maxClockSkewMs: 30_000,
 };
 
+/** Generous: an adapter serves from memory, and the API server has limits of its own. */
+const line = { concurrent: 32, concurrentPerNamespace: 16, queued: 20_000, queuedPerNamespace: 10_000 };
+
+export interface MetricsApiDependencies {
+  readonly reader: ApiReader;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly limits?: MetricsApiLimits;
+  readonly breaker?: BreakerOptions;
+}
+
 export class MetricsApi {
   readonly clock: Clock;
-  readonly #reader: ApiReader;
+  readonly #deps: MetricsApiDependencies;
   readonly #limits: MetricsApiLimits;
   readonly #flights = new SingleFlight<unknown>();
+  /** An adapter that hangs must not hold up the CPU metrics of everybody, so each API has a gate of its own. */
+  readonly #gates = new Map<string, Gate>();
 
-  constructor(reader: ApiReader, clock: Clock, limits: MetricsApiLimits) {
-    this.#reader = reader;
-    this.clock = clock;
-    this.#limits = limits;
+  constructor(deps: MetricsApiDependencies) {
+    this.#deps = deps;
+    this.clock = deps.clock;
+    this.#limits = deps.limits ?? defaultMetricsApiLimits;
   }
 
-  /** Rejects with a ReadError, or with the signal's reason. */
-  async get(api: string, path: string, signal: AbortSignal): Promise<unknown> {
-    try {
-      return await this.#flights.run(path, signal, (shared) =>
-        withDeadline(this.#limits.timeoutMs, api, this.clock, shared, (inner) =>
-          this.#reader.getJson(path, inner),
-        ),
-      );
-    } catch (error) {
-      signal.throwIfAborted();
-      throw apiFailure(error, api);
-    }
+  /** `namespace` is who asks. Rejects with a ReadError, or with the signal's reason. */
+  get(api: string, path: string, namespace: string, signal: AbortSignal): Promise<unknown> {
+    return this.#flights.run(path, signal, (shared) =>
+      this.#gate(api).run(namespace, shared, async (inner, reached) => {
+        try {
+          return await this.#deps.reader.getJson(path, inner);
+        } catch (error) {
+          inner.throwIfAborted();
+          // The adapter failed at this metric; 503 and silence are about the whole API.
+          if (isForesailError(error, 'KUBE_INTERNAL')) reached();
+          throw apiFailure(error, api);
+        }
+      }),
+    );
+  }
+
+  #gate(api: string): Gate {
+    const { clock, random, breaker = defaultBreakerOptions } = this.#deps;
+    const { timeoutMs } = this.#limits;
+    const gate =
+      this.#gates.get(api) ??
+      new Gate({ name: api, limits: line, timeoutMs, waitingCounts: true, breaker, clock, random });
+    this.#gates.set(api, gate);
+    return gate;
   }
 
   /** HPA takes samples of any age. We do not: an adapter that lost its source goes on serving what it had. */

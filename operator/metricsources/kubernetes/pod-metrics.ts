@@ -41,7 +41,7 @@ export async function readPodMetrics(
       labelSelector: podSelector,
     },
   );
-  const items = itemsOf(await metrics.get(api, path, signal), api);
+  const items = itemsOf(await metrics.get(api, path, namespace, signal), api);
   if (items.length === 0) throw new ReadError('NoData', `${api} has no sample of any pod of the target`);
   const now = metrics.clock.now();
   const samples = new Map<string, PodSample>();

@@ -1,19 +1,15 @@
-/**
- * One Prometheus server: asks it a question and gives back text, inside the limits of its entry in the admin's list.
- * Everything that keeps one bad server (or one bad tenant of a good one) from harming the rest is put together here.
- */
+/** One Prometheus server: asks it a question and gives back text, inside the limits of its entry in the admin's list. */
 import { Agent, request } from 'undici';
 import type { Clock } from '../../clock.ts';
-import { withDeadline } from '../deadline.ts';
+import { type BreakerOptions, defaultBreakerOptions } from '../breaker.ts';
+import { Gate, type Reached } from '../gate.ts';
 import { ReadError } from '../read-error.ts';
 import type { AddressClass, Endpoint } from './address.ts';
 import { errorInAnswer } from './answer.ts';
 import { discard, readBounded } from './bounded-body.ts';
-import { Breaker, type BreakerOptions, defaultBreakerOptions } from './breaker.ts';
 import type { PrometheusServer } from './config.ts';
 import { guardedConnector, type ResolveHost, resolveHost, type TlsOptions } from './connector.ts';
 import { SecretFiles } from './credentials.ts';
-import { FairQueue } from './fair-queue.ts';
 import { statusError, transportError } from './http-error.ts';
 
 export interface ServerDependencies {
@@ -47,8 +43,7 @@ export class ServerClient {
   readonly entry: PrometheusServer;
   readonly #deps: ServerDependencies;
   readonly #files = new SecretFiles();
-  readonly #lanes: Readonly<Record<Lane, FairQueue>>;
-  readonly #breaker: Breaker;
+  readonly #lanes: Readonly<Record<Lane, Gate>>;
   readonly #base: URL;
   #connections: Connections | undefined;
   #closed = false;
@@ -58,64 +53,39 @@ export class ServerClient {
     this.#deps = deps;
     this.#base = new URL(entry.url);
     const share = Math.max(1, Math.ceil(entry.maxConcurrent / 2));
+    const { clock, random, breaker = defaultBreakerOptions } = deps;
+    const common = { name: 'the server', clock, random, breaker };
     this.#lanes = {
-      live: new FairQueue({
-        concurrent: entry.maxConcurrent,
-        concurrentPerNamespace: Math.min(entry.maxConcurrentPerNamespace ?? share, entry.maxConcurrent),
-        queued: entry.maxQueued,
-        queuedPerNamespace: entry.maxQueuedPerNamespace,
+      live: new Gate({
+        ...common,
+        timeoutMs: entry.timeout,
+        waitingCounts: true,
+        limits: {
+          concurrent: entry.maxConcurrent,
+          concurrentPerNamespace: Math.min(entry.maxConcurrentPerNamespace ?? share, entry.maxConcurrent),
+          queued: entry.maxQueued,
+          queuedPerNamespace: entry.maxQueuedPerNamespace,
+        },
       }),
-      backfill: new FairQueue({
-        concurrent: entry.backfill.maxConcurrent,
-        concurrentPerNamespace: entry.backfill.maxConcurrent,
-        queued: 100_000,
-        queuedPerNamespace: 100_000,
+      backfill: new Gate({
+        ...common,
+        timeoutMs: entry.backfill.timeout,
+        waitingCounts: false,
+        limits: {
+          concurrent: entry.backfill.maxConcurrent,
+          concurrentPerNamespace: entry.backfill.maxConcurrent,
+          queued: 100_000,
+          queuedPerNamespace: 100_000,
+        },
       }),
     };
-    this.#breaker = new Breaker(deps.breaker ?? defaultBreakerOptions, deps.clock, deps.random);
   }
 
   /** The body of a 200 answer. Rejects with a ReadError, or with the signal's reason when it aborts. */
-  async ask(question: Question, signal: AbortSignal): Promise<string> {
-    const { namespace, lane } = question;
-    const timeoutMs = lane === 'live' ? this.entry.timeout : this.entry.backfill.timeout;
-    // A server that is away is away for everybody; a query that takes too long is its tenant's own matter.
-    const tenantKey = `${lane}/${namespace}`;
-    this.#breaker.check('');
-    try {
-      this.#breaker.check(tenantKey);
-    } catch (error) {
-      this.#breaker.abandoned('');
-      throw error;
-    }
-    let asked = false;
-    try {
-      const send = (inner: AbortSignal) => {
-        asked = true;
-        return this.#send(question, timeoutMs, inner);
-      };
-      const inTime = <T>(work: (inner: AbortSignal) => Promise<T>, outer: AbortSignal) =>
-        withDeadline(timeoutMs, 'the server', this.#deps.clock, outer, work);
-      // A live read must end in time wherever it stands; a back-fill may wait in line for as long as it takes.
-      const queue = this.#lanes[lane];
-      const text =
-        lane === 'live'
-          ? await inTime((inner) => queue.run(namespace, inner, () => send(inner)), signal)
-          : await queue.run(namespace, signal, () => inTime(send, signal));
-      this.#breaker.succeeded('');
-      this.#breaker.succeeded(tenantKey);
-      return text;
-    } catch (error) {
-      if (signal.aborted || !(error instanceof ReadError)) {
-        this.#breaker.abandoned('');
-        this.#breaker.abandoned(tenantKey);
-        throw error;
-      }
-      this.#learn(error, asked, tenantKey);
-      if (error.reason === 'Timeout' && !asked)
-        throw new ReadError('Overloaded', `the query waited ${timeoutMs / 1000} s in line for this server`);
-      throw error;
-    }
+  ask(question: Question, signal: AbortSignal): Promise<string> {
+    return this.#lanes[question.lane].run(question.namespace, signal, (inner, reached) =>
+      this.#send(question, inner, reached),
+    );
   }
 
   async close(): Promise<void> {
@@ -123,24 +93,11 @@ export class ServerClient {
     await this.#connections?.agent.destroy();
   }
 
-  #learn(error: ReadError, asked: boolean, tenantKey: string): void {
-    const settle = (key: string, failed: boolean, answered: boolean) => {
-      if (failed) this.#breaker.failed(key, error);
-      else if (answered) this.#breaker.succeeded(key);
-      else this.#breaker.abandoned(key);
-    };
-    const away = error.reason === 'Unreachable';
-    const slow = error.reason === 'Timeout' && asked;
-    const answered = asked && !away && !slow;
-    settle('', away, answered);
-    settle(tenantKey, slow, answered);
-  }
-
-  async #send(question: Question, timeoutMs: number, signal: AbortSignal): Promise<string> {
+  async #send(question: Question, signal: AbortSignal, reached: Reached): Promise<string> {
     if (this.#closed) throw new ReadError('NotConfigured', 'the metric sources are closed');
     const headers = await this.#headers(question.namespace);
     const agent = await this.#agent();
-    const maxBytes = question.lane === 'live' ? this.entry.maxBodyBytes : this.entry.backfill.maxBodyBytes;
+    const limits = question.lane === 'live' ? this.entry : this.entry.backfill;
     signal.throwIfAborted();
     let response: Awaited<ReturnType<typeof request>>;
     try {
@@ -148,18 +105,20 @@ export class ServerClient {
         dispatcher: agent,
         method: 'POST',
         headers,
-        body: new URLSearchParams({ ...question.params, timeout: `${timeoutMs}ms` }).toString(),
+        body: new URLSearchParams({ ...question.params, timeout: `${limits.timeout}ms` }).toString(),
         signal,
-        headersTimeout: timeoutMs,
-        bodyTimeout: timeoutMs,
+        headersTimeout: limits.timeout,
+        bodyTimeout: limits.timeout,
       });
     } catch (error) {
       signal.throwIfAborted();
       throw transportError(error);
     }
+    reached();
     const encoding = response.headers['content-encoding'];
     const packed = Array.isArray(encoding) ? encoding.join(',') : encoding;
-    if (response.statusCode === 200) return await readBounded(response.body, packed, maxBytes, signal);
+    if (response.statusCode === 200)
+      return await readBounded(response.body, packed, limits.maxBodyBytes, signal);
     const error = statusError(response.statusCode);
     const readable = ![401, 403, 407].includes(response.statusCode) && response.statusCode >= 400;
     if (!readable) {

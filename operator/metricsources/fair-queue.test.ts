@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { ReadError } from '../read-error.ts';
+import { ReadError } from './read-error.ts';
 import { FairQueue } from './fair-queue.ts';
 
 const limits = { concurrent: 2, concurrentPerNamespace: 1, queued: 4, queuedPerNamespace: 3 };

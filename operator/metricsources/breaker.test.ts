@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { FakeClock } from '../../testing/fake-clock.ts';
-import { ReadError } from '../read-error.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { ReadError } from './read-error.ts';
 import { Breaker } from './breaker.ts';
 
 const options = { threshold: 3, firstPauseMs: 1000, longestPauseMs: 4000 };

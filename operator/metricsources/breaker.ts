@@ -2,8 +2,8 @@
  * Stops asking for a short while after several failures in a row. A hanging server would otherwise cost every read
  * its whole deadline, and a server that comes back would meet the full crowd at once.
  */
-import type { Clock } from '../../clock.ts';
-import { ReadError } from '../read-error.ts';
+import type { Clock } from '../clock.ts';
+import { ReadError } from './read-error.ts';
 
 export interface BreakerOptions {
   /** Failures in a row that open it. */
@@ -15,7 +15,7 @@ export interface BreakerOptions {
 export const defaultBreakerOptions: BreakerOptions = {
   threshold: 5,
   firstPauseMs: 1000,
-  longestPauseMs: 15_000,
+  longestPauseMs: 5000,
 };
 
 interface State {

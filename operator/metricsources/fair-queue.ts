@@ -1,11 +1,11 @@
 /**
- * Who may ask a server next. A server answers a few queries at once; the rest wait here, namespaces in turn, so that
+ * Who may ask a source next. A source answers a few queries at once; the rest wait here, namespaces in turn, so that
  * a tenant with a thousand slow queries delays his own and nobody else's.
  */
-import { ReadError } from '../read-error.ts';
+import { ReadError } from './read-error.ts';
 
 export interface FairQueueLimits {
-  /** Queries at the server at once. */
+  /** Queries under way at once. */
   readonly concurrent: number;
   /** Of these, at most so many of one namespace. */
   readonly concurrentPerNamespace: number;
@@ -58,7 +58,7 @@ export class FairQueue {
     if (this.#queued >= this.#limits.queued || tenant.waiting.size >= this.#limits.queuedPerNamespace) {
       const whose = this.#queued >= this.#limits.queued ? 'all namespaces' : `namespace ${namespace}`;
       return Promise.reject(
-        new ReadError('Overloaded', `too many queries of ${whose} are already waiting for this server`),
+        new ReadError('Overloaded', `too many queries of ${whose} are already waiting here`),
       );
     }
     return new Promise((resolve, reject) => {
