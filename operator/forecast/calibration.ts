@@ -26,7 +26,12 @@ const FLOOR_SHARE = 0.02;
 const LEVEL_MEMORY = 200;
 const COVERAGE_MEMORY = 1000;
 /** alpha_t may fall below zero by this many alpha; there the band is stretched, so feedback never goes deaf. */
-const LOWEST = 3;
+const LOWEST = 1;
+/**
+ * Step of the feedback as a share of alpha. A larger one answers each miss with a burst of width that costs replicas
+ * and buys no coverage; the rolling scores already follow a change of level.
+ */
+const GAIN = 0.1;
 /** How much wider few scores make a band at most. */
 const FEW_STRETCH = 0.5;
 
@@ -202,8 +207,7 @@ export class Calibration {
   #learn(horizon: Horizon, issued: Issued, value: number): void {
     const alpha = 1 - this.#coverage;
     const missed = value > issued.upper;
-    // A step of alpha per miss: one miss at 0.99 uses up what a hundred hits have earned.
-    const gamma = Math.min(Math.max(alpha, 0.005), 0.03);
+    const gamma = GAIN * alpha;
     horizon.alpha = clip(horizon.alpha + gamma * (alpha - (missed ? 1 : 0)), alpha);
     const score = (value - issued.median) / issued.width;
     horizon.scores.push(Math.min(Math.max(score, -SCORE_LIMIT), SCORE_LIMIT));
