@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
+import { schemaPaths } from '../testing/paths.ts';
 import { COLUMNS, openApiSchema } from './crd.ts';
 import { generatedFiles } from './files.ts';
 import { predictiveScalerReference } from './reference.ts';
 import { type StructuralSchema, toStructural } from './structural.ts';
-import { schemaPaths } from '../testing/paths.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 const { spec = {}, status = {} } = openApiSchema().properties ?? {};
