@@ -1,9 +1,10 @@
 /** The chart's life on a real API server: install, upgrade, uninstall, with the CRD outliving it. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { request } from '../api.ts';
 import { type Cluster, startCluster } from '../cluster.ts';
 import { kubectl } from '../kubectl.ts';
-import { CHART, field, type Helm, makeHelm, NAMESPACE, RELEASE } from './helm.ts';
+import { CHART, field, type Helm, makeHelm, NAMESPACE, RELEASE, REPOSITORY } from './helm.ts';
 import { scaler, scalersPath, WEB } from './scaler.ts';
 
 let cluster: Cluster;
@@ -57,6 +58,12 @@ test('every manifest is accepted under strict validation, whatever is turned on'
     expect(applied).toContain('deployment.apps/foresail');
   }
 }, 60_000);
+
+test('the examples of config/rbac are accepted', async () => {
+  const args = ['apply', '--server-side', '--dry-run=server', '--validate=strict', '--output=name'];
+  const applied = await kubectl(cluster, [...args, '-f', join(REPOSITORY, 'config/rbac')]);
+  expect(applied.trim().split('\n')).toHaveLength(4);
+});
 
 test('install, upgrade, uninstall and install again', async () => {
   const release = [RELEASE, CHART, '--namespace', NAMESPACE, '--wait', '--timeout', '90s'];
