@@ -99,7 +99,7 @@ class Registry implements MetricSources {
     this.#prometheus = new Map(
       options.prometheusServers.map((entry) => {
         const client = new ServerClient(entry, deps);
-        const source = new PrometheusSource(client, clock);
+        const source = new PrometheusSource(client, clock, random);
         return [entry.name, { client, source, past: new PrometheusBackfill(client, clock, random) }];
       }),
     );

@@ -285,6 +285,34 @@ describe('an API that answers', () => {
     expect(await sources.read(request, never())).toMatchObject({ reason: 'Timeout' });
   });
 
+  test('not at all delays no other API, and after a while costs nothing', async () => {
+    let asked = 0;
+    const { sources } = sourcesWith(() => undefined, {
+      api: {
+        getJson: (path) => {
+          if (path.includes('metrics.k8s.io/v1beta1/namespaces/shop/pods'))
+            return Promise.resolve({ items: [pod('a', { app: { cpu: '1' } })] });
+          asked += 1;
+          return new Promise(() => {});
+        },
+      },
+      metricsApiLimits: { timeoutMs: 300, maxSampleAgeMs: 300_000, maxClockSkewMs: 0 },
+    });
+    const readAs = (namespace: string, metric: MetricSpec) =>
+      sources.read({ namespace, podSelector: '', metric }, never());
+    const named = (index: number): MetricSpec => ({
+      type: 'External',
+      external: { metric: { name: `m${index}` }, target: averageValue },
+    });
+    const stuck = Array.from({ length: 500 }, (_, index) => readAs('shop', named(index)));
+    const cpu = await Promise.race([readAs('shop', metrics.cpu), Promise.race(stuck)]);
+    expect(cpu).toMatchObject({ kind: 'value' });
+    await Promise.all(stuck);
+    const before = asked;
+    expect(await readAs('shop', named(0))).toMatchObject({ reason: 'Timeout' });
+    expect(asked).toBe(before);
+  });
+
   test('custom metrics with 404 at its root is not installed', async () => {
     const { read } = sourcesWith(() => new ForesailError('KUBE_NOT_FOUND', 'terminal', 'x'));
     expect(await read(metrics.pods)).toMatchObject({ reason: 'NotConfigured' });

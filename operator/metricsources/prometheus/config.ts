@@ -101,7 +101,7 @@ const serverSchema = z
         maxConcurrent: z.int().min(1).max(64).default(2),
         /** Points of one range query; Prometheus refuses more than 11,000. */
         chunkPoints: z.int().min(10).max(11_000).default(5000),
-        maxBodyBytes: z.int().min(1024).max(268_435_456).default(33_554_432),
+        maxBodyBytes: z.int().min(1024).max(268_435_456).default(8_388_608),
         /** Longest random pause before a chunk. */
         jitter: duration('0s', '1m', '200ms'),
       })

@@ -2,7 +2,7 @@
  * How old the samples behind a value are. An instant query answers with the time at which it was evaluated, so a
  * series that stopped four minutes ago looks as young as one that lives. The age is asked for with `timestamp()` of
  * each selector in the query. That costs a second query, but seldom: a sample seen at T keeps the value at most
- * `now - T` old, so while that is below half the limit there is nothing to ask.
+ * `now - T` old, so while that is well below the limit there is nothing to ask.
  *
  * What cannot be seen: an exporter that hangs and goes on serving the same numbers. For that there is the flat line.
  */

@@ -12,17 +12,21 @@ import type { ServerClient } from './server.ts';
 /** What a metric's earlier reads left behind. */
 interface Memory {
   newestSampleMs: number | undefined;
+  /** Age at which the newest sample is asked for again; spread, so that not all metrics ask in the same moment. */
+  probeAgeMs: number;
   readonly flatLine: FlatLine;
 }
 
 export class PrometheusSource {
   readonly #server: ServerClient;
   readonly #clock: Clock;
+  readonly #random: () => number;
   readonly #memory = new RecentMap<Memory>(20_000);
 
-  constructor(server: ServerClient, clock: Clock) {
+  constructor(server: ServerClient, clock: Clock, random: () => number) {
     this.#server = server;
     this.#clock = clock;
+    this.#random = random;
   }
 
   /** Rejects with a ReadError, or with the signal's reason. */
@@ -32,8 +36,7 @@ export class PrometheusSource {
     const { value, atMs, series } = total(answer);
     this.#checkTime(atMs, 'the answer');
     const key = `${namespace} ${scoped.text}`;
-    const memory = this.#memory.get(key) ?? { newestSampleMs: undefined, flatLine: new FlatLine() };
-    this.#memory.set(key, memory);
+    const memory = this.#recall(key);
     const newestSampleMs = await this.#freshness(namespace, scoped, atMs, memory, signal);
     const { flatLineLimit } = this.#server.entry;
     const flatMs = memory.flatLine.ageMs(value, this.#clock.now());
@@ -41,6 +44,16 @@ export class PrometheusSource {
       throw new ReadError('Stale', `the value has not moved for ${Math.floor(flatMs / 3_600_000)} h`);
     const newest = newestSampleMs === undefined ? {} : { newestSampleAt: newestSampleMs };
     return known({ form: 'total', milli: toMilli(value), series, ...newest }, atMs);
+  }
+
+  #recall(key: string): Memory {
+    const memory = this.#memory.get(key) ?? {
+      newestSampleMs: undefined,
+      probeAgeMs: 0,
+      flatLine: new FlatLine(),
+    };
+    this.#memory.set(key, memory);
+    return memory;
   }
 
   async #instant(namespace: string, query: string, signal: AbortSignal): Promise<Answer> {
@@ -73,7 +86,7 @@ export class PrometheusSource {
     const probe = freshnessQuery(parsed, maxSampleAge, matcher);
     if (probe === undefined) return undefined;
     const lastMs = memory.newestSampleMs;
-    if (lastMs !== undefined && atMs - lastMs <= maxSampleAge / 2) return lastMs;
+    if (lastMs !== undefined && atMs - lastMs <= memory.probeAgeMs) return lastMs;
     let newestMs: number | undefined;
     try {
       newestMs = newestSample(parsed, await this.#instant(namespace, probe, signal));
@@ -84,6 +97,7 @@ export class PrometheusSource {
       throw error;
     }
     memory.newestSampleMs = newestMs;
+    memory.probeAgeMs = maxSampleAge * (0.25 + this.#random() / 4);
     if (newestMs !== undefined) this.#checkTime(newestMs, 'the newest sample behind the value');
     return newestMs;
   }
