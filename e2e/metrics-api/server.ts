@@ -15,6 +15,8 @@ export interface MetricsServerOptions {
   readonly now?: () => number;
   /** How long the measured window of an answer claims to be; HPA compares it with a pod's start. Default 10. */
   readonly windowSeconds?: number;
+  /** Awaited before a path (with its query) is answered: a test can let its script move on, or hold the reader back. */
+  readonly gate?: (path: string) => Promise<void>;
   /** A fault instead of the answer, by path (with its query). */
   readonly fault?: (path: string) => Fault | undefined;
 }
@@ -53,6 +55,7 @@ export async function startMetricsServer(
   const reply = async (url: string, user: string): Promise<(Answer & { drop?: boolean }) | undefined> => {
     const parsed = new URL(url, 'https://localhost');
     if (parsed.pathname.includes('/namespaces/')) count(user, parsed.pathname);
+    await options.gate?.(url);
     const fault = options.fault?.(url);
     if (fault?.delayMs) await sleep(fault.delayMs);
     if (fault?.drop) return { status: 0, body: '', drop: true };
