@@ -102,6 +102,11 @@ describe('values that cannot work are refused with the name of the key', () => {
       ['/serviceAccount/create', '/serviceAccount/name'],
     ],
     [
+      'a policy that denies and warns',
+      { admissionPolicies: { validationActions: ['Deny', 'Warn'] } },
+      ['/admissionPolicies/validationActions'],
+    ],
+    [
       'a policy without consequence',
       { admissionPolicies: { validationActions: [] } },
       ['/admissionPolicies/validationActions'],

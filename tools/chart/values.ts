@@ -173,6 +173,11 @@ const RULES: readonly JsonSchema[] = [
   ),
   // Which of the two certificates?
   oneOf({ tls: at('secretName', { const: '' }) }, { config: at('http', { properties: { tls: false } }) }),
+  // Kubernetes takes it for a mistake.
+  oneOf(
+    { admissionPolicies: at('validationActions', { not: { contains: { const: 'Warn' } } }) },
+    { admissionPolicies: at('validationActions', { not: { contains: { const: 'Deny' } } }) },
+  ),
   // The rights would go to the namespace's default account.
   oneOf({ serviceAccount: at('create', { const: true }) }, { serviceAccount: at('name', { minLength: 1 }) }),
 ];
