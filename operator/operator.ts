@@ -5,9 +5,11 @@
 import { randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { hostname } from 'node:os';
+import { API_VERSION, PREDICTIVE_SCALER } from './api/index.ts';
 import { type Calendar, type Clock, realCalendar, replayCalendar } from './clock.ts';
 import type { OperatorConfig } from './config.ts';
 import { createBackfill } from './controllers/predictivescaler/backfill.ts';
+import { createCheckpoints, STATE_LABEL_SELECTOR } from './controllers/predictivescaler/checkpoint.ts';
 import { createPredictiveScalerController } from './controllers/predictivescaler/controller.ts';
 import { createExplanations } from './controllers/predictivescaler/explanations.ts';
 import { createFleet } from './controllers/predictivescaler/fleet.ts';
@@ -128,6 +130,16 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   manager.addInformer(informers.hpas);
   for (const informer of informers.workloads.values()) manager.addInformer(informer);
   manager.addInformer(control);
+  const states = new ResourceInformer<ConfigMap>(client, {
+    ref: CONFIG_MAPS,
+    name: 'checkpoints',
+    namespace,
+    labelSelector: STATE_LABEL_SELECTOR,
+    clock,
+    logger: log,
+    observer,
+  });
+  manager.addInformer(states);
   manager.addRunnable(scaledObjects);
 
   const apiServers = await endpointsOf(transport.server);
@@ -157,6 +169,26 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     observer,
   });
   const explanations = createExplanations();
+  const scalerByUid = (uid: string) =>
+    informers.scalers.store.list().find(({ metadata }) => metadata.uid === uid);
+  const checkpoints = createCheckpoints({
+    ref: CONFIG_MAPS,
+    namespace,
+    stored: states.store,
+    client: writer,
+    everyMs: config.state.checkpointEvery,
+    clock,
+    log,
+    onCorrupt(uid, reason) {
+      const scaler = scalerByUid(uid);
+      if (scaler === undefined) return;
+      const regarding = { apiVersion: API_VERSION, kind: PREDICTIVE_SCALER.kind, metadata: scaler.metadata };
+      events.event(regarding, 'Warning', 'LearnedStateLost', `starting to learn anew: ${reason}`);
+    },
+  });
+  const memories = createScalerMemories((uid) => checkpoints.restore(uid));
+  checkpoints.attach(memories, (uid) => scalerByUid(uid) !== undefined);
+  manager.addRunnable(checkpoints, { leaderOnly: true });
   const tuning: ReactiveTuning = {
     tolerance: config.hpa.tolerance,
     downscaleStabilizationMs: config.hpa.downscaleStabilization,
@@ -196,7 +228,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
         creationsPerMinute: config.guards.creationsPerMinute,
         pause: () => readPause(control.store, namespace),
       }),
-      memories: createScalerMemories(() => undefined),
+      memories,
+      checkpoints,
       explanations,
       client: writer,
       statusWriter: createStatusWriter(writer),

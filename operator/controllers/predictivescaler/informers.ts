@@ -14,7 +14,7 @@ import {
 } from '../../runtime/index.ts';
 import { BY_TARGET, type ScalerObject, targetIndex } from './conflicts.ts';
 import { BY_LABEL, labelIndex, type Pod, projectPod } from './pods.ts';
-import type { Scaler } from './reconciler.ts';
+import type { Scaler } from './ports.ts';
 import { projectWorkload, type Workload } from './target.ts';
 
 export const SCALERS: ResourceRef = {

@@ -5,21 +5,18 @@
 import { createHash } from 'node:crypto';
 import { metricKey } from '../../decision/observe.ts';
 import type { MetricPlan } from '../../decision/types.ts';
-import { CapacityLearner, type CapacityState } from '../../forecast/capacity.ts';
-import { LeadTimeLearner, type LeadTimeState } from '../../forecast/lead-time.ts';
+import { CapacityLearner } from '../../forecast/capacity.ts';
+import { LeadTimeLearner } from '../../forecast/lead-time.ts';
 import { ForecastLearner, type LearnerState } from '../../forecast/learner.ts';
+import type { ScalerState } from '../../history/state.ts';
 
 /** Short and stable name of a metric; changes with whatever would change the meaning of its numbers. */
 export function metricId(plan: MetricPlan): string {
   return createHash('sha256').update(metricKey(plan)).digest('base64url').slice(0, 16);
 }
 
-export interface LearnedState {
-  readonly lead: LeadTimeState;
-  readonly metrics: Readonly<
-    Record<string, { readonly capacity: CapacityState; readonly forecast?: LearnerState | undefined }>
-  >;
-}
+/** As a checkpoint stores it (history/state.ts). */
+export type LearnedState = Pick<ScalerState, 'leadTime' | 'metrics'>;
 
 /** The forecaster that serves unless its record speaks against it. */
 const PREFERRED = 'loadcast';
@@ -38,13 +35,13 @@ export class Learned {
   readonly #metrics = new Map<string, MetricLearning>();
 
   constructor(state?: LearnedState) {
-    this.lead = state === undefined ? new LeadTimeLearner() : LeadTimeLearner.fromState(state.lead);
-    for (const [id, { capacity, forecast }] of Object.entries(state?.metrics ?? {}))
-      this.#metrics.set(id, {
-        capacity: CapacityLearner.fromState(capacity),
+    this.lead = state === undefined ? new LeadTimeLearner() : LeadTimeLearner.fromState(state.leadTime);
+    for (const { key, capacity, learner } of state?.metrics ?? [])
+      this.#metrics.set(key, {
+        capacity: capacity === undefined ? new CapacityLearner() : CapacityLearner.fromState(capacity),
         stepMs: 0,
         forecast: undefined,
-        restored: forecast,
+        restored: learner,
       });
   }
 
@@ -69,13 +66,12 @@ export class Learned {
 
   toState(): LearnedState {
     return {
-      lead: this.lead.toState(),
-      metrics: Object.fromEntries(
-        [...this.#metrics].map(([id, { capacity, forecast, restored }]) => [
-          id,
-          { capacity: capacity.toState(), forecast: forecast?.toState() ?? restored },
-        ]),
-      ),
+      leadTime: { witnessed: [...this.lead.toState().witnessed] },
+      metrics: [...this.#metrics].map(([key, { capacity, forecast, restored }]) => ({
+        key,
+        capacity: capacity.toState(),
+        learner: forecast?.toState() ?? restored,
+      })) as unknown as LearnedState['metrics'],
     };
   }
 

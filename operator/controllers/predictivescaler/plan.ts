@@ -9,7 +9,7 @@ import { decisionSpec, schedulePlan } from '../../decision/from-spec.ts';
 import { activeSchedules, compileSchedule } from '../../decision/schedule.ts';
 import type { ActiveSchedule, DecisionSpec, ReactiveTuning } from '../../decision/types.ts';
 import { ForesailError, isForesailError, messageOf } from '../../errors.ts';
-import type { KubeObject } from '../../runtime/index.ts';
+import type { Scaler } from './ports.ts';
 
 export interface Plan {
   readonly scaler: PredictiveScaler;
@@ -25,30 +25,33 @@ export interface InvalidPlan {
 }
 
 export interface Planner {
-  planOf(key: string, object: KubeObject): Plan | InvalidPlan;
+  planOf(key: string, object: Scaler): Plan | InvalidPlan;
   forget(key: string): void;
 }
 
 export function createPlanner(tuning: ReactiveTuning): Planner {
-  const byKey = new Map<
-    string,
-    { readonly uid: string; readonly generation: number; readonly plan: Omit<Plan, 'scaler'> }
-  >();
+  interface Entry {
+    readonly uid: string;
+    readonly generation: number;
+    readonly scaler: PredictiveScaler;
+    readonly compiled: Omit<Plan, 'scaler'>;
+  }
+  const byKey = new Map<string, Entry>();
   return {
     planOf(key, object) {
       const { uid = '', generation = 0 } = object.metadata;
-      try {
-        const scaler = parsePredictiveScaler(object);
-        let entry = byKey.get(key);
-        if (entry?.uid !== uid || entry.generation !== generation) {
-          entry = { uid, generation, plan: compile(scaler, tuning) };
+      let entry = byKey.get(key);
+      if (entry?.uid !== uid || entry.generation !== generation) {
+        try {
+          const scaler = parsePredictiveScaler(object);
+          entry = { uid, generation, scaler, compiled: compile(scaler, tuning) };
           byKey.set(key, entry);
+        } catch (error) {
+          if (isForesailError(error)) return { problem: error };
+          throw error;
         }
-        return { ...entry.plan, scaler };
-      } catch (error) {
-        if (isForesailError(error)) return { problem: error };
-        throw error;
       }
+      return { ...entry.compiled, scaler: { ...entry.scaler, status: object.status } };
     },
     forget: (key) => byKey.delete(key),
   };

@@ -1,9 +1,13 @@
 /** What the reconciler asks of the rest of the operator, each as narrow as its use. */
-import type { MetricSpec, PredictiveScaler } from '../../api/index.ts';
+import type { MetricSpec, PredictiveScaler, PredictiveScalerStatus } from '../../api/index.ts';
 import type { ForecastInput, LoadWindow, MetricPlan } from '../../decision/types.ts';
 import type { Observation } from '../../observation.ts';
+import type { KubeObject } from '../../runtime/index.ts';
 import type { Learned } from './learned.ts';
 import type { ForecastReport, OwnCondition } from './status.ts';
+
+/** As it comes from the API server, not validated yet. */
+export type Scaler = KubeObject & { readonly status?: PredictiveScalerStatus };
 
 export interface LookRequest {
   readonly uid: string;

@@ -3,15 +3,16 @@
  * rivals, observe, look ahead, decide, act, report. Whatever phase ends it early, the status is written at the end,
  * once, and says where it ended.
  */
-import { API_VERSION, PREDICTIVE_SCALER, type PredictiveScalerStatus } from '../../api/index.ts';
+import { API_VERSION, PREDICTIVE_SCALER } from '../../api/index.ts';
 import type { Calendar, Clock } from '../../clock.ts';
 import { failedGetScale, failedUpdateScale, succeededRescale } from '../../decision/conditions.ts';
 import { decide } from '../../decision/decide.ts';
-import { recordScale } from '../../decision/memory.ts';
+import { recordHold, recordScale } from '../../decision/memory.ts';
 import { podView } from '../../decision/pod-view.ts';
 import type {
   ConditionPlan,
   Decision,
+  DecisionMemory,
   GuardsConfig,
   LoadWindow,
   ReactiveTuning,
@@ -33,6 +34,7 @@ import {
   type Store,
   type Writer,
 } from '../../runtime/index.ts';
+import type { Checkpoints } from './checkpoint.ts';
 import { type Conflict, findConflict, type Rivals, type ScalerObject } from './conflicts.ts';
 import type { Explanations } from './explanations.ts';
 import { type Lead, leadTimeOf } from './lead-time.ts';
@@ -40,7 +42,7 @@ import { absoluteLoad, isForecastable } from './load.ts';
 import type { InvalidPlan, Plan, Planner } from './plan.ts';
 import type { PodTimes } from './pod-times.ts';
 import { isReady, type Pod, podsOf } from './pods.ts';
-import type { Fleet, Look, Outlook } from './ports.ts';
+import type { Fleet, Look, Outlook, Scaler } from './ports.ts';
 import type { ScalerMemories, ScalerMemory } from './scaler-memory.ts';
 import { FIGHT_RULES, isFighting, observeReplicas, recordWrite } from './second-writer.ts';
 import { buildStatus, mergeConditions, type OwnCondition, worthWriting } from './status.ts';
@@ -59,6 +61,7 @@ export interface ReconcilerOptions {
   readonly outlook: Outlook;
   readonly fleet: Fleet;
   readonly memories: ScalerMemories;
+  readonly checkpoints: Pick<Checkpoints, 'forget'>;
   readonly explanations: Explanations;
   /** Fenced: an ex-leader writes nothing. */
   readonly client: Pick<Writer, 'patchScale'>;
@@ -79,9 +82,6 @@ export interface ReconcilerOptions {
     readonly guards: Pick<GuardsConfig, 'largestStep' | 'outlier'>;
   };
 }
-
-/** As it comes from the API server, not validated yet. */
-export type Scaler = KubeObject & { readonly status?: PredictiveScalerStatus };
 
 /** One pass over one scaler: what the phases have found out so far. */
 interface Scope {
@@ -114,7 +114,8 @@ class Pass {
 
   async run(key: string, signal: AbortSignal): Promise<Result> {
     const object = this.#o.scalers.get(key);
-    if (object === undefined || object.metadata.deletionTimestamp !== undefined) return this.#forget(key);
+    if (object === undefined || object.metadata.deletionTimestamp !== undefined)
+      return this.#forget(key, signal);
     const plan = this.#o.planner.planOf(key, object);
     if ('problem' in plan) return this.#refuse(object, plan, signal);
     const scope = this.#scope(key, object, plan);
@@ -270,7 +271,7 @@ class Pass {
       activeSchedules: plan.activeSchedules(nowMs),
       tuning: settings.tuning,
       guards: this.#guards(),
-      memory: memory.decision,
+      memory: this.#resume(scope, target.specReplicas),
     });
     scope.decision = decision;
     memory.decision = decision.memory;
@@ -280,6 +281,16 @@ class Pass {
     this.#o.metrics.decision(decision.mode.inForce, decision.boundBy, seconds, decision.id);
     this.#o.explanations.record(key, decision, liveValues(calendar, scope));
     this.#measure(scope, readings);
+  }
+
+  /**
+   * A memory out of a checkpoint may be ten minutes old. As on first sight, the present replicas count as a
+   * recommendation, so that a failover keeps them for one stabilisation window.
+   */
+  #resume({ memory, plan, nowMs }: Scope, current: number): DecisionMemory | undefined {
+    if (!memory.resumed || memory.decision === undefined) return memory.decision;
+    memory.resumed = false;
+    return recordHold(memory.decision, current, plan.decision, this.#o.settings.tuning, nowMs);
   }
 
   #window(nowMs: number, lead: Lead): LoadWindow {
@@ -407,10 +418,13 @@ class Pass {
     });
   }
 
-  #forget(key: string): Result {
+  async #forget(key: string, signal: AbortSignal): Promise<Result> {
     const { namespace, name } = parseKey(key);
     const memory = this.#o.memories.find(key);
-    if (memory !== undefined) this.#o.outlook.forget(memory.uid);
+    if (memory !== undefined) {
+      this.#o.outlook.forget(memory.uid);
+      await this.#o.checkpoints.forget(memory.uid, signal);
+    }
     this.#o.memories.forget(key);
     this.#o.planner.forget(key);
     this.#o.explanations.forget(key);

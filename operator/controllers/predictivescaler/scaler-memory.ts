@@ -11,6 +11,8 @@ export interface ScalerMemory {
   readonly uid: string;
   readonly learned: Learned;
   decision: DecisionMemory | undefined;
+  /** True until the first decision on a memory out of a checkpoint: the present replicas are not in it yet. */
+  resumed: boolean;
   fights: Fights;
   /** Real time of our last write of the scale. */
   scaledAtMs: number | undefined;
@@ -25,6 +27,7 @@ export interface ScalerMemories {
   /** The memory of this incarnation of the object; another uid starts afresh, or from its checkpoint. */
   of(key: string, uid: string): ScalerMemory;
   find(key: string): ScalerMemory | undefined;
+  entries(): readonly (readonly [key: string, memory: ScalerMemory])[];
   forget(key: string): void;
 }
 
@@ -46,6 +49,7 @@ export function createScalerMemories(restore: (uid: string) => Restored | undefi
         uid,
         learned: restored?.learned ?? new Learned(),
         decision: restored?.decision,
+        resumed: restored?.decision !== undefined,
         fights: NO_FIGHTS,
         scaledAtMs: undefined,
         written: undefined,
@@ -56,6 +60,7 @@ export function createScalerMemories(restore: (uid: string) => Restored | undefi
       return fresh;
     },
     find: (key) => byKey.get(key),
+    entries: () => [...byKey],
     forget: (key) => byKey.delete(key),
   };
 }

@@ -1,0 +1,177 @@
+/**
+ * Keeps what scalers have learned in the cluster, so that a restart or a failover to another node loses nothing that
+ * matters. One ConfigMap per scaler in the operator's own namespace (no right to write elsewhere is needed), written
+ * at most every ten minutes and only when it changed. A ConfigMap that cannot be read costs its scaler what it had
+ * learned, with an event, and nobody else anything.
+ */
+import type { Clock } from '../../clock.ts';
+import { parseDecisionMemory } from '../../decision/stored-memory.ts';
+import { CheckpointPolicy, decodeState, encodeState } from '../../history/state.ts';
+import type { Logger } from '../../observability/logger.ts';
+import {
+  isAlreadyExists,
+  isNotFound,
+  type ResourceRef,
+  type Runnable,
+  type Store,
+  type Writer,
+} from '../../runtime/index.ts';
+import { Learned } from './learned.ts';
+import type { ConfigMap } from './pause-switch.ts';
+import type { Restored, ScalerMemories, ScalerMemory } from './scaler-memory.ts';
+
+export const STATE_LABEL = 'foresail.io/state';
+const STATE_SELECTOR = 'predictivescaler';
+export const STATE_LABEL_SELECTOR = `${STATE_LABEL}=${STATE_SELECTOR}`;
+const STATE_KEY = 'state';
+/** Which scaler it belongs to, for people. */
+const SCALER_ANNOTATION = 'foresail.io/scaler';
+
+export interface CheckpointOptions {
+  readonly ref: ResourceRef;
+  /** The operator's own namespace. */
+  readonly namespace: string;
+  /** ConfigMaps with the label above. */
+  readonly stored: Store<ConfigMap>;
+  /** Fenced: only the leader writes. */
+  readonly client: Pick<Writer, 'create' | 'mergePatch' | 'delete'>;
+  readonly everyMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Tells the user that something learned was lost. */
+  readonly onCorrupt: (uid: string, reason: string) => void;
+}
+
+export interface Checkpoints extends Runnable {
+  /** What was stored for a scaler. Called once per scaler and process. */
+  restore(uid: string): Restored | undefined;
+  /** Deletes what belongs to no scaler any more. */
+  forget(uid: string, signal: AbortSignal): Promise<void>;
+  /** Must be set before it runs: the memories and the scalers that exist. */
+  attach(memories: ScalerMemories, isAlive: (uid: string) => boolean): void;
+}
+
+/** Looks this often whether a checkpoint is due; spreads the writes of a thousand scalers by itself. */
+const LOOK_EVERY_MS = 15_000;
+const AT_ONCE = 16;
+
+export function createCheckpoints(options: CheckpointOptions): Checkpoints {
+  const { ref, namespace, stored, client, everyMs, clock, log, onCorrupt } = options;
+  const policies = new Map<string, CheckpointPolicy>();
+  let memories: ScalerMemories | undefined;
+  let isAlive: (uid: string) => boolean = () => true;
+
+  const nameOf = (uid: string) => `foresail-state-${uid}`;
+  const textOf = (uid: string) => stored.get(`${namespace}/${nameOf(uid)}`)?.data?.[STATE_KEY];
+
+  function policyOf(uid: string): CheckpointPolicy {
+    let policy = policies.get(uid);
+    if (policy === undefined) {
+      policy = new CheckpointPolicy(everyMs);
+      // What is there already, or the moment of first sight: neither is worth a write at once.
+      policy.restored(textOf(uid) ?? '', clock.monotonic());
+      policies.set(uid, policy);
+    }
+    return policy;
+  }
+
+  async function save(key: string, memory: ScalerMemory, last: boolean, signal: AbortSignal): Promise<void> {
+    const { uid } = memory;
+    const policy = policyOf(uid);
+    const text = policy.due(clock.monotonic(), () => encodeMemory(memory, clock.now()), last);
+    if (text === undefined) return;
+    const data = { [STATE_KEY]: text };
+    try {
+      if (textOf(uid) === undefined) await create(uid, key, data, signal);
+      else await client.mergePatch(ref, { namespace, name: nameOf(uid) }, { data }, {}, signal);
+      policy.written(text, clock.monotonic());
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn('checkpoint could not be written', { scaler: key, error });
+    }
+  }
+
+  async function create(
+    uid: string,
+    key: string,
+    data: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const metadata = {
+      name: nameOf(uid),
+      namespace,
+      labels: { [STATE_LABEL]: STATE_SELECTOR },
+      annotations: { [SCALER_ANNOTATION]: key },
+    };
+    try {
+      await client.create(ref, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data }, signal);
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      await client.mergePatch(ref, { namespace, name: nameOf(uid) }, { data }, {}, signal);
+    }
+  }
+
+  async function saveAll(last: boolean, signal: AbortSignal): Promise<void> {
+    const all = memories?.entries() ?? [];
+    for (let i = 0; i < all.length && !signal.aborted; i += AT_ONCE) {
+      const some = all.slice(i, i + AT_ONCE);
+      // oxlint-disable-next-line no-await-in-loop -- a few at a time, so that scaling keeps its share of the API server
+      await Promise.all(some.map(([key, memory]) => save(key, memory, last, signal)));
+    }
+  }
+
+  async function remove(uid: string, signal: AbortSignal): Promise<void> {
+    policies.delete(uid);
+    if (textOf(uid) === undefined) return;
+    await client.delete(ref, { namespace, name: nameOf(uid) }, {}, signal).catch((error: unknown) => {
+      if (!isNotFound(error) && !signal.aborted) log.warn('checkpoint could not be deleted', { uid, error });
+    });
+  }
+
+  /** Scalers that were deleted while nobody led. */
+  async function sweep(signal: AbortSignal): Promise<void> {
+    for (const { metadata } of stored.list()) {
+      const uid = metadata.name.slice(nameOf('').length);
+      // oxlint-disable-next-line no-await-in-loop -- rare, and never urgent
+      if (!isAlive(uid)) await remove(uid, signal);
+    }
+  }
+
+  return {
+    name: 'checkpoints',
+    attach(theirs, alive) {
+      memories = theirs;
+      isAlive = alive;
+    },
+    restore(uid) {
+      const decoded = decodeState(textOf(uid));
+      if (decoded.kind === 'none') return undefined;
+      if (decoded.kind === 'corrupt') {
+        log.warn('checkpoint set aside', { uid, reason: decoded.reason });
+        onCorrupt(uid, decoded.reason);
+        return undefined;
+      }
+      return { learned: new Learned(decoded.state), decision: parseDecisionMemory(decoded.state.decision) };
+    },
+    forget: remove,
+    async run(signal) {
+      await sweep(signal);
+      while (!signal.aborted) {
+        // oxlint-disable-next-line no-await-in-loop -- a loop in time
+        await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+        // oxlint-disable-next-line no-await-in-loop
+        if (!signal.aborted) await saveAll(false, signal);
+      }
+      // The lease is still ours for a moment: the next leader should know what we know.
+      await saveAll(true, AbortSignal.timeout(5_000));
+    },
+  };
+}
+
+function encodeMemory({ learned, decision }: ScalerMemory, asOfMs: number): string {
+  return encodeState({
+    asOfMs,
+    ...learned.toState(),
+    ...(decision === undefined ? {} : { decision: JSON.parse(JSON.stringify(decision)) }),
+  });
+}
