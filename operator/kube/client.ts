@@ -398,7 +398,7 @@ function reviewCall(group: string, kind: string, plural: string, spec: object): 
 }
 
 function withQuery(path: string, query: URLSearchParams): string {
-  return query.size === 0 ? path : `${path}?${query}`;
+  return query.size === 0 ? path : `${path}?${query.toString()}`;
 }
 
 async function readBody(call: Call, response: TransportResponse, signal: AbortSignal): Promise<string> {

@@ -5,9 +5,9 @@
  * its own to our cache.
  */
 import { readFile } from 'node:fs/promises';
+import type { RequestOptions } from 'node:https';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { ForesailError } from '../errors.ts';
 

@@ -166,8 +166,8 @@ describe('a watch resumes', () => {
     ['503', status(503, {}, { 'retry-after': '0' }), 'KUBE_UNAVAILABLE'],
     ['401', status(401), 'KUBE_UNAUTHORIZED'],
     ['403', status(403), 'KUBE_FORBIDDEN'],
-    ['a reset', { kind: 'reset' } as Fault, 'KUBE_UNREACHABLE'],
-  ])('after %s at its start', async (name, fault, reason) => {
+    ['a reset', { kind: 'reset' }, 'KUBE_UNREACHABLE'],
+  ] satisfies [string, Fault, string][])('after %s at its start', async (name, fault, reason) => {
     const faults = name === '401' ? [fault, fault] : [fault]; // a 401 is tried twice
     const { log, restarts, starts } = await observe([
       stream([end(5)], 'end'),

@@ -139,7 +139,7 @@ function watchPath(selection: Selection, from: string | undefined, limits: Strea
     query.set('resourceVersion', from);
     query.set('timeoutSeconds', String(Math.max(1, Math.round(limits.lifetimeMs / 1000))));
   }
-  return `${collectionPath(ref, namespace)}?${query}`;
+  return `${collectionPath(ref, namespace)}?${query.toString()}`;
 }
 
 interface Watchdog {

@@ -30,7 +30,7 @@ function start(reconcile: Reconcile, options: Partial<ControllerOptions> = {}) {
     outcomes,
     abort,
     run,
-    async stop() {
+    stop: async () => {
       abort.abort(new Error('stop'));
       await run;
     },

@@ -1,6 +1,7 @@
 /** Everything that a controller and main need; the files behind it are private to the runtime. */
-export { KubeClient } from '../kube/client.ts';
+
 export type { ClientOptions } from '../kube/client.ts';
+export { KubeClient } from '../kube/client.ts';
 export {
   type Connection,
   explicitConnection,

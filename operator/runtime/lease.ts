@@ -1,6 +1,7 @@
 /** coordination.k8s.io/v1 Lease: the object and the pure rules of who may hold it. */
-import type { KubeObject, ObjectKey, ResourceRef } from './types.ts';
+
 import { formatMicroTime } from './micro-time.ts';
+import type { KubeObject, ObjectKey, ResourceRef } from './types.ts';
 
 export const LEASES: ResourceRef = {
   group: 'coordination.k8s.io',
