@@ -1,8 +1,9 @@
 /** Names of history files and which of them go first. Pure: the worker does what is decided here. */
 
+import { crc32 } from 'node:zlib';
+
 export const DAY_MS = 86_400_000;
-const NAME = /^(\d{4}-\d{2}-\d{2})\.(\d{12})\.parquet$/;
-const QUARANTINED = /^(\d{4}-\d{2}-\d{2})\.\d{12}\.parquet\.quarantined$/;
+const NAME = /^(\d{4}-\d{2}-\d{2})\.(\d{12})-([0-9a-f]{8})\.parquet(\.quarantined)?$/;
 export const TEMPORARY_PREFIX = '.writing-';
 
 export interface HistoryFile {
@@ -12,6 +13,8 @@ export interface HistoryFile {
   /** Grows with every file that is written; where two files say different things, the higher one is right. */
   readonly sequence: number;
   readonly bytes: number;
+  /** CRC-32 of the content, in hex. It stands in the name, so a file can be renamed to nothing but the truth. */
+  readonly checksum: string;
   readonly quarantined: boolean;
 }
 
@@ -20,20 +23,30 @@ export interface Retention {
   readonly bytes: number;
 }
 
-/** `2026-11-21.000000000042.parquet` */
-export function fileName(day: number, sequence: number): string {
+/** `2026-11-21.000000000042-1a2b3c4d.parquet` */
+export function fileName(day: number, sequence: number, checksum: string): string {
   const date = new Date(day * DAY_MS).toISOString().slice(0, 10);
-  return `${date}.${String(sequence).padStart(12, '0')}.parquet`;
+  return `${date}.${String(sequence).padStart(12, '0')}-${checksum}.parquet`;
+}
+
+export function checksumOf(content: Uint8Array): string {
+  return crc32(content).toString(16).padStart(8, '0');
 }
 
 /** Undefined for a name that is not ours. */
 export function parseName(name: string, bytes: number): HistoryFile | undefined {
-  const match = NAME.exec(name) ?? QUARANTINED.exec(name);
+  const match = NAME.exec(name);
   if (match === null) return undefined;
   const day = Date.parse(`${match[1]}T00:00:00Z`) / DAY_MS;
   if (!Number.isInteger(day)) return undefined;
-  const quarantined = name.endsWith('.quarantined');
-  return { name, day, sequence: quarantined ? 0 : Number(match[2]), bytes, quarantined };
+  return {
+    name,
+    day,
+    sequence: Number(match[2]),
+    bytes,
+    checksum: match[3] ?? '',
+    quarantined: match[4] !== undefined,
+  };
 }
 
 /** Newest day first, and within a day the file that is right first. */

@@ -1,15 +1,15 @@
 /**
  * One Parquet file of history: a row per series and stretch of time,
  * `series (string), start (timestamp, ms), step (int32, ms), values (list of float, NaN = unknown)`.
- * pandas and pyarrow read it as it is. Pages are gzip, whose checksum notices a flipped bit.
+ * pandas and pyarrow read it as it is. Parquet as written here has no checksum of its own, so one stands in the name.
  */
-import { open, rename, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, readFile, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import parquet from '@dsnp/parquetjs';
 import { parquetMetadata, parquetRead } from 'hyparquet';
 import { ForesailError } from '../errors.ts';
-import { TEMPORARY_PREFIX } from './files.ts';
+import { checksumOf, fileName, TEMPORARY_PREFIX } from './files.ts';
 import type { DirtyRun } from './memory-store.ts';
 
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -32,9 +32,14 @@ const SCHEMA = new parquet.ParquetSchema({
   values: { type: 'FLOAT', repeated: true, compression: 'GZIP' },
 });
 
-/** Writes beside the target, syncs, renames: a reader sees the whole file or none. Returns its size. */
-export async function writeRuns(folder: string, name: string, runs: readonly DirtyRun[]): Promise<number> {
-  const temporary = join(folder, `${TEMPORARY_PREFIX}${name}`);
+/** Writes beside the target, syncs, renames: a reader sees the whole file or none. Returns the file's name. */
+export async function writeRuns(
+  folder: string,
+  day: number,
+  sequence: number,
+  runs: readonly DirtyRun[],
+): Promise<string> {
+  const temporary = join(folder, `${TEMPORARY_PREFIX}${sequence}`);
   try {
     const writer = await parquet.ParquetWriter.openFile(SCHEMA, temporary, { rowGroupSize: ROW_GROUP });
     for (const run of runs) {
@@ -49,10 +54,10 @@ export async function writeRuns(folder: string, name: string, runs: readonly Dir
     }
     await writer.close();
     await sync(temporary);
-    const { size } = await stat(temporary);
+    const name = fileName(day, sequence, checksumOf(await readFile(temporary)));
     await rename(temporary, join(folder, name));
-    await sync(dirname(join(folder, name)));
-    return size;
+    await sync(folder);
+    return name;
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
     throw error;

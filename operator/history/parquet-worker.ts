@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
 import {
+  checksumOf,
   crowdedDays,
   DAY_MS,
   expired,
-  fileName,
   type HistoryFile,
   parseName,
   type Retention,
@@ -107,7 +107,9 @@ async function readOrSetAside(file: HistoryFile): Promise<DirtyRun[]> {
   const path = join(folder, file.name);
   try {
     if (file.bytes > MAX_FILE_BYTES) throw new Error(`the file has ${file.bytes} bytes`);
-    return await readRuns(await readFile(path));
+    const content = await readFile(path);
+    if (checksumOf(content) !== file.checksum) throw new Error('the content is not what was written');
+    return await readRuns(content);
   } catch (error) {
     const code = (error as { code?: unknown }).code;
     // The disk's fault, not the file's: it may be read again after the next start.
@@ -148,7 +150,7 @@ async function write(runs: readonly DirtyRun[]): Promise<void> {
   }
   for (const [day, parts] of days) {
     // oxlint-disable-next-line no-await-in-loop -- one file after the other
-    await writeRuns(folder, fileName(day, await sequence()), parts);
+    await writeRuns(folder, day, await sequence(), parts);
   }
 }
 
@@ -204,7 +206,7 @@ async function merge(files: readonly HistoryFile[]): Promise<void> {
   }
   if (good.length < 2) return;
   const runs = [...merged.values()].map((one) => ({ ...one, startMs: firstSlot(one.stepMs) * one.stepMs }));
-  await writeRuns(folder, fileName(day, await sequence()), runs);
+  await writeRuns(folder, day, await sequence(), runs);
   // oxlint-disable-next-line no-await-in-loop -- one after the other
   for (const file of good) await unlink(join(folder, file.name));
 }
