@@ -8,6 +8,7 @@ import type { ForecastInput, LoadPath, MetricPlan } from '../../decision/types.t
 import { parseDurationMs } from '../../duration.ts';
 import type { ForecastLearner } from '../../forecast/learner.ts';
 import { forecastQuantile } from '../../forecast/quantiles.ts';
+import { builtin } from '../../forecast/residuals.ts';
 import type {
   ForecastFailure,
   ForecastOutcome,
@@ -22,6 +23,7 @@ import type { Backfill } from './backfill.ts';
 import { metricId } from './learned.ts';
 import { isForecastable } from './load.ts';
 import type { Look, LookRequest, Outlook } from './ports.ts';
+import { createSeason } from './season.ts';
 import type { OwnCondition } from './status.ts';
 
 export interface OutlookOptions {
@@ -39,6 +41,8 @@ const SEASON_MS = 15 * 86_400_000;
 
 interface Missing {
   readonly kind: 'missing';
+  /** What the season says instead; only where the load itself cannot be read. */
+  readonly season?: LoadPath | undefined;
   readonly reason: ForecastFailure | 'BackFilling' | 'StaleHistory' | 'NoForecastableMetric';
   readonly message: string;
 }
@@ -56,6 +60,7 @@ interface Seen {
 
 export function createOutlook(options: OutlookOptions): Outlook {
   const { history, service, backfill, clock, defaultStepMs } = options;
+  const season = createSeason(history);
   const keysOf = new Map<string, Set<string>>();
 
   async function lookAt(
@@ -98,8 +103,13 @@ export function createOutlook(options: OutlookOptions): Outlook {
     const window = buildWindow(seriesKey, originMs, stepMs, past);
     const newest = lastKnown(window);
     if (newest === undefined) return missing('NoHistory', 'no load has been seen yet');
-    if (newest.age > MAX_GAP_STEPS)
-      return missing('StaleHistory', `the newest load is ${newest.age} steps of ${stepMs / 1000} s old`);
+    if (newest.age > MAX_GAP_STEPS) {
+      const seasonal = { seriesKey, stepMs, spanMs, window: request.window, coverage: Number(coverage) };
+      return {
+        ...missing('StaleHistory', `the newest load is ${newest.age} steps of ${stepMs / 1000} s old`),
+        season: season.path(seasonal),
+      };
+    }
     const outcome = await service.forecast(window, signal);
     if (outcome.kind === 'unavailable') return missing(outcome.reason, outcome.message);
     return taken(outcome, learner, nowMs, newest.value);
@@ -118,6 +128,7 @@ export function createOutlook(options: OutlookOptions): Outlook {
       for (const key of keysOf.get(uid) ?? []) {
         history.forget(key);
         backfill.forget(key);
+        season.forget(key);
       }
       keysOf.delete(uid);
     },
@@ -182,9 +193,12 @@ function summary(
   const named = scaler.spec.forecast.model?.name;
   if (first === undefined) {
     const why = problem ?? missing('NoForecastableMetric', 'every metric has a target of type Value');
+    const paths = looks.map((look) => (look?.kind === 'missing' ? look.season : undefined));
     return {
       forecast: unknown('NoData', why.message, realNowMs),
-      seasonalProfile: undefined,
+      seasonalProfile: paths.some((path) => path !== undefined)
+        ? { paths, model: builtin('seasonal-profile'), coverage }
+        : undefined,
       report: undefined,
       condition: named === undefined ? forecastReady('False', why.reason, why.message) : notSupported(named),
       realisedCoverage: undefined,

@@ -25,7 +25,6 @@ import type { Metrics } from '../../observability/metrics.ts';
 import {
   type EventRecorder,
   isConflict,
-  type KubeObject,
   parseKey,
   type Reconcile,
   type ResourceRef,
