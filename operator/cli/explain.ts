@@ -1,0 +1,139 @@
+/**
+ * `foresail explain NAME`: why a scaler did what it did. The status in the cluster tells the last decision; the
+ * operator itself (--server, for instance through `kubectl port-forward`) tells the inputs, every proposal and what
+ * bound it.
+ */
+import { Command } from 'commander';
+import {
+  API_VERSION,
+  PREDICTIVE_SCALER,
+  type PredictiveScaler,
+  parsePredictiveScaler,
+} from '../api/index.ts';
+import { systemClock } from '../clock.ts';
+import type { Decision } from '../decision/types.ts';
+import { ForesailError } from '../errors.ts';
+import { KubeClient, loadConnection, Transport } from '../runtime/index.ts';
+
+const REF = {
+  group: PREDICTIVE_SCALER.group,
+  version: PREDICTIVE_SCALER.version,
+  plural: PREDICTIVE_SCALER.plural,
+  namespaced: true,
+};
+const DEADLINE_MS = 15_000;
+
+interface Flags {
+  readonly namespace: string;
+  readonly kubeconfig?: string;
+  readonly server?: string;
+  readonly token?: string;
+  readonly output: string;
+}
+
+interface Explained {
+  readonly live: object;
+  readonly decisions: readonly Decision[];
+}
+
+export function explainCommand(): Command {
+  return new Command('explain')
+    .description('say why a PredictiveScaler decided as it did')
+    .argument('<name>', 'name of the PredictiveScaler')
+    .option('-n, --namespace <namespace>', 'its namespace', 'default')
+    .option('--kubeconfig <file>', 'default: KUBECONFIG or ~/.kube/config')
+    .option(
+      '--server <url>',
+      "the operator's address, e.g. http://127.0.0.1:8080 behind kubectl port-forward",
+    )
+    .option('--token <token>', 'bearer token for --server; default: FORESAIL_TOKEN')
+    .option('-o, --output <form>', 'text or json', 'text')
+    .action((name: string, flags: Flags) => explain(name, flags));
+}
+
+async function explain(name: string, flags: Flags): Promise<void> {
+  const scaler = await read(name, flags);
+  const explained = flags.server === undefined ? undefined : await ask(name, flags, flags.server);
+  const text =
+    flags.output === 'json'
+      ? JSON.stringify({ status: scaler.status, ...explained }, null, 2)
+      : [
+          statusText(scaler),
+          ...(explained === undefined ? [HINT] : explained.decisions.map(decisionText)),
+        ].join('\n\n');
+  process.stdout.write(`${text}\n`);
+}
+
+const HINT =
+  'The inputs of each decision are told by the operator: add --server (see foresail explain --help).';
+
+async function read(name: string, { kubeconfig, namespace }: Flags): Promise<PredictiveScaler> {
+  const transport = new Transport(await loadConnection(kubeconfig === undefined ? {} : { kubeconfig }), {
+    clock: systemClock,
+  });
+  try {
+    const client = new KubeClient(transport, { userAgent: 'foresail-cli' });
+    const found = await client.get(REF, { namespace, name }, AbortSignal.timeout(DEADLINE_MS));
+    return parsePredictiveScaler(found);
+  } finally {
+    await transport.close();
+  }
+}
+
+async function ask(
+  name: string,
+  { namespace, token = process.env['FORESAIL_TOKEN'] }: Flags,
+  server: string,
+): Promise<Explained> {
+  const url = new URL(`/explain/v1/namespaces/${namespace}/predictivescalers/${name}`, server);
+  const response = await fetch(url, {
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+    signal: AbortSignal.timeout(DEADLINE_MS),
+  });
+  const body = (await response.json()) as Explained & { error?: string };
+  if (!response.ok)
+    throw new ForesailError(
+      'EXPLAIN_REFUSED',
+      'terminal',
+      `${server} answers ${response.status}: ${body.error ?? ''}`,
+    );
+  return body;
+}
+
+export function statusText({
+  metadata,
+  spec,
+  status = {},
+}: Pick<PredictiveScaler, 'metadata' | 'spec' | 'status'>): string {
+  const { lastDecision, conditions = [], leadTime, forecast, coverage } = status;
+  const lines = [
+    `${API_VERSION} ${PREDICTIVE_SCALER.kind} ${metadata.namespace}/${metadata.name}`,
+    `  target      ${status.target ?? '-'}, ${status.currentReplicas ?? '?'} replicas, wants ${status.desiredReplicas ?? '?'} of ${spec.minReplicas}..${spec.maxReplicas}`,
+    `  mode        ${spec.mode}${status.mode === undefined || status.mode === spec.mode ? '' : `, acts as ${status.mode}`}`,
+    `  lead time   ${leadTime?.value ?? '-'} (${leadTime?.source ?? 'unknown'}${leadTime?.samples === undefined ? '' : `, ${leadTime.samples} starts seen`})`,
+    `  forecast    ${forecast === undefined ? 'none' : `${forecast.replicas ?? '?'} replicas by ${forecast.model} ${forecast.version} (${forecast.digest})`}`,
+    `  coverage    asked ${coverage?.asked ?? '-'}, realised ${coverage?.realised ?? 'not measured yet'}`,
+    `  last change ${lastDecision === undefined ? '-' : `${lastDecision.time}: ${lastDecision.result} by ${lastDecision.boundBy} (decision ${lastDecision.id})`}`,
+    ...conditions.map(
+      ({ type, status: value, reason, message }) =>
+        `  ${value === 'True' ? '✓' : '·'} ${type}=${value} ${reason}: ${message}`,
+    ),
+  ];
+  return lines.join('\n');
+}
+
+export function decisionText(decision: Decision): string {
+  const { explanation, reactive, forecast } = decision;
+  return [
+    `${new Date(decision.atMs).toISOString()}  ${explanation.sentence}  [${decision.id}]`,
+    ...reactive.metrics.map((metric) =>
+      metric.kind === 'valid'
+        ? `  reactive  ${metric.replicas} by ${metric.description}: ${metric.detail}`
+        : `  reactive  unknown: ${metric.reason}: ${metric.message}`,
+    ),
+    forecast.kind === 'known'
+      ? `  forecast  ${forecast.replicas} at ${forecast.coverage * 100} % coverage by ${forecast.model.name} ${forecast.model.version}`
+      : `  forecast  unknown: ${forecast.message}`,
+    ...explanation.steps.map(({ step, from, to, note }) => `  ${from} → ${to}  ${step}: ${note}`),
+  ].join('\n');
+}

@@ -1,0 +1,18 @@
+/** `foresail`, also found by kubectl as `kubectl foresail`. */
+import { Command } from 'commander';
+import { isForesailError, messageOf } from '../errors.ts';
+import { clusterCommand } from './cluster.ts';
+import { explainCommand } from './explain.ts';
+
+const program = new Command('foresail')
+  .description('Predictive autoscaling for Kubernetes.')
+  .showHelpAfterError()
+  .addCommand(explainCommand())
+  .addCommand(clusterCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`foresail: ${messageOf(error)}${isForesailError(error) ? ` [${error.code}]` : ''}\n`);
+  process.exitCode = 1;
+}
