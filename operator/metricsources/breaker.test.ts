@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { ReadError } from './read-error.ts';
 import { Breaker } from './breaker.ts';
+import { ReadError } from './read-error.ts';
 
 const options = { threshold: 3, firstPauseMs: 1000, longestPauseMs: 4000 };
 const down = new ReadError('Unreachable', 'the server refused the connection');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { ReadError } from './read-error.ts';
 import { FairQueue } from './fair-queue.ts';
+import { ReadError } from './read-error.ts';
 
 const limits = { concurrent: 2, concurrentPerNamespace: 1, queued: 4, queuedPerNamespace: 3 };
 const never = new AbortController().signal;

@@ -23,9 +23,9 @@ import { KubeClient } from '../kube/client.ts';
 import { explicitConnection } from '../kube/connection.ts';
 import { CachedDiscovery } from '../kube/discovery.ts';
 import { Transport } from '../kube/transport.ts';
-import { createMetricSources, type MetricSourcesOptions } from './registry.ts';
 import { enforceLabelIn } from './promql/enforce.ts';
 import { PromqlError } from './promql/tokens.ts';
+import { createMetricSources, type MetricSourcesOptions } from './registry.ts';
 import { never, prometheusRequest, serverEntry, sourcesFor } from './testing/requests.ts';
 
 const MINUTE = 60_000;

@@ -1,6 +1,7 @@
 /** The custom metrics API, v1beta2 or v1beta1 as the installed adapter serves it. */
-import type { KindResolver } from '../types.ts';
+
 import { ReadError } from '../read-error.ts';
+import type { KindResolver } from '../types.ts';
 import { apiFailure } from './api-failure.ts';
 import { badAnswer, field, isObject, itemsOf, type JsonObject, quantityOf, textOf, timeOf } from './list.ts';
 import type { MetricsApi } from './metrics-api.ts';

@@ -4,7 +4,7 @@
  * its answer round later is caught), and the peer of the socket once it stands.
  */
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
-import { isIP, type LookupFunction, type Socket } from 'node:net';
+import { isIP, type LookupFunction } from 'node:net';
 import { buildConnector } from 'undici';
 import { ReadError } from '../read-error.ts';
 import { type AddressClass, type Endpoint, refusedBecause } from './address.ts';
@@ -65,7 +65,7 @@ export function guardedConnector(
     timeout: connectTimeoutMs,
     allowH2: false,
     lookup,
-  } as buildConnector.BuildOptions);
+  });
 
   return (options, callback) => {
     const host = options.hostname.replace(/^\[|\]$/g, '');
@@ -80,7 +80,7 @@ export function guardedConnector(
         callback(error, null);
         return;
       }
-      const late = refusal((socket as Socket).remoteAddress ?? '');
+      const late = refusal(socket.remoteAddress ?? '');
       if (late === undefined) {
         callback(null, socket);
         return;

@@ -6,11 +6,12 @@
  *
  * What cannot be seen: an exporter that hangs and goes on serving the same numbers. For that there is the flat line.
  */
+
+import type { LabelMatcher } from '../promql/enforce.ts';
 import { renderSelector } from '../promql/enforce.ts';
 import type { Query, Selector } from '../promql/parser.ts';
 import { ReadError } from '../read-error.ts';
 import type { Answer } from './answer.ts';
-import type { LabelMatcher } from '../promql/enforce.ts';
 
 const indexLabel = 'foresail_selector';
 /** Prometheus looks back five minutes for an instant selector; further only when told how far. */

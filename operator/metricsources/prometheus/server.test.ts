@@ -1,5 +1,6 @@
 /** How one server is asked: with which credentials, over how many connections, and what a bad one costs the rest. */
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import type { ServerOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -118,6 +119,40 @@ test('a private authority is trusted, and its successor once the file is replace
   expect(early).toMatchObject({ reason: 'Unreachable', message: expect.stringContaining('certificate') });
   await place('ca.pem', next.cert);
   expect(await sources.read(prometheusRequest('x', 'second'), never())).toMatchObject(value);
+});
+
+describe('a certificate', () => {
+  const read = async (more: object, tls: ServerOptions) => {
+    await using server = await scriptedServer(good, tls);
+    await using sources = sourcesFor([serverEntry(server.url, more)]);
+    const observation = await sources.read(prometheusRequest(), never());
+    return { observation, asked: server.asked.length };
+  };
+
+  test('that has run out is not accepted', async () => {
+    const old = selfSigned(Date.now() - 3 * 86_400_000);
+    const { observation, asked } = await read({ caFile: await place('old.pem', old.cert) }, old);
+    expect(observation).toMatchObject({ message: expect.stringContaining('CERT_HAS_EXPIRED') });
+    expect(asked).toBe(0);
+  });
+
+  test('for another name is not accepted', async () => {
+    const other = selfSigned();
+    const caFile = await place('other.pem', other.cert);
+    const { observation, asked } = await read({ caFile, serverName: 'prometheus.example' }, other);
+    expect(observation).toMatchObject({ message: expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID') });
+    expect(asked).toBe(0);
+  });
+
+  test('of our own is shown to a server that asks for one', async () => {
+    const [server, client] = [selfSigned(), selfSigned()];
+    const asking = { ...server, requestCert: true, rejectUnauthorized: true, ca: client.cert };
+    const caFile = await place('server.pem', server.cert);
+    expect((await read({ caFile }, asking)).observation).toMatchObject({ reason: 'Unreachable' });
+    const certFile = await place('client.pem', client.cert);
+    const keyFile = await place('client.key', client.key);
+    expect((await read({ caFile, certFile, keyFile }, asking)).observation).toMatchObject(value);
+  });
 });
 
 test('many reads share few connections', async () => {

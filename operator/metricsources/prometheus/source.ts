@@ -1,10 +1,10 @@
 /** Reads a Prometheus metric: one instant query, its answer checked, several series summed. */
 import type { Clock } from '../../clock.ts';
 import { type Known, known, type TotalReading } from '../../observation.ts';
+import type { LabelMatcher } from '../promql/enforce.ts';
 import { ReadError } from '../read-error.ts';
 import { RecentMap } from '../recent-map.ts';
-import type { LabelMatcher } from '../promql/enforce.ts';
-import { scopeQuery, type ScopedQuery } from './access.ts';
+import { type ScopedQuery, scopeQuery } from './access.ts';
 import { type Answer, largestLoad, parseAnswer, toMilli, unusable } from './answer.ts';
 import { FlatLine, freshnessQuery, newestSample } from './freshness.ts';
 import type { ServerClient } from './server.ts';

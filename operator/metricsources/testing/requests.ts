@@ -1,5 +1,5 @@
 /** Builders for tests: the source under test and what it is asked. */
-import { parsePrometheusServers, type PrometheusServer } from '../prometheus/config.ts';
+import { type PrometheusServer, parsePrometheusServers } from '../prometheus/config.ts';
 import { createMetricSources, type MetricSourcesOptions } from '../registry.ts';
 import type { MetricRequest, MetricSources } from '../types.ts';
 

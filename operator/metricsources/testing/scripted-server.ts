@@ -5,9 +5,8 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Certificate } from './certificate.ts';
 
 export interface Asked {
   readonly path: string;
@@ -26,7 +25,7 @@ export interface ScriptedServer extends AsyncDisposable {
   answer(script: Script): void;
 }
 
-export async function scriptedServer(script: Script, tls?: Certificate): Promise<ScriptedServer> {
+export async function scriptedServer(script: Script, tls?: ServerOptions): Promise<ScriptedServer> {
   let current = script;
   const asked: Asked[] = [];
   let connections = 0;
