@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 # Node 24 comes with the dev dependencies; whatever node the system has only starts npm.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 export GOTOOLCHAIN := local
+# Type stripping and vm modules are what this project is built on; their notes would drown the output.
+export NODE_NO_WARNINGS := 1
 JEST := NODE_OPTIONS=--experimental-vm-modules node node_modules/.bin/jest
 
 .PHONY: help
@@ -18,14 +20,18 @@ deps: ## Install the Node dependencies (cached outside the work tree by lock fil
 
 .PHONY: cluster-bin
 cluster-bin: deps ## Build Kubernetes, etcd, kwok, Prometheus and helm from Go modules (cached)
-	@tools/setup/cluster.sh
+	@e2e/build.sh kubernetes etcd kwok prometheus helm cluster >/dev/null
+
+.PHONY: demo-bin
+demo-bin: deps
+	@e2e/build.sh kubernetes etcd kwok prometheus cluster >/dev/null
 
 .PHONY: venv
 venv: ## Make the small Python environment of the tests (no PyTorch; cached)
 	@tools/setup/python.sh
 
 .PHONY: demo
-demo: cluster-bin ## Scale one Deployment by forecast and its twin by the real HPA, on a real API server
+demo: demo-bin ## Scale one Deployment by forecast and its twin by the real HPA, on a real API server
 	@node e2e/demo/main.ts
 
 .PHONY: test
@@ -41,11 +47,11 @@ test-cluster: cluster-bin ## Run the tests on the real API server only
 	@$(JEST) --selectProjects cluster
 
 .PHONY: bench
-bench: cluster-bin ## Print speed and memory figures, as ratios where two things are compared
+bench: demo-bin ## Print speed and memory figures, as ratios where two things are compared
 	@node e2e/bench/main.ts
 
 .PHONY: bench-scale
-bench-scale: cluster-bin ## 1,000 scalers beside 1,000 real HPAs on one control plane (about 10 minutes)
+bench-scale: demo-bin ## 1,000 scalers beside 1,000 real HPAs on one control plane (about 10 minutes)
 	@node e2e/bench/scale.ts
 
 .PHONY: lint
