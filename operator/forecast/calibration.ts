@@ -48,6 +48,8 @@ interface Horizon {
   /** Decayed counts of settled forecasts and of covered ones. */
   settled: number;
   covered: number;
+  /** Multiplier of the current scores and alpha; undefined when either has changed. */
+  learned: number | undefined;
 }
 
 export interface CalibrationOptions {
@@ -91,6 +93,7 @@ export class Calibration {
       pending: new Pending<Issued>(steps + 16, 10 * options.stepMs),
       settled: 0,
       covered: 0,
+      learned: undefined,
     }));
   }
 
@@ -106,6 +109,7 @@ export class Calibration {
       horizon.alpha = 1 - coverage;
       horizon.settled = 0;
       horizon.covered = 0;
+      horizon.learned = undefined;
     }
   }
 
@@ -211,6 +215,7 @@ export class Calibration {
     horizon.alpha = clip(horizon.alpha + gamma * (alpha - (missed ? 1 : 0)), alpha);
     const score = (value - issued.median) / issued.width;
     horizon.scores.push(Math.min(Math.max(score, -SCORE_LIMIT), SCORE_LIMIT));
+    horizon.learned = undefined;
     const keep = 1 - 1 / COVERAGE_MEMORY;
     horizon.settled = horizon.settled * keep + 1;
     horizon.covered = horizon.covered * keep + (missed ? 0 : 1);
@@ -236,9 +241,12 @@ export class Calibration {
       const few = 1 + FEW_STRETCH * (1 - count / needed);
       return Math.max(own, scores.ranked(count), 0) * few * stretch;
     }
-    const rank = Math.ceil((count + 1) * (1 - effective));
-    const base = rank <= count ? scores.ranked(rank) : beyond(scores, effective);
-    return base >= 0 ? base * stretch : base / stretch;
+    if (horizon.learned === undefined) {
+      const rank = Math.ceil((count + 1) * (1 - effective));
+      const base = rank <= count ? scores.ranked(rank) : beyond(scores, effective);
+      horizon.learned = base >= 0 ? base * stretch : base / stretch;
+    }
+    return horizon.learned;
   }
 }
 
