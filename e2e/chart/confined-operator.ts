@@ -20,12 +20,7 @@ export const QUICK = {
   hpa: { downscaleStabilization: '1s', cpuInitializationPeriod: '0s', initialReadinessDelay: '0s' },
 };
 
-/** `folder` gets the kubeconfig and the history. */
-export async function startConfinedOperator(
-  cluster: ClusterFacts,
-  folder: string,
-  values: object,
-): Promise<OperatorProcess> {
+export async function installChart(cluster: ClusterFacts, values: object): Promise<void> {
   await using helm = await makeHelm(cluster.kubeconfigPath);
   await helm.run(['install', RELEASE, CHART, '--namespace', NAMESPACE, '--create-namespace'], {
     // No pods of its own: the process is the operator.
@@ -33,6 +28,10 @@ export async function startConfinedOperator(
     podDisruptionBudget: { enabled: false },
     ...values,
   });
+}
+
+/** `folder` gets the kubeconfig and the history. */
+export async function startConfinedOperator(cluster: ClusterFacts, folder: string): Promise<OperatorProcess> {
   return startOperator(cluster, {
     namespace: NAMESPACE,
     kubeconfigPath: await kubeconfigOf(cluster, folder),

@@ -14,7 +14,7 @@ import { registerMetricsServer } from '../metrics-api/register.ts';
 import { type MetricsServer, startMetricsServer } from '../metrics-api/server.ts';
 import { deployment } from '../objects.ts';
 import type { OperatorProcess } from '../operator.ts';
-import { ACCOUNT, QUICK, startConfinedOperator } from './confined-operator.ts';
+import { ACCOUNT, installChart, QUICK, startConfinedOperator } from './confined-operator.ts';
 import { forbidden, requestsOf, usedRights } from './rights.ts';
 import { scaler, scalersPath, WEB } from './scaler.ts';
 
@@ -34,7 +34,8 @@ beforeAll(async () => {
   metrics = await startMetricsServer(cluster);
   await registerMetricsServer(cluster, metrics.port);
   for (const namespace of NAMESPACES) await kubectl(cluster, ['create', 'namespace', namespace]);
-  operator = await startConfinedOperator(cluster, folder, { config: { namespaces: ['inside'], ...QUICK } });
+  await installChart(cluster, { config: { namespaces: ['inside'], ...QUICK } });
+  operator = await startConfinedOperator(cluster, folder);
 }, 600_000);
 
 afterAll(async () => {

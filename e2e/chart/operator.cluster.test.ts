@@ -15,7 +15,14 @@ import { registerMetricsServer } from '../metrics-api/register.ts';
 import { type MetricsServer, startMetricsServer } from '../metrics-api/server.ts';
 import { deployment, isReady } from '../objects.ts';
 import type { OperatorProcess } from '../operator.ts';
-import { ACCOUNT, installedRules, QUICK, startConfinedOperator, tokenFor } from './confined-operator.ts';
+import {
+  ACCOUNT,
+  installChart,
+  installedRules,
+  QUICK,
+  startConfinedOperator,
+  tokenFor,
+} from './confined-operator.ts';
 import { NAMESPACE, RELEASE } from './helm.ts';
 import { forbidden, grantedRights, requestsOf, usedRights, without } from './rights.ts';
 import { type ScalerTarget, scaler, scalersPath } from './scaler.ts';
@@ -38,15 +45,16 @@ beforeAll(async () => {
   });
   await kubectl(cluster, ['create', 'namespace', SHOP]);
 
-  operator = await startConfinedOperator(cluster, folder, {
+  await installChart(cluster, {
     scaleTargets: [
       { apiGroup: 'apps', kind: 'Deployment', resource: 'deployments' },
       { apiGroup: 'apps', kind: 'StatefulSet', resource: 'statefulsets' },
       { apiGroup: 'example.org', kind: 'Turnip', resource: 'turnips' },
     ],
     metrics: { readers: [{ namespace: NAMESPACE, name: 'default' }] },
-    config: { state: { checkpointEvery: '2s' }, ...QUICK },
+    config: QUICK,
   });
+  operator = await startConfinedOperator(cluster, folder);
 }, 600_000);
 
 afterAll(async () => {
@@ -190,6 +198,23 @@ test('/metrics asks the API server who may read', async () => {
   expect(await status(await tokenFor(cluster, 'default'))).toBe(200);
 });
 
+test('it ends cleanly: the lease is free, what was learned is kept', async () => {
+  expect(await operator.stop()).toBe(0);
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases/${RELEASE}`;
+  const { spec } = await request<{ spec: { holderIdentity?: string } }>(cluster, 'GET', path);
+  expect(spec.holderIdentity ?? '').toBe('');
+  expect(await checkpoints()).toContain('shop/web');
+});
+
+test('it starts again where it stopped, and what belongs to a deleted scaler goes', async () => {
+  operator = await startConfinedOperator(cluster, folder);
+  metrics.state.setExternal(SHOP, 'orders', {}, 60);
+  await replicasBecome(`/apis/apps/v1/namespaces/${SHOP}/deployments/web`, 6);
+  await request(cluster, 'DELETE', scalersPath(SHOP, 'db'));
+  await eventually('its checkpoint is deleted', async () => !(await checkpoints()).includes('shop/db'));
+  expect(await operator.stop()).toBe(0);
+}, 60_000);
+
 describe('the audit log', () => {
   test('knows of no request that was forbidden', async () => {
     expect(forbidden(await requestsOf(ACCOUNT, cluster.auditLogPath))).toEqual([]);
@@ -202,20 +227,9 @@ describe('the audit log', () => {
   });
 });
 
-test('it ends cleanly and gives the lease back', async () => {
-  expect(await operator.stop()).toBe(0);
-  const lease = await request<{ spec: { holderIdentity?: string } }>(
-    cluster,
-    'GET',
-    `/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases/${RELEASE}`,
-  );
-  expect(lease.spec.holderIdentity ?? '').toBe('');
-});
-
 /** Granted and perhaps not needed by this run. */
 const UNUSED: readonly { readonly rights: RegExp; readonly reason: string }[] = [
   { rights: /^list (?!metrics|external)/, reason: 'API servers that cannot stream a list' },
-  { rights: /^\w+ configmaps$/, reason: 'checkpoints of what was learned' },
 ];
 
 interface ScalerStatus {
@@ -228,6 +242,10 @@ interface ScalerStatus {
   };
 }
 
+interface StoredState {
+  readonly metadata: { readonly annotations?: Readonly<Record<string, string>> };
+}
+
 function externalMetric(name: string) {
   return {
     type: 'External',
@@ -235,12 +253,19 @@ function externalMetric(name: string) {
   };
 }
 
+/** The scalers for which something learned is stored. */
+async function checkpoints(): Promise<readonly (string | undefined)[]> {
+  const path = `/api/v1/namespaces/${NAMESPACE}/configmaps?labelSelector=foresail.io%2Fstate`;
+  const { items } = await request<{ items: StoredState[] }>(cluster, 'GET', path);
+  return items.map(({ metadata }) => metadata.annotations?.['foresail.io/scaler']);
+}
+
 async function scale(target: ScalerTarget, metric: object, mode = 'Reactive'): Promise<void> {
   await request(
     cluster,
     'POST',
     scalersPath(SHOP),
-    scaler(SHOP, target.name, target, { mode, metrics: [metric] }),
+    scaler(SHOP, target.name, target, { maxReplicas: 20, mode, metrics: [metric] }),
   );
 }
 
