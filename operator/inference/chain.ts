@@ -1,8 +1,9 @@
 /** One scaler's forecast from the first forecaster of a chain that can serve, and what kept the others from it. */
-import { isForesailError, messageOf } from '../errors.ts';
+import { ForesailError, isForesailError, messageOf } from '../errors.ts';
 import { faultOf } from '../forecast/guard.ts';
 import type {
   FailedAttempt,
+  Forecaster,
   ForecastFailure,
   ForecastOutcome,
   ForecastWindow,
@@ -53,5 +54,17 @@ export async function forecastByChain(
     reason: first?.reason ?? 'ModelMissing',
     message: first?.message ?? 'no forecaster is configured',
     failed,
+  };
+}
+
+/** A forecaster that takes one window at a time. */
+export function linkOf(forecaster: Forecaster): ChainLink {
+  return {
+    id: forecaster.id,
+    async forecast(window, signal) {
+      const [forecast] = await forecaster.forecast([window], signal);
+      if (forecast === undefined) throw new ForesailError('MODEL_RUN_FAILED', 'transient', 'no answer');
+      return forecast;
+    },
   };
 }

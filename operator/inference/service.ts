@@ -4,7 +4,7 @@ import { ForesailError } from '../errors.ts';
 import { knownSteps } from '../forecast/window.ts';
 import type { Forecaster, ForecastOutcome, ForecastWindow } from '../forecast/types.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
-import { type ChainLink, forecastByChain } from './chain.ts';
+import { type ChainLink, forecastByChain, linkOf } from './chain.ts';
 import type { ForecastService, InferenceStats, ModelState, OnnxModel } from './types.ts';
 
 export interface ForecastServiceOptions extends Omit<BatcherOptions, 'onRun'> {
@@ -66,16 +66,4 @@ export class ChainedForecastService implements ForecastService {
     if (failed) stats.failedRuns++;
     stats.largestBatch = Math.max(stats.largestBatch, windows);
   }
-}
-
-/** A forecaster that takes one window at a time. */
-export function linkOf(forecaster: Forecaster): ChainLink {
-  return {
-    id: forecaster.id,
-    async forecast(window, signal) {
-      const [forecast] = await forecaster.forecast([window], signal);
-      if (forecast === undefined) throw new ForesailError('MODEL_RUN_FAILED', 'transient', 'no answer');
-      return forecast;
-    },
-  };
 }
