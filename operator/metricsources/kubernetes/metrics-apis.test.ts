@@ -2,7 +2,7 @@
  * The requests that go to the metrics APIs and what is made of their answers. The reader here is scripted, since
  * faults are injected; metric-sources.cluster.test.ts reads through a real API server.
  */
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { MetricSpec } from '../../api/predictivescaler/metrics.ts';
 import { ForesailError } from '../../errors.ts';
@@ -10,6 +10,8 @@ import type { MetricReading, Observation } from '../../observation.ts';
 import { createMetricSources, type MetricSourcesOptions } from '../registry.ts';
 import { never } from '../testing/requests.ts';
 import { selectorText } from './path.ts';
+
+jest.setTimeout(60_000);
 
 const averageValue = { type: 'AverageValue' as const, averageValue: '10' };
 const selector = {
@@ -279,7 +281,7 @@ describe('an API that answers', () => {
   test('not at all ends at the deadline, also when the reader does not listen to its signal', async () => {
     const { sources } = sourcesWith(() => undefined, {
       api: { getJson: () => new Promise(() => {}) },
-      metricsApiLimits: { timeoutMs: 50, maxSampleAgeMs: 1000, maxClockSkewMs: 0 },
+      metricsApiLimits: { timeoutMs: 50, maxSampleAgeMs: 300_000, maxClockSkewMs: 30_000 },
     });
     const request = { namespace: 'shop', podSelector: '', metric: metrics.external };
     expect(await sources.read(request, never())).toMatchObject({ reason: 'Timeout' });
@@ -296,7 +298,8 @@ describe('an API that answers', () => {
           return new Promise(() => {});
         },
       },
-      metricsApiLimits: { timeoutMs: 300, maxSampleAgeMs: 300_000, maxClockSkewMs: 0 },
+      metricsApiLimits: { timeoutMs: 300, maxSampleAgeMs: 300_000, maxClockSkewMs: 30_000 },
+      breaker: { threshold: 5, firstPauseMs: 600_000, longestPauseMs: 600_000 },
     });
     const readAs = (namespace: string, metric: MetricSpec) =>
       sources.read({ namespace, podSelector: '', metric }, never());
