@@ -47,7 +47,9 @@ interface Session {
   readonly key: string;
   readonly calls: Dispatcher;
   readonly streams: Dispatcher;
-  close(): Promise<void>;
+  /** Resolves when calls and watches in flight have ended by themselves. */
+  retire(): Promise<void>;
+  destroy(): Promise<void>;
 }
 
 export class Transport {
@@ -81,9 +83,10 @@ export class Transport {
     return answer;
   }
 
+  /** Ends every connection; calls and watches in flight fail. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#session?.close();
+    await this.#session?.destroy();
     this.#session = undefined;
   }
 
@@ -135,8 +138,8 @@ export class Transport {
     if (this.#session?.key === key && !this.#closed) return this.#session;
     const old = this.#session;
     this.#session = this.#open(key, tls);
-    // Calls in flight finish on the old connections; its watches end by themselves within a minute.
-    void old?.close().catch(() => undefined);
+    // Calls in flight finish on the old connections; watches end by themselves within a minute.
+    void old?.retire().catch(() => undefined);
     return this.#session;
   }
 
@@ -162,8 +165,11 @@ export class Transport {
       key,
       calls: calls.compose(guarded),
       streams,
-      async close() {
-        await Promise.all([calls.close(), streams.destroy()]);
+      async retire() {
+        await Promise.all([calls.close(), streams.close()]);
+      },
+      async destroy() {
+        await Promise.all([calls.destroy(), streams.destroy()]);
       },
     };
   }
