@@ -125,6 +125,7 @@ describe('batching', () => {
     await clock.advance(5);
     gates[0]?.(new ForesailError('MODEL_RUN_FAILED', 'transient', 'boom'));
     await expect(first).rejects.toMatchObject({ code: 'MODEL_RUN_FAILED' });
+    await clock.advance(0);
     const second = batcher.forecast(windowOf('b'), signal);
     await clock.advance(5);
     gates[1]?.();
