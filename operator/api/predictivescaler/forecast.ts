@@ -31,7 +31,7 @@ export const forecastSchema = z.object({
     .describe('Time from ordering a replica until it serves. Absent: learned from the target’s own pods.'),
   step: duration('10s', '1h')
     .optional()
-    .describe('Spacing of the forecast’s points. Absent: taken from the metric’s own cadence.'),
+    .describe('Spacing of the forecast’s points. Absent: the operator’s default, one minute.'),
   history: duration('1h', '2160h')
     .default('336h')
     .describe('How much past load is read from Prometheus when the object is first seen.'),
