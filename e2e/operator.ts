@@ -31,6 +31,8 @@ export interface OperatorOptions {
   readonly early?: boolean;
   readonly namespace?: string;
   readonly env?: Record<string, string>;
+  /** Where operator/main.ts is found; default: this repository. */
+  readonly root?: string;
 }
 
 /** What every operator needs before it starts: its namespace and the CRDs. Safe to repeat. */
@@ -57,7 +59,12 @@ export async function startOperator(
   writeFileSync(configFile, dump({ http: { address: '127.0.0.1:0' }, ...options.config }));
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', join(ROOT, 'operator/main.ts'), '--config', configFile],
+    [
+      '--disable-warning=ExperimentalWarning',
+      join(options.root ?? ROOT, 'operator/main.ts'),
+      '--config',
+      configFile,
+    ],
     {
       stdio: ['ignore', 'inherit', 'pipe'],
       env: {

@@ -1,7 +1,8 @@
 /**
- * The chart installed by the real helm, and the operator as a process with the token of the installed service
- * account and the installed configuration: as near to the pod as one gets without a container engine.
+ * The chart installed by the real helm, and the operator as a process from the image's files, with the token of the
+ * installed service account and the installed configuration: as near to the pod as one gets without an engine.
  */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dump, load } from 'js-yaml';
@@ -9,6 +10,7 @@ import { request } from '../api.ts';
 import type { ClusterFacts } from '../cluster.ts';
 import { type OperatorProcess, startOperator } from '../operator.ts';
 import { CHART, makeHelm, NAMESPACE, RELEASE } from './helm.ts';
+import { layOutImage } from './image.ts';
 import type { PolicyRule } from './rights.ts';
 
 /** Its name in the audit log. */
@@ -30,9 +32,12 @@ export async function installChart(cluster: ClusterFacts, values: object): Promi
   });
 }
 
-/** `folder` gets the kubeconfig and the history. */
+/** `folder` gets the kubeconfig, the history, and the contents of the image, from which the process is started. */
 export async function startConfinedOperator(cluster: ClusterFacts, folder: string): Promise<OperatorProcess> {
+  const root = join(folder, 'image');
+  if (!existsSync(root)) layOutImage(root);
   return startOperator(cluster, {
+    root,
     namespace: NAMESPACE,
     kubeconfigPath: await kubeconfigOf(cluster, folder),
     config: {

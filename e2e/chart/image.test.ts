@@ -4,23 +4,21 @@
  */
 import { execFileSync } from 'node:child_process';
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
-import { contextSources, ignores, stages } from './image.ts';
+import { REPOSITORY as root } from './helm.ts';
+import { layOutImage, stages } from './image.ts';
 
-const root = join(import.meta.dirname, '..', '..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const all = stages(read('Dockerfile'));
 const [dependencies = [], final = []] = all;
@@ -30,16 +28,11 @@ let files: readonly string[];
 
 beforeAll(() => {
   image = mkdtempSync(join(tmpdir(), 'foresail-image-'));
-  const ignored = ignores(read('.dockerignore'));
-  for (const source of contextSources(final))
-    cpSync(join(root, source), join(image, source), {
-      recursive: true,
-      filter: (from) => !ignored(relative(root, from)),
-    });
+  layOutImage(image);
   files = readdirSync(image, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => relative(image, join(entry.parentPath, entry.name)));
-  linkProductionPackages(join(image, 'node_modules'));
+    .map((entry) => relative(image, join(entry.parentPath, entry.name)))
+    .filter((file) => !file.startsWith('node_modules/'));
 });
 afterAll(() => rmSync(image, { recursive: true, force: true }));
 
@@ -118,16 +111,3 @@ describe('image and chart agree', () => {
     expect(JSON.parse(text('ENTRYPOINT') ?? '')).toEqual(['node', 'operator/main.ts']);
   });
 });
-
-/** What `npm ci --omit=dev` would install, by the lock file. */
-function linkProductionPackages(folder: string): void {
-  const { packages } = JSON.parse(read('package-lock.json')) as {
-    packages: Record<string, { dev?: boolean }>;
-  };
-  for (const [path, { dev }] of Object.entries(packages)) {
-    const name = /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(path)?.[1];
-    if (name === undefined || dev === true || !existsSync(join(root, path))) continue;
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    symlinkSync(join(root, path), join(folder, name));
-  }
-}

@@ -1,5 +1,10 @@
-/** Reads Dockerfile and .dockerignore as far as ours go, so that the image's contents can be checked without an engine. */
-import { matchesGlob } from 'node:path';
+/**
+ * The image without a container engine: reads Dockerfile and .dockerignore as far as ours go, and lays out in a folder
+ * what the final stage would contain.
+ */
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { dirname, join, matchesGlob, relative } from 'node:path';
+import { REPOSITORY } from './helm.ts';
 
 export interface Instruction {
   readonly name: string;
@@ -43,4 +48,30 @@ export function ignores(dockerignore: string): (path: string) => boolean {
     }
     return ignored;
   };
+}
+
+/** Fills `folder` with the files that the final stage copies; the production packages are links to those installed. */
+export function layOutImage(folder: string): void {
+  const read = (path: string) => readFileSync(join(REPOSITORY, path), 'utf8');
+  const ignored = ignores(read('.dockerignore'));
+  for (const source of contextSources(stages(read('Dockerfile')).at(-1) ?? []))
+    cpSync(join(REPOSITORY, source), join(folder, source), {
+      recursive: true,
+      filter: (from) => !ignored(relative(REPOSITORY, from)),
+    });
+  linkProductionPackages(JSON.parse(read('package-lock.json')) as LockFile, join(folder, 'node_modules'));
+}
+
+interface LockFile {
+  readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>;
+}
+
+/** What `npm ci --omit=dev` would install. */
+function linkProductionPackages({ packages }: LockFile, folder: string): void {
+  for (const [path, { dev }] of Object.entries(packages)) {
+    const name = /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(path)?.[1];
+    if (name === undefined || dev === true || !existsSync(join(REPOSITORY, path))) continue;
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    symlinkSync(join(REPOSITORY, path), join(folder, name));
+  }
 }
