@@ -25,6 +25,7 @@ import { watchPodTimes } from './controllers/predictivescaler/pod-times.ts';
 import { createScalerMemories } from './controllers/predictivescaler/scaler-memory.ts';
 import type { ReactiveTuning } from './decision/types.ts';
 import { persistence } from './forecast/persistence.ts';
+import { ridge } from './forecast/ridge.ts';
 import { seasonalNaive } from './forecast/seasonal-naive.ts';
 import { MemoryHistory } from './history/memory-store.ts';
 import { ParquetHistory } from './history/parquet-store.ts';
@@ -83,6 +84,9 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     qps: config.api.qps,
     burst: config.api.burst,
   });
+  // A metrics API that answers slowly or hugely must not stand in the way of a write of the scale.
+  const metricsTransport = new Transport(connection, { clock });
+  const metricsClient = new KubeClient(metricsTransport, clientOptions);
   const discovery = new CachedDiscovery(client, clock);
 
   let elector: LeaderElector | undefined;
@@ -144,7 +148,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
 
   const apiServers = await endpointsOf(transport.server);
   const sources = createMetricSources({
-    api: client,
+    api: metricsClient,
     kinds: discovery,
     prometheusServers: config.prometheusServers,
     apiServers: () => apiServers,
@@ -157,7 +161,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const history = openHistory(config, calendar, clock, log, metrics);
   const model = await openModel({ path: config.forecast.modelFile ?? BOX_FILE }, { clock });
   log.info('model opened', { model: model.id, state: model.state });
-  const service = new ChainedForecastService(model, [seasonalNaive, persistence], { clock });
+  const service = new ChainedForecastService(model, [ridge(), seasonalNaive, persistence], { clock });
   const ending = new AbortController();
   const backfill = createBackfill({ sources, history, service, clock, calendar, log, signal: ending.signal });
   const events = createEventRecorder({
@@ -280,7 +284,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     ending.abort(new Error('shutting down'));
     await events.flush(AbortSignal.timeout(2_000)).catch(() => undefined);
     await Promise.allSettled([service.close(), history.close(), sources.close()]);
-    await Promise.allSettled([transport.close(), leaseTransport.close()]);
+    await Promise.allSettled([transport, leaseTransport, metricsTransport].map((each) => each.close()));
   }
 }
 
