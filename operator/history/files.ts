@@ -61,9 +61,7 @@ export function readingOrder(files: readonly HistoryFile[]): HistoryFile[] {
 export function expired(files: readonly HistoryFile[], today: number, retention: Retention): HistoryFile[] {
   const gone = files.filter((f) => f.day < today - retention.days);
   const kept = files.filter((f) => f.day >= today - retention.days);
-  const order = kept.sort(
-    (a, b) => Number(b.quarantined) - Number(a.quarantined) || a.day - b.day || a.sequence - b.sequence,
-  );
+  const order = kept.sort(byWorth);
   let bytes = order.reduce((sum, f) => sum + f.bytes, 0);
   for (const file of order) {
     if (bytes <= retention.bytes) break;
@@ -71,6 +69,16 @@ export function expired(files: readonly HistoryFile[], today: number, retention:
     gone.push(file);
   }
   return gone;
+}
+
+/** The file that is missed least; undefined when there is none. */
+export function firstToGo(files: readonly HistoryFile[]): HistoryFile | undefined {
+  return [...files].sort(byWorth)[0];
+}
+
+/** Least worth first: what was set aside, then the oldest. */
+function byWorth(a: HistoryFile, b: HistoryFile): number {
+  return Number(b.quarantined) - Number(a.quarantined) || a.day - b.day || a.sequence - b.sequence;
 }
 
 /** Days with so many files that they should become one. */

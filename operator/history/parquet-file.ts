@@ -3,8 +3,10 @@
  * `series (string), start (timestamp, ms), step (int32, ms), values (list of float, NaN = unknown)`.
  * pandas and pyarrow read it as it is. Parquet as written here has no checksum of its own, so one stands in the name.
  */
-import { open, readFile, rename, unlink } from 'node:fs/promises';
+import type { WriteStream } from 'node:fs';
+import { open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import parquet from '@dsnp/parquetjs';
 import { parquetMetadata, parquetRead } from 'hyparquet';
@@ -16,6 +18,8 @@ export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MAX_ROWS = 200_000;
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 const MAX_VALUES_PER_ROW = 90_000;
+/** What the library calls a stream; of it only `write` and `end` are used, which any Writable has. */
+type FileSink = Pick<WriteStream, 'write' | 'end'>;
 /** Rows per row group: a group is held in memory while it is written. */
 const ROW_GROUP = 200;
 const COLUMNS = [
@@ -39,22 +43,17 @@ export async function writeRuns(
   sequence: number,
   runs: readonly DirtyRun[],
 ): Promise<string> {
+  const content = await encodeRuns(runs);
   const temporary = join(folder, `${TEMPORARY_PREFIX}${sequence}`);
   try {
-    const writer = await parquet.ParquetWriter.openFile(SCHEMA, temporary, { rowGroupSize: ROW_GROUP });
-    for (const run of runs) {
-      const row = {
-        series: run.key,
-        start: new Date(run.startMs),
-        step: run.stepMs,
-        values: Array.from(run.values),
-      };
-      // oxlint-disable-next-line no-await-in-loop -- a file is written from front to back
-      await writer.appendRow(row);
+    const handle = await open(temporary, 'w');
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
     }
-    await writer.close();
-    await sync(temporary);
-    const name = fileName(day, sequence, checksumOf(await readFile(temporary)));
+    const name = fileName(day, sequence, checksumOf(content));
     await rename(temporary, join(folder, name));
     await sync(folder);
     return name;
@@ -62,6 +61,32 @@ export async function writeRuns(
     await unlink(temporary).catch(() => undefined);
     throw error;
   }
+}
+
+/** The library writes into memory, a few megabytes: its own file stream loses the error of a full disk. */
+async function encodeRuns(runs: readonly DirtyRun[]): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  const writer = await parquet.ParquetWriter.openStream(SCHEMA, sink as unknown as FileSink, {
+    rowGroupSize: ROW_GROUP,
+  });
+  for (const run of runs) {
+    const row = {
+      series: run.key,
+      start: new Date(run.startMs),
+      step: run.stepMs,
+      values: Array.from(run.values),
+    };
+    // oxlint-disable-next-line no-await-in-loop -- a file is written from front to back
+    await writer.appendRow(row);
+  }
+  await writer.close();
+  return Buffer.concat(chunks);
 }
 
 async function sync(path: string): Promise<void> {

@@ -297,8 +297,11 @@ export class ParquetHistory implements HistoryStore {
       this.#quarantined(reading.name, error.message);
     }
     const code = reading === undefined ? 'HISTORY_WRITE_FAILED' : 'HISTORY_READ_DIED';
-    for (const one of asked)
-      one.reject(new ForesailError(code, 'transient', error.message, { cause: error }));
+    const errno: unknown = (error as { code?: unknown }).code;
+    const subject = typeof errno === 'string' ? errno : code;
+    for (const one of asked) {
+      one.reject(new ForesailError(code, 'transient', error.message, { subject, cause: error }));
+    }
   }
 
   #quarantined(name: string, reason: string): void {

@@ -11,6 +11,7 @@ import {
   crowdedDays,
   DAY_MS,
   expired,
+  firstToGo,
   type HistoryFile,
   parseName,
   type Retention,
@@ -150,7 +151,26 @@ async function write(runs: readonly DirtyRun[]): Promise<void> {
   }
   for (const [day, parts] of days) {
     // oxlint-disable-next-line no-await-in-loop -- one file after the other
-    await writeRuns(folder, day, await sequence(), parts);
+    await writeMakingRoom(day, parts);
+  }
+}
+
+/** On a full disk the oldest file gives way to the newest, as long as there is an older one. */
+async function writeMakingRoom(day: number, parts: readonly DirtyRun[]): Promise<void> {
+  for (;;) {
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- again only after room was made
+      await writeRuns(folder, day, await sequence(), parts);
+      return;
+    } catch (error) {
+      const code = (error as { code?: unknown }).code;
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+      // oxlint-disable-next-line no-await-in-loop -- again only after room was made
+      const oldest = firstToGo(await list());
+      if (oldest === undefined || (oldest.day >= day && !oldest.quarantined)) throw error;
+      // oxlint-disable-next-line no-await-in-loop -- again only after room was made
+      await unlink(join(folder, oldest.name));
+    }
   }
 }
 

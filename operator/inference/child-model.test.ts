@@ -1,10 +1,15 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { systemClock } from '../clock.ts';
 import type { ForecastWindow } from '../forecast/types.ts';
 import { ChildModel, type ChildModelOptions } from './child-model.ts';
+import { childCommand } from './sandbox.ts';
 import { tinyModel } from './testing/tiny-model.ts';
 import type { ModelState } from './types.ts';
 
+jest.setTimeout(60_000);
 const signal = new AbortController().signal;
 const open: ChildModel[] = [];
 afterEach(async () => {
@@ -49,7 +54,7 @@ describe('a foreign model in a child', () => {
     const forecasts = await model.forecast([windowOf(10), windowOf(20), windowOf(30)], signal);
     expect(forecasts.map((forecast) => forecast.values[0])).toEqual([13, 23, 33]);
     expect(forecasts[0]?.model.name).toBe('tiny');
-  }, 30_000);
+  });
 
   test('sees no variable of our environment', async () => {
     process.env['FORESAIL_SECRET_FOR_TEST'] = 'secret';
@@ -59,7 +64,7 @@ describe('a foreign model in a child', () => {
     const environment = readFileSync(`/proc/${model.pid}/environ`, 'utf8');
     delete process.env['FORESAIL_SECRET_FOR_TEST'];
     expect(environment).toBe('');
-  }, 30_000);
+  });
 
   test.each(['SIGSEGV', 'SIGKILL'] as const)(
     'killed by %s it is started again; after the third time it stays out',
@@ -80,7 +85,6 @@ describe('a foreign model in a child', () => {
         code: 'MODEL_QUARANTINED',
       });
     },
-    60_000,
   );
 
   test('a crash during a run fails that run, and the next child serves', async () => {
@@ -91,25 +95,53 @@ describe('a foreign model in a child', () => {
     await expect(running).rejects.toMatchObject({ code: 'MODEL_RUN_FAILED' });
     await until(() => model.state.phase === 'ready');
     expect(await model.forecast([windowOf(1)], signal)).toHaveLength(1);
-  }, 60_000);
+  });
 
   test('a model that never answers is killed each time and stays out as too slow', async () => {
     const { model } = start(tinyModel({ endless: true }), { loadDeadlineMs: 1500 });
     await until(() => model.state.phase === 'quarantined');
     expect(model.state).toMatchObject({ reason: 'TooSlow' });
     expect(model.pid).toBeUndefined();
-  }, 60_000);
+  });
 
   test('a model that eats all memory loses its child, not the operator', async () => {
     const { model } = start(tinyModel({ blowUp: 2 ** 40 }), { memoryMiB: 512 });
     await until(() => model.state.phase === 'quarantined');
     expect(['RunFailed', 'Crashed']).toContain((model.state as { reason: string }).reason);
-  }, 60_000);
+  });
 
   test('a child that answers nonsense is a crashed child', async () => {
     const script = 'require("fs").writeSync(3, Buffer.alloc(64, 255)); setInterval(() => 0, 1000)';
     const { model } = start(tinyModel(), { command: { command: process.execPath, args: ['-e', script] } });
     await until(() => model.state.phase === 'quarantined');
     expect(model.state).toMatchObject({ reason: 'Crashed' });
-  }, 60_000);
+  });
+});
+
+describe('the walls around it', () => {
+  /** Runs a script as the child would run, with the same command line but for its entry point. */
+  function inside(script: string): string {
+    const { command, args } = childCommand(512);
+    const child = spawnSync(command, [...args.slice(0, -1), '-e', script], { env: {}, encoding: 'utf8' });
+    return child.stdout.trim();
+  }
+
+  test('its script reads no file outside the operator and starts no process', () => {
+    const attempt = (code: string): string =>
+      `try { ${code}; console.log('done') } catch (e) { console.log(e.code) }`;
+    expect(inside(attempt('require("fs").readFileSync("/etc/hostname")'))).toBe('ERR_ACCESS_DENIED');
+    expect(inside(attempt('require("fs").writeFileSync("/tmp/x", "")'))).toBe('ERR_ACCESS_DENIED');
+    expect(inside(attempt('require("child_process").execSync("true")'))).toBe('ERR_ACCESS_DENIED');
+  });
+
+  // Where the machine gives plain users no network namespace, the policy of the cluster has to do it.
+  const walled = childCommand(512).walls.includes('network');
+  (walled ? test : test.skip)('it has no network', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const script = `require('net').connect(${port}, '127.0.0.1').on('connect', () => console.log('connected')).on('error', (e) => console.log(e.code))`;
+    expect(inside(script)).toMatch(/^(ENETUNREACH|EADDRNOTAVAIL|ECONNREFUSED)$/);
+    server.close();
+  });
 });
