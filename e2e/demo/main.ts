@@ -2,7 +2,7 @@
  * `make demo`: the same recorded traffic, on a real API server, for a Deployment that is scaled by forecast and for
  * its twin that is scaled by the real HorizontalPodAutoscaler. Prints what came of it, whoever wins.
  *
- * WINDOW=1995-08-25T09:00Z  another window of the trace      MODEL=FILE.onnx  another model file
+ * WINDOW=1995-08-25T09:00Z another window of the trace · COVERAGE=0.99 another coverage · MODEL=FILE.onnx another model
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
