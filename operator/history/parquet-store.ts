@@ -4,6 +4,7 @@
  */
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as setImmediatePromise } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
 import { ForesailError, isForesailError } from '../errors.ts';
@@ -38,6 +39,7 @@ export interface ParquetHistoryOptions extends MemoryHistoryOptions {
 
 /** Steps per write: 4 MB of values. */
 const STEPS_PER_WRITE = 1_000_000;
+const STEPS_PER_SLICE = 50_000;
 const WORKER_HEAP_MB = 768;
 
 type Unnumbered<T> = T extends { readonly id: number } ? Omit<T, 'id'> : never;
@@ -169,7 +171,8 @@ export class ParquetHistory implements HistoryStore {
   async #flushAll(): Promise<void> {
     try {
       for (;;) {
-        const runs = this.#memory.takeDirty(STEPS_PER_WRITE);
+        // oxlint-disable-next-line no-await-in-loop -- bounded memory: one part after the other
+        const runs = await this.#takeInSlices();
         if (runs.length === 0) break;
         try {
           // oxlint-disable-next-line no-await-in-loop -- bounded memory: one part after the other
@@ -187,6 +190,19 @@ export class ParquetHistory implements HistoryStore {
       // A full disk gets room first, so that the next flush may work.
       await this.#askWithin({ op: 'tidy', nowMs: this.#options.now() }).catch(() => undefined);
     }
+  }
+
+  /** What one write takes, collected in slices so that the thread is never held for long. */
+  async #takeInSlices(): Promise<DirtyRun[]> {
+    const runs: DirtyRun[] = [];
+    for (let taken = 0; taken < STEPS_PER_WRITE; taken += STEPS_PER_SLICE) {
+      const slice = this.#memory.takeDirty(STEPS_PER_SLICE);
+      if (slice.length === 0) break;
+      runs.push(...slice);
+      // oxlint-disable-next-line no-await-in-loop -- that is the point
+      await setImmediatePromise();
+    }
+    return runs;
   }
 
   async #askWithin(request: Unnumbered<WorkerRequest>): Promise<void> {
@@ -213,7 +229,7 @@ export class ParquetHistory implements HistoryStore {
     return new Promise((resolve, reject) => {
       this.#asked.set(id, { resolve, reject });
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      this.#running().postMessage({ ...request, id } as WorkerRequest);
+      this.#running().postMessage({ ...request, id } as WorkerRequest, buffersOf(request));
     });
   }
 
@@ -237,6 +253,8 @@ export class ParquetHistory implements HistoryStore {
     switch (message.kind) {
       case 'runs':
         for (const run of message.runs) this.#restore(run);
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+        setImmediate((worker) => worker?.postMessage('taken'), this.#worker);
         break;
       case 'reading': {
         const worker = this.#worker;
@@ -322,6 +340,11 @@ export class ParquetHistory implements HistoryStore {
     this.#health = { ...this.#health, reason, message };
     if (changed) this.#options.onHealth?.(this.#health);
   }
+}
+
+/** Values are handed over, not copied; what a failed write needs of a run afterwards is only where it lay. */
+function buffersOf(request: Unnumbered<WorkerRequest>): ArrayBuffer[] {
+  return request.op === 'write' ? request.runs.map((run) => run.values.buffer as ArrayBuffer) : [];
 }
 
 function raced(work: Promise<void>, signal: AbortSignal): Promise<void> {

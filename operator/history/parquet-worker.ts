@@ -42,14 +42,19 @@ export type WorkerMessage =
   | { readonly kind: 'failed'; readonly id: number; readonly code: string; readonly message: string };
 
 /** Values per message to the main thread, so that taking them over never holds it up for long. */
-const VALUES_PER_MESSAGE = 100_000;
+const VALUES_PER_MESSAGE = 50_000;
 
 const { folder, retention, filesPerDay } = workerData as WorkerData;
 const port = parentPort;
 let nextSequence: number | undefined;
 let queue: Promise<void> = Promise.resolve();
+let taken: (() => void) | undefined;
 
-port?.on('message', (request: WorkerRequest) => {
+port?.on('message', (request: WorkerRequest | 'taken') => {
+  if (request === 'taken') {
+    taken?.();
+    return;
+  }
   queue = queue.then(() => serve(request));
 });
 
@@ -100,7 +105,14 @@ async function load(nowMs: number, skip: ReadonlySet<string>): Promise<void> {
     // oxlint-disable-next-line no-await-in-loop -- newest first, one in memory at a time
     const runs = await readOrSetAside(file);
     say({ kind: 'read', name: file.name });
-    for (const part of inParts(runs)) say({ kind: 'runs', runs: part });
+    for (const part of inParts(runs)) {
+      say({ kind: 'runs', runs: part });
+      // One part at a time: the main thread would take a heap of messages in one go and scale nothing meanwhile.
+      // oxlint-disable-next-line no-await-in-loop -- that is the point
+      await new Promise<void>((resolve) => {
+        taken = resolve;
+      });
+    }
   }
 }
 
