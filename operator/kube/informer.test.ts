@@ -94,6 +94,12 @@ async function observe(
   return { informer, proxy, log, restarts, garbage, starts };
 }
 
+/** A clock whose sleeps are over at once, for waits that other tests look at. */
+const impatient = {
+  ...systemClock,
+  sleep: (_: number, signal?: AbortSignal) => systemClock.sleep(1, signal),
+};
+
 async function until(condition: () => boolean): Promise<void> {
   const limit = performance.now() + 8_000;
   while (!condition()) {
@@ -145,6 +151,18 @@ describe('a watch-list', () => {
   });
 });
 
+describe('a watch-list that ends in the middle in good order', () => {
+  test('begins anew and does not resume from the version of some object', async () => {
+    const { informer, starts } = await observe([
+      stream([added('a', 7)], 'end'),
+      stream([added('a', 7), added('b', 2), end(9)]),
+    ]);
+    await informer.waitForSync(AbortSignal.timeout(5_000));
+    expect(starts()).toEqual(['-', '-']);
+    expect(informer.store.size).toBe(2);
+  });
+});
+
 describe('a watch resumes', () => {
   test.each(['end', 'reset'] as const)(
     'from the last bookmark after its connection ends (%s)',
@@ -177,6 +195,34 @@ describe('a watch resumes', () => {
     await until(() => log.length === 1);
     expect(restarts).toEqual([reason]);
     expect(starts().at(-1)).toBe('5');
+  });
+});
+
+describe('failures in a row', () => {
+  test('of the network never cost a new list', async () => {
+    const { log, starts } = await observe(
+      [
+        stream([end(5)], 'end'),
+        ...Array.from({ length: 12 }, (): Fault => ({ kind: 'reset' })),
+        stream([added('a', 6)]),
+      ],
+      { clock: impatient },
+    );
+    await until(() => log.length === 1);
+    expect(new Set(starts().slice(1))).toEqual(new Set(['5']));
+  });
+
+  test('that are bad answers make the version suspicious', async () => {
+    const { log, starts } = await observe(
+      [
+        stream([end(5)], 'end'),
+        ...Array.from({ length: 8 }, () => status(500)),
+        stream([added('a', 6), end(7)]),
+      ],
+      { clock: impatient },
+    );
+    await until(() => log.length === 1);
+    expect(starts()).toEqual(['-', ...Array.from({ length: 8 }, () => '5'), '-']);
   });
 });
 
@@ -248,8 +294,11 @@ describe('silence', () => {
     expect(restarts[0]).toBe('KUBE_TIMEOUT');
   });
 
-  test('during the initial state is noticed by the watchdog', async () => {
-    const { informer, restarts } = await observe([stream([added('a', 1)]), stream([added('a', 1), end(2)])], {
+  test.each([
+    ['during', [added('a', 1)]],
+    ['before', []],
+  ])('%s the initial state is noticed by the watchdog', async (_, told) => {
+    const { informer, restarts } = await observe([stream(told), stream([added('a', 1), end(2)])], {
       silenceMs: 100,
     });
     await informer.waitForSync(AbortSignal.timeout(5_000));

@@ -44,8 +44,17 @@ export interface InformerOptions<T extends KubeObject> extends Selection {
 const BACKOFF = { baseMs: 250, maxMs: 10_000, jitter: 0.5 };
 /** A stream that ended sooner than this without telling anything counts as a failure. */
 const QUICK_END_MS = 1_000;
-/** So many failures in a row to resume without any news, and the version itself is under suspicion. */
-const RESUMES_BEFORE_RELIST = 8;
+/** So many bad answers in a row to a resumption, and the version itself is under suspicion. */
+const BAD_ANSWERS_BEFORE_RELIST = 8;
+/** Failures that say nothing about the version: after an outage thousands of caches should resume, not list. */
+const INNOCENT = new Set([
+  'KUBE_UNREACHABLE',
+  'KUBE_TIMEOUT',
+  'KUBE_TOO_MANY_REQUESTS',
+  'KUBE_UNAVAILABLE',
+  'KUBE_UNAUTHORIZED',
+  'KUBE_FORBIDDEN',
+]);
 
 export class ResourceInformer<T extends KubeObject> implements Informer<T>, StreamSink {
   readonly name: string;
@@ -63,6 +72,7 @@ export class ResourceInformer<T extends KubeObject> implements Informer<T>, Stre
   #listing: Set<string> | undefined;
   #listStartedAt = 0;
   #failures = 0;
+  #badAnswers = 0;
   #news = false;
   #watchListRefused = false;
   #aliveAt: number;
@@ -209,10 +219,15 @@ export class ResourceInformer<T extends KubeObject> implements Informer<T>, Stre
   async #recover(error: unknown, signal: AbortSignal): Promise<void> {
     const reason = isForesailError(error) ? error.code : messageOf(error);
     this.#failures = this.#news ? 1 : this.#failures + 1;
+    if (this.#news) this.#badAnswers = 0;
+    if (!INNOCENT.has(reason)) this.#badAnswers += 1;
     // A list that was cut short proves nothing about what it did not name.
     const relist =
-      this.#listing !== undefined || isGone(error) || this.#failures % RESUMES_BEFORE_RELIST === 0;
-    if (relist) this.#resourceVersion = undefined;
+      this.#listing !== undefined || isGone(error) || this.#badAnswers >= BAD_ANSWERS_BEFORE_RELIST;
+    if (relist) {
+      this.#resourceVersion = undefined;
+      this.#badAnswers = 0;
+    }
     this.#listing = undefined;
     if (reason === 'KUBE_WATCH_GARBAGE')
       this.#options.observer?.informerGarbage?.({ informer: this.name, reason: messageOf(error) });

@@ -161,6 +161,39 @@ describe('the event recorder', () => {
     expect([...stored.values()]).toMatchObject([{ count: 2, message: 'y' }]);
   });
 
+  test('many events during an outage are few tries, and nothing is given up', async () => {
+    let away = true;
+    const { recorder, stored, writes, dropped, advance } = make({}, () => {
+      if (away) throw new ForesailError('KUBE_UNREACHABLE', 'transient', 'no network');
+    });
+    for (let i = 0; i < 100; i += 1) {
+      recorder.event(web, 'Normal', 'A', `try ${i}`);
+      await advance(30);
+    }
+    expect(writes.length).toBeLessThanOrEqual(3);
+    away = false;
+    await advance(10_000);
+    expect(dropped).toEqual([]);
+    expect([...stored.values()]).toMatchObject([{ count: 100, message: 'try 99' }]);
+  });
+
+  test('an event that comes in whatever instant of a write is not forgotten', async () => {
+    for (let ticks = 0; ticks < 20; ticks += 1) {
+      let late = false;
+      const { recorder, stored, advance } = make({}, () => {
+        if (late) return;
+        late = true;
+        void (async () => {
+          for (let i = 0; i < ticks; i += 1) await Promise.resolve();
+          recorder.event(web, 'Normal', 'Late', 'x');
+        })();
+      });
+      recorder.event(web, 'Normal', 'Early', 'x');
+      await advance(0);
+      expect([...stored.values()].map(({ reason }) => reason)).toEqual(['Early', 'Late']);
+    }
+  });
+
   test.each([
     ['is forbidden for good', new ForesailError('KUBE_INVALID', 'terminal', 'no'), 1],
     ['fails five times', new ForesailError('KUBE_UNAVAILABLE', 'transient', 'no'), 5],

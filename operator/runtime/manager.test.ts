@@ -8,14 +8,15 @@ async function advance(clock: FakeClock, ms: number): Promise<void> {
   await clock.advance(ms);
 }
 
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve());
+  });
+
 function stage(options: Partial<ManagerOptions> = {}) {
   const clock = new FakeClock();
   const log: string[] = [];
-  const untilAborted = (signal: AbortSignal) =>
-    new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve());
-    });
   const part = (name: string, life?: (signal: AbortSignal) => Promise<void>): Runnable => ({
     name,
     async run(signal) {
@@ -60,7 +61,15 @@ describe('the manager', () => {
   test('goes up and down in the safe order', async () => {
     const { manager, clock, log, part, controller, synced, hooks, term } = stage();
     manager.addRunnable(part('server'));
-    manager.addController(controller('controller'));
+    manager.addController(
+      controller('controller', async (signal) => {
+        await untilAborted(signal);
+        log.push('controller finishes its work');
+        await new Promise((resolve) => {
+          setImmediate(resolve);
+        });
+      }),
+    );
     const abort = new AbortController();
     const run = manager.run(abort.signal);
     await advance(clock, 0);
@@ -73,7 +82,13 @@ describe('the manager', () => {
     expect(log.slice(3)).toEqual(['controller up']);
     abort.abort(new Error('SIGTERM'));
     await run;
-    expect(log.slice(4)).toEqual(['controller down', 'lease released', 'cache down', 'server down']);
+    expect(log.slice(4)).toEqual([
+      'controller finishes its work',
+      'controller down',
+      'lease released',
+      'cache down',
+      'server down',
+    ]);
   });
 
   test('rejects when leadership is lost, after it has stopped what it could', async () => {

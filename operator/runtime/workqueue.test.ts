@@ -117,13 +117,24 @@ describe('WorkQueue', () => {
     expect(queue.depth).toBe(0);
   });
 
-  test('a taker that leaves does not take another’s call with it', async () => {
+  test('a taker that leaves before a key comes does not take the call for it along', async () => {
     const { queue } = make();
     const leaver = new AbortController();
     const first = queue.take(leaver.signal);
     const second = queue.take(forever);
     leaver.abort();
+    expect(await first).toBeUndefined();
     queue.add('a');
+    expect(await second).toBe('a');
+  });
+
+  test('a taker that leaves in the moment in which it is called passes the call on', async () => {
+    const { queue } = make();
+    const leaver = new AbortController();
+    const first = queue.take(leaver.signal);
+    const second = queue.take(forever);
+    queue.add('a');
+    leaver.abort();
     expect(await first).toBeUndefined();
     expect(await second).toBe('a');
   });
