@@ -35,7 +35,7 @@ test('the object form and its text select the same', () => {
       { key: 'canary', operator: 'DoesNotExist' },
     ],
   });
-  expect(text).toBe('!canary,app=web,tier in (a,b)');
+  expect(text).toBe('app=web,!canary,tier in (a,b)');
   const selector = parseSelector(text);
   expect(selector.matches({ app: 'web', tier: 'a' })).toBe(true);
   expect(selector.matches({ app: 'web', tier: 'a', canary: '' })).toBe(false);

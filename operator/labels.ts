@@ -24,17 +24,37 @@ export interface ParsedSelector {
   readonly equalities: readonly string[];
 }
 
-/** @throws ForesailError `SELECTOR_INVALID` for an unknown operator. */
+/**
+ * Requirements by key and values sorted, as Kubernetes' own clients write them; '' selects all.
+ *
+ * @throws ForesailError `SELECTOR_INVALID` for an unknown operator.
+ */
 export function formatSelector(selector: LabelSelector): string {
-  const parts = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
-  for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
-    if (operator === 'In') parts.push(`${key} in (${[...values].sort().join(',')})`);
-    else if (operator === 'NotIn') parts.push(`${key} notin (${[...values].sort().join(',')})`);
-    else if (operator === 'Exists') parts.push(key);
-    else if (operator === 'DoesNotExist') parts.push(`!${key}`);
-    else throw invalid(operator);
+  const requirements = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
+    key,
+    text: `${key}=${value}`,
+  }));
+  for (const { key, operator, values = [] } of selector.matchExpressions ?? [])
+    requirements.push({ key, text: expressionText(key, operator, [...values].sort().join(',')) });
+  return requirements
+    .sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)))
+    .map(({ text }) => text)
+    .join(',');
+}
+
+function expressionText(key: string, operator: string, values: string): string {
+  switch (operator) {
+    case 'In':
+      return `${key} in (${values})`;
+    case 'NotIn':
+      return `${key} notin (${values})`;
+    case 'Exists':
+      return key;
+    case 'DoesNotExist':
+      return `!${key}`;
+    default:
+      throw invalid(operator);
   }
-  return parts.sort().join(',');
 }
 
 type Requirement = (labels: Labels) => boolean;

@@ -1,5 +1,6 @@
 /** Paths of the metrics APIs, as HPA's clients build them. */
 import type { LabelSelector } from '../../api/predictivescaler/metrics.ts';
+import { formatSelector } from '../../labels.ts';
 import { ReadError } from '../read-error.ts';
 
 /** One segment. Names that would change the path are refused, as client-go does. */
@@ -15,26 +16,11 @@ export function withQuery(path: string, params: Readonly<Record<string, string>>
   return query === '' ? path : `${path}?${query}`;
 }
 
-const operators: Readonly<Record<string, (key: string, values: string) => string>> = {
-  In: (key, values) => `${key} in (${values})`,
-  NotIn: (key, values) => `${key} notin (${values})`,
-  Exists: (key) => key,
-  DoesNotExist: (key) => `!${key}`,
-};
-
-/** A label selector as text: requirements by key, values sorted; '' selects all. */
+/** A label selector as text; '' selects all. */
 export function selectorText(selector: LabelSelector | undefined): string {
-  const requirements = Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => ({
-    key,
-    text: `${key}=${value}`,
-  }));
-  for (const { key, operator, values = [] } of selector?.matchExpressions ?? []) {
-    const render = Object.hasOwn(operators, operator) ? operators[operator] : undefined;
-    if (render === undefined) throw new ReadError('BadQuery', 'the selector has an unknown operator');
-    requirements.push({ key, text: render(key, [...values].sort().join(',')) });
+  try {
+    return formatSelector(selector ?? {});
+  } catch (cause) {
+    throw new ReadError('BadQuery', 'the selector has an unknown operator', cause);
   }
-  return requirements
-    .sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)))
-    .map(({ text }) => text)
-    .join(',');
 }
