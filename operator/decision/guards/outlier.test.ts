@@ -17,11 +17,16 @@ function believed(values: readonly number[], config = DEFAULT_OUTLIER_CONFIG): b
 
 describe('the outlier guard', () => {
   test('believes the first sample and ordinary moves', () => {
-    expect(believed([400, 2_000, 30_000, 900, 20, 600])).toEqual([true, true, true, true, true, true]);
+    expect(believed([400, 2_000, 20_000, 900, 20, 600])).toEqual([true, true, true, true, true, true]);
   });
 
   test('does not believe one sample a hundred times too high, and forgets it', () => {
     expect(believed([400, 60_000, 410, 60_000, 420])).toEqual([true, false, true, false, true]);
+  });
+
+  test('nor when the replicas are idle by a third, as replicas mostly are', () => {
+    expect(believed([340, 34_000, 340])).toEqual([true, false, true]);
+    expect(believed([340, 340_000, 341_000, 342_000, 343_000])).toEqual([true, false, false, false, false]);
   });
 
   test('believes a step of load once further samples agree', () => {
@@ -41,8 +46,8 @@ describe('the outlier guard', () => {
 
   test('lets an idle service wake up at once, as long as the present replicas could nearly carry it', () => {
     expect(believed([0, 400, 450])).toEqual([true, true, true]);
-    expect(believed([0.1, 49_000])).toEqual([true, true]);
-    expect(believed([0.1, 51_000])).toEqual([true, false]);
+    expect(believed([0.1, 24_000])).toEqual([true, true]);
+    expect(believed([0.1, 26_000])).toEqual([true, false]);
   });
 
   test('a fall to zero is confirmed like a spike, not waited out like a change of unit', () => {

@@ -18,8 +18,10 @@ import { type MetricReading, type Observation, unknown } from '../../observation
 import type { OutlierConfig, OutlierState } from '../types.ts';
 
 export const DEFAULT_OUTLIER_CONFIG: OutlierConfig = {
-  spikeFactor: 100,
-  unitFactor: 1000,
+  // Half of what they are meant to catch: a hundredfold spike on replicas that are half idle is fifty times their
+  // usual load, and a thousandfold change of unit must not pass for a spike that three samples confirm.
+  spikeFactor: 50,
+  unitFactor: 500,
   confirmSamples: 3,
   unitConfirmMs: 30 * 60_000,
 };
