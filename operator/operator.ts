@@ -32,10 +32,10 @@ import { ParquetHistory } from './history/parquet-store.ts';
 import type { HistoryStore } from './history/types.ts';
 import { openModel } from './inference/model.ts';
 import { ChainedForecastService } from './inference/service.ts';
+import type { Logger } from './logger.ts';
 import { createMetricSources } from './metricsources/registry.ts';
 import { createAuthorizer } from './observability/authorizer.ts';
 import { startHttp } from './observability/http.ts';
-import type { Logger } from './observability/logger.ts';
 import { createMetrics, type Metrics } from './observability/metrics.ts';
 import {
   alwaysLeading,
@@ -117,7 +117,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const fence: Fence = elector ?? alwaysLeading;
   const writer = fencedClient(client, fence);
 
-  const watch = { client, clock, log, observer, namespace: onlyNamespace(config) };
+  const watch = { client, clock, log, observer, namespaces: config.namespaces };
   const informers = createInformers(watch);
   const scaledObjects = watchScaledObjects(watch, discovery);
   const control = new ResourceInformer<ConfigMap>(client, {
@@ -291,11 +291,6 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
 function calendarOf({ replay }: OperatorConfig): Calendar {
   if (replay === undefined) return realCalendar;
   return replayCalendar(Date.parse(replay.realStart), Date.parse(replay.loadStart), replay.factor);
-}
-
-/** A watch takes one namespace or all of them. */
-function onlyNamespace({ namespaces }: OperatorConfig): string | undefined {
-  return namespaces.length === 1 ? namespaces[0] : undefined;
 }
 
 function guardsOf({ guards: { largestStep, outlier } }: OperatorConfig) {

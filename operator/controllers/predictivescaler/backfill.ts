@@ -9,8 +9,8 @@ import type { ForecastLearner } from '../../forecast/learner.ts';
 import { buildWindow } from '../../forecast/window.ts';
 import type { HistoryStore, SeriesKey } from '../../history/types.ts';
 import type { ForecastService } from '../../inference/types.ts';
+import type { Logger } from '../../logger.ts';
 import type { MetricSources } from '../../metricsources/types.ts';
-import type { Logger } from '../../observability/logger.ts';
 
 export interface PastRequest {
   readonly seriesKey: SeriesKey;

@@ -7,7 +7,7 @@
 import type { Clock } from '../../clock.ts';
 import { parseDecisionMemory } from '../../decision/stored-memory.ts';
 import { CheckpointPolicy, decodeState, encodeState } from '../../history/state.ts';
-import type { Logger } from '../../observability/logger.ts';
+import type { Logger } from '../../logger.ts';
 import {
   isAlreadyExists,
   isNotFound,

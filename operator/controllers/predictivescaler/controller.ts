@@ -1,6 +1,6 @@
 /** The controller: which events wake a scaler, and what its reconciler is made of. */
 import type { Clock } from '../../clock.ts';
-import type { Logger } from '../../observability/logger.ts';
+import type { Logger } from '../../logger.ts';
 import {
   type Controller,
   createController,

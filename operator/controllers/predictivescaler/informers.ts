@@ -1,7 +1,7 @@
 /** Everything the controller watches. Each informer keeps only what is read of its objects. */
 import { PREDICTIVE_SCALER } from '../../api/index.ts';
 import type { Clock } from '../../clock.ts';
-import type { Logger } from '../../observability/logger.ts';
+import type { Logger } from '../../logger.ts';
 import {
   type Discovery,
   type Informer,
@@ -13,6 +13,7 @@ import {
   type RuntimeObserver,
 } from '../../runtime/index.ts';
 import { BY_TARGET, type ScalerObject, targetIndex } from './conflicts.ts';
+import { informerOver } from './namespaced-informer.ts';
 import { BY_LABEL, labelIndex, type Pod, projectPod } from './pods.ts';
 import type { Scaler } from './ports.ts';
 import { projectWorkload, type Workload } from './target.ts';
@@ -51,19 +52,29 @@ export interface InformersOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly observer: RuntimeObserver;
-  /** One namespace, or undefined for all. */
-  readonly namespace: string | undefined;
+  /** Empty for all. */
+  readonly namespaces: readonly string[];
 }
 
-export function createInformers({ client, clock, log, observer, namespace }: InformersOptions): Informers {
-  const make = <T extends KubeObject>(options: InformerOptions<T>) =>
-    new ResourceInformer<T>(client, {
-      clock,
-      logger: log,
-      observer,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...options,
-    });
+function informer<T extends KubeObject>(
+  { client, clock, log, observer, namespaces }: InformersOptions,
+  options: InformerOptions<T>,
+): Informer<T> {
+  return informerOver(
+    namespaces,
+    (namespace) =>
+      new ResourceInformer<T>(client, {
+        clock,
+        logger: log,
+        observer,
+        ...(namespace === undefined ? {} : { namespace }),
+        ...options,
+      }),
+  );
+}
+
+export function createInformers(options: InformersOptions): Informers {
+  const make = <T extends KubeObject>(of: InformerOptions<T>) => informer(options, of);
   return {
     scalers: make({
       ref: SCALERS,
@@ -86,42 +97,39 @@ export function createInformers({ client, clock, log, observer, namespace }: Inf
 
 function projectRival(object: KubeObject): ScalerObject {
   const { metadata, spec } = object as ScalerObject;
-  return { metadata, spec: { scaleTargetRef: spec.scaleTargetRef } };
+  // A CRD of KEDA's that lets an empty spec through must not cost us the whole watch.
+  return { metadata, spec: { scaleTargetRef: spec?.scaleTargetRef } };
 }
 
 /** KEDA may be installed at any time; its objects are watched from then on. */
 export function watchScaledObjects(
-  { client, clock, log, observer, namespace }: InformersOptions,
+  options: InformersOptions,
   discovery: Discovery,
 ): {
   readonly name: string;
   run(signal: AbortSignal): Promise<void>;
   readonly informer: () => Informer<ScalerObject> | undefined;
 } {
-  let informer: Informer<ScalerObject> | undefined;
+  let found: Informer<ScalerObject> | undefined;
   return {
     name: 'scaledobjects',
-    informer: () => informer,
+    informer: () => found,
     async run(signal) {
       while (!signal.aborted) {
         try {
           // oxlint-disable-next-line no-await-in-loop -- asked again once a minute until KEDA is there
           const { ref } = await discovery.resolve(SCALED_OBJECT.apiVersion, SCALED_OBJECT.kind, signal);
-          informer = new ResourceInformer<ScalerObject>(client, {
+          found = informer<ScalerObject>(options, {
             ref,
-            clock,
-            logger: log,
-            observer,
             project: projectRival,
             indexes: { [BY_TARGET]: targetIndex },
-            ...(namespace === undefined ? {} : { namespace }),
           });
           // oxlint-disable-next-line no-await-in-loop -- runs until the end
-          await informer.run(signal);
+          await found.run(signal);
         } catch {
           // Not installed, or the API server cannot be asked just now.
           // oxlint-disable-next-line no-await-in-loop
-          await clock.sleep(60_000, signal).catch(() => undefined);
+          await options.clock.sleep(60_000, signal).catch(() => undefined);
         }
       }
     },

@@ -19,8 +19,8 @@ import type {
 } from '../../decision/types.ts';
 import { formatDuration } from '../../duration.ts';
 import { isForesailError, messageOf } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
 import type { MetricSource } from '../../metricsources/types.ts';
-import type { Logger } from '../../observability/logger.ts';
 import type { Metrics } from '../../observability/metrics.ts';
 import {
   type EventRecorder,
