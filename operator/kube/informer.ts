@@ -5,13 +5,13 @@
  */
 import { type Clock, systemClock } from '../clock.ts';
 import { isForesailError, messageOf } from '../errors.ts';
+import { type Logger, silentLogger } from '../logger.ts';
 import { abortable } from './abortable.ts';
 import { backoffDelay, retryAfterDelay } from './backoff.ts';
 import type { KubeClient } from './client.ts';
 import { isGone } from './errors.ts';
 import { keyOf } from './keys.ts';
 import { listPages, type Selection, type StreamSink, watch } from './list-watch.ts';
-import { type Logger, silentLogger } from './logger.ts';
 import { IndexedStore, type IndexFunction } from './store.ts';
 import { stripBookkeeping } from './transform.ts';
 import type { Informer, InformerHandler, KubeObject, Store } from './types.ts';

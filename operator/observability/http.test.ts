@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
+import { silentLogger } from '../logger.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { createAuthorizer } from './authorizer.ts';
 import { createHttp, type HttpContent } from './http.ts';
-import { silentLogger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
 
 /** Stands in for the API server's reviews, which a test can make fail; the real ones have a cluster test. */

@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
 import type { AccessRequest, Authorizer } from './authorizer.ts';
-import type { Logger } from './logger.ts';
 
 export interface HttpOptions {
   /** 'host:port'; port 0 takes a free one. */

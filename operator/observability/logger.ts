@@ -4,17 +4,7 @@
  */
 import { createLogger as createWinstonLogger, format, transports } from 'winston';
 import { isForesailError, messageOf } from '../errors.ts';
-
-export type LogKeys = Readonly<Record<string, unknown>>;
-
-export interface Logger {
-  debug(message: string, keys?: LogKeys): void;
-  info(message: string, keys?: LogKeys): void;
-  warn(message: string, keys?: LogKeys): void;
-  error(message: string, keys?: LogKeys): void;
-  /** A logger that adds these keys to every line. */
-  with(keys: LogKeys): Logger;
-}
+import type { Logger, LogKeys } from '../logger.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -25,23 +15,11 @@ export function createLogger(level: LogLevel, stream: NodeJS.WritableStream = pr
     format: format.combine(format.timestamp(), format.json()),
     transports: [new transports.Stream({ stream })],
   });
-  return wrap((lvl, message, keys) => winston.log(lvl, message, keys), {});
-}
-
-export const silentLogger: Logger = wrap(() => {}, {});
-
-function wrap(write: (level: LogLevel, message: string, keys: LogKeys) => void, bound: LogKeys): Logger {
   const at =
-    (level: LogLevel) =>
+    (lvl: LogLevel) =>
     (message: string, keys: LogKeys = {}) =>
-      write(level, message, printable({ ...bound, ...keys }));
-  return {
-    debug: at('debug'),
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    with: (keys) => wrap(write, { ...bound, ...keys }),
-  };
+      void winston.log(lvl, message, printable(keys));
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 /** An Error has no enumerable fields and would be logged as `{}`. */

@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { ForesailError, isForesailError, messageOf } from '../errors.ts';
 import type { BackoffOptions } from '../kube/backoff.ts';
-import { type Logger, silentLogger } from '../kube/logger.ts';
+import { type Logger, silentLogger } from '../logger.ts';
 import type { Controller, Reconcile, ReconcileOutcome, Result, RuntimeObserver, Source } from './types.ts';
 import { WorkQueue } from './workqueue.ts';
 

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock } from '../clock.ts';
 import { isForesailError, messageOf } from '../errors.ts';
 import { isNotFound } from '../kube/errors.ts';
-import { type Logger, silentLogger } from '../kube/logger.ts';
+import { type Logger, silentLogger } from '../logger.ts';
 import { formatTime } from './micro-time.ts';
 import type {
   EventRecorder,

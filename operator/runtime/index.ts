@@ -12,7 +12,6 @@ export { CachedDiscovery } from '../kube/discovery.ts';
 export { isAlreadyExists, isConflict, isGone, isNotFound } from '../kube/errors.ts';
 export { type InformerOptions, ResourceInformer } from '../kube/informer.ts';
 export { formatKey, keyOf, objectKey, parseKey } from '../kube/keys.ts';
-export { type Logger, silentLogger } from '../kube/logger.ts';
 export { apiVersionOf, groupVersion } from '../kube/paths.ts';
 export { Transport } from '../kube/transport.ts';
 export { findCondition, type NewCondition, removeCondition, setCondition } from './conditions.ts';

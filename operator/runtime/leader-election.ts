@@ -9,7 +9,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { ForesailError, isForesailError, messageOf } from '../errors.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../kube/errors.ts';
-import { type Logger, silentLogger } from '../kube/logger.ts';
+import { type Logger, silentLogger } from '../logger.ts';
 import {
   heldBy,
   holderOf,

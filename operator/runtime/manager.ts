@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { ForesailError, messageOf } from '../errors.ts';
 import { abortable } from '../kube/abortable.ts';
-import { type Logger, silentLogger } from '../kube/logger.ts';
+import { type Logger, silentLogger } from '../logger.ts';
 import type { Controller, Informer, KubeObject, LeaderElector, Manager, Runnable } from './types.ts';
 
 export interface ManagerOptions {
