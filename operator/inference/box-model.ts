@@ -4,6 +4,6 @@
 export const BOX_MODEL = {
   name: 'loadcast',
   version: '1.0.0',
-  sha256: '5ec847c04ff9c4b99393b05a05b91d20eaa1465eeda8204bad7ac9f8ff465145',
-  bytes: 4581093,
+  sha256: '647d6916bd8c926bfe0ad7b16074e7e5a5a616a09abfb9e692a733b9c65116bd',
+  bytes: 4640606,
 } as const;
