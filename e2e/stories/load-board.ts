@@ -11,7 +11,9 @@ export interface LoadBoard {
   set(app: string, value: number): void;
   /** The series ends: Prometheus marks it stale, and a query finds an empty vector. */
   drop(app: string): void;
-  /** The newest sample stays what it is and grows old, as behind an exporter with timestamps of its own. */
+  /** Its samples carry timestamps of their own, as those of a gateway do: Prometheus does not mark their end. */
+  stamp(app: string): void;
+  /** The newest stamped sample stays what it is and grows old. */
   freeze(app: string): void;
   close(): void;
 }
@@ -39,12 +41,15 @@ scrape_configs:
 }
 
 export async function startLoadBoard(): Promise<LoadBoard> {
-  const loads = new Map<string, { value: number; atMs?: number }>();
+  const loads = new Map<string, { value: number; frozenAtMs?: number }>();
+  const stamped = new Set<string>();
+  const line = (app: string, { value, frozenAtMs }: { value: number; frozenAtMs?: number }) => {
+    const sample = `${METRIC}{app="${app}"} ${promText(value)}`;
+    return stamped.has(app) ? `${sample} ${frozenAtMs ?? Date.now()}` : sample;
+  };
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'text/plain; version=0.0.4');
-    const lines = [...loads].map(
-      ([app, { value, atMs = '' }]) => `${METRIC}{app="${app}"} ${promText(value)} ${atMs}`,
-    );
+    const lines = [...loads].map(([app, load]) => line(app, load));
     response.end(`${[TYPE_LINE, ...lines].join('\n')}\n`);
   });
   server.listen(0, '127.0.0.1');
@@ -53,9 +58,10 @@ export async function startLoadBoard(): Promise<LoadBoard> {
     target: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     set: (app, value) => void loads.set(app, { value }),
     drop: (app) => void loads.delete(app),
+    stamp: (app) => void stamped.add(app),
     freeze(app) {
       const now = loads.get(app);
-      if (now !== undefined) loads.set(app, { ...now, atMs: Date.now() });
+      if (now !== undefined) loads.set(app, { ...now, frozenAtMs: Date.now() });
     },
     close() {
       server.closeAllConnections();

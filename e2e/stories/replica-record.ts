@@ -29,7 +29,7 @@ export function recordReplicas(cluster: ClusterFacts, namespace: string, name: s
     get(url, { ca: cluster.caData, headers, agent: false, signal: ended.signal }, (response) => {
       const lines = createInterface(response);
       lines.on('line', take);
-      response.on('error', () => undefined);
+      for (const stream of [response, lines]) stream.on('error', () => undefined);
       response.on('close', again);
     }).on('error', again);
   };
