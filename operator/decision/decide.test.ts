@@ -20,6 +20,7 @@ import {
   unreadable,
 } from './fixtures.ts';
 import { DEFAULT_OUTLIER_CONFIG } from './guards/outlier.ts';
+import { metricKey } from './observe.ts';
 import type { Decision, DecisionInput, DecisionSpec, Mode } from './types.ts';
 
 const seen = (load: number) => known(forecast(load), NOW);
@@ -60,7 +61,9 @@ describe('modes', () => {
             recommendations: [],
             scaleUps: [],
             scaleDowns: [],
-            outliers: { 'External|queue_len|||AverageValue': { acceptedMilli: 500_000, acceptedAtMs: 0 } },
+            outliers: {
+              [metricKey(external('AverageValue', 100))]: { acceptedMilli: 500_000, acceptedAtMs: 0 },
+            },
             unknownSinceMs: null,
           },
         }),

@@ -3,6 +3,7 @@ import { type PredictiveScalerSpec, predictiveScalerSpecSchema } from '../api/pr
 import { MINUTE } from './fixtures.ts';
 import { parseFraction } from './fraction.ts';
 import { decisionSpec, schedulePlan } from './from-spec.ts';
+import { metricKey } from './observe.ts';
 import { HPA_DEFAULTS } from './reactive/tuning.ts';
 
 function parsed(spec: object): PredictiveScalerSpec {
@@ -89,10 +90,23 @@ describe('a spec in plain numbers', () => {
         target: { kind: 'Utilization', percent: 60 },
       },
       { type: 'Pods', name: 'rps', target: average },
-      { type: 'Object', name: 'hits', objectKind: 'Ingress', target: absolute },
+      { type: 'Object', name: 'hits', objectKind: 'Ingress', scope: 'main', target: absolute },
       { type: 'External', name: 'queue', target: absolute },
-      { type: 'Prometheus', name: 'sum(up)', target: average },
+      { type: 'Prometheus', name: 'sum(up)', scope: 'default', target: average },
     ]);
+  });
+
+  test('metrics that differ in their selector alone are two', () => {
+    const queue = (name: string) => ({
+      type: 'External',
+      external: {
+        metric: { name: 'depth', selector: { matchLabels: { queue: name } } },
+        target: { type: 'AverageValue', averageValue: '10' },
+      },
+    });
+    const { metrics } = plan({ metrics: [queue('mail'), queue('print')] });
+    expect(metrics.map(({ scope }) => scope)).toEqual(['queue=mail', 'queue=print']);
+    expect(new Set(metrics.map(metricKey)).size).toBe(2);
   });
 
   test('tolerance, fallback, pause', () => {

@@ -3,10 +3,11 @@
  * generation of the object, so that a decision only computes.
  */
 import { applyHpaDefaults, type ResolvedScalingRules } from '../api/predictivescaler/hpa-defaults.ts';
-import type { MetricSpec, MetricTarget } from '../api/predictivescaler/metrics.ts';
+import type { MetricIdentifier, MetricSpec, MetricTarget } from '../api/predictivescaler/metrics.ts';
 import type { Schedule } from '../api/predictivescaler/schedules.ts';
 import type { PredictiveScalerSpec } from '../api/predictivescaler/spec.ts';
 import { parseDurationMs } from '../duration.ts';
+import { formatSelector } from '../labels.ts';
 import { parseQuantityMilli } from '../quantity.ts';
 import { parseFraction } from './fraction.ts';
 import type { SchedulePlan } from './schedule.ts';
@@ -67,22 +68,31 @@ export function metricPlan(metric: MetricSpec): MetricPlan {
     }
     case 'Pods': {
       const { metric: identifier, target } = metric.pods;
-      return { type: metric.type, name: identifier.name, target: targetPlan(target), ...capacity };
+      const scope = scopeOf(identifier);
+      return { type: metric.type, name: identifier.name, ...scope, target: targetPlan(target), ...capacity };
     }
     case 'Object': {
       const { metric: identifier, target, describedObject } = metric.object;
       const plan = { type: metric.type, name: identifier.name, target: targetPlan(target) } as const;
-      return { ...plan, objectKind: describedObject.kind, ...capacity };
+      const scope = scopeOf(identifier, describedObject.name);
+      return { ...plan, objectKind: describedObject.kind, ...scope, ...capacity };
     }
     case 'External': {
       const { metric: identifier, target } = metric.external;
-      return { type: metric.type, name: identifier.name, target: targetPlan(target), ...capacity };
+      const scope = scopeOf(identifier);
+      return { type: metric.type, name: identifier.name, ...scope, target: targetPlan(target), ...capacity };
     }
     case 'Prometheus': {
-      const { query, target } = metric.prometheus;
-      return { type: metric.type, name: query, target: targetPlan(target), ...capacity };
+      const { query, target, serverRef } = metric.prometheus;
+      const scope = { scope: serverRef.name };
+      return { type: metric.type, name: query, ...scope, target: targetPlan(target), ...capacity };
     }
   }
+}
+
+function scopeOf({ selector }: MetricIdentifier, object?: string): { readonly scope?: string } {
+  const parts = [object, selector && formatSelector(selector)].filter((part) => part !== undefined);
+  return parts.length === 0 ? {} : { scope: parts.join(' ') };
 }
 
 function targetPlan(target: MetricTarget): TargetPlan {

@@ -35,7 +35,8 @@ export function observe(input: DecisionInput, mode: ModeRules): Seen {
 
 /** Identifies a metric's guard state; changes with whatever would change the meaning of its numbers. */
 export function metricKey(plan: MetricPlan): string {
-  return [plan.type, plan.name, plan.container ?? '', plan.objectKind ?? '', plan.target.kind].join('|');
+  const { type, name, container = '', objectKind = '', scope = '', target } = plan;
+  return [type, name, container, objectKind, scope, target.kind].join('|');
 }
 
 function guarded(input: DecisionInput, mode: ModeRules, memory: DecisionMemory) {

@@ -33,6 +33,8 @@ export interface MetricPlan {
   readonly container?: string;
   /** Object only: kind of the described object. */
   readonly objectKind?: string;
+  /** Tells metrics of one name apart: the selector, the described object, the server that is asked. */
+  readonly scope?: string;
   readonly target: TargetPlan;
   /** What one replica can carry, in the metric's unit (milli), when the user said so. */
   readonly capacityMilli?: number;
