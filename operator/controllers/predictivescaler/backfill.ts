@@ -20,6 +20,8 @@ export interface PastRequest {
   readonly podSelector: string;
   /** How far back, load time. */
   readonly spanMs: number;
+  /** As the series was declared. */
+  readonly retainMs: number;
   readonly nowMs: number;
   readonly learner: ForecastLearner;
 }
@@ -40,28 +42,51 @@ export interface BackfillOptions {
   readonly clock: Clock;
   readonly calendar: Calendar;
   readonly log: Logger;
+  readonly random?: () => number;
   /** Ends what is under way at shutdown. */
   readonly signal: AbortSignal;
 }
 
-const RETRY_MS = 60_000;
+const RETRY = { firstMs: 60_000, longestMs: 30 * 60_000, jitter: 0.25 };
 /** Forecasts of the past that seed a calibration: some more than its scores at 0.99 need. */
 const REPLAYED = 400;
 const AT_ONCE = 64;
 
 interface Entry {
+  readonly stepMs: number;
+  readonly spanMs: number;
+  /** What is there was stretched from a coarser step: stairs that nobody should learn from. */
+  readonly stretched: boolean;
   ready: boolean;
   done: boolean;
   retryAt: number;
+  failures: number;
   running: boolean;
 }
 
 export function createBackfill(options: BackfillOptions): Backfill {
-  const { sources, history, service, clock, calendar, log, signal } = options;
+  const { sources, history, service, clock, calendar, log, signal, random = Math.random } = options;
   const entries = new Map<SeriesKey, Entry>();
 
+  /** The entry of this request; another step or a longer past begins anew, on what is there already. */
+  function entryOf({ seriesKey, stepMs, spanMs }: PastRequest): Entry {
+    const before = entries.get(seriesKey);
+    if (before !== undefined && before.stepMs === stepMs && before.spanMs >= spanMs) return before;
+    const stretched = before !== undefined && (before.stepMs > stepMs || (before.stretched && !before.done));
+    const ready = before?.ready ?? false;
+    const entry = { stepMs, spanMs, stretched, ready, done: false, retryAt: 0, failures: 0, running: false };
+    entries.set(seriesKey, entry);
+    return entry;
+  }
+
+  function retryLater(entry: Entry): void {
+    const waitMs = Math.min(RETRY.firstMs * 2 ** entry.failures, RETRY.longestMs);
+    entry.failures += 1;
+    entry.retryAt = clock.monotonic() + waitMs * (1 + RETRY.jitter * (2 * random() - 1));
+  }
+
   async function fetchPast(entry: Entry, request: PastRequest): Promise<void> {
-    const { seriesKey, stepMs, nowMs, spanMs, namespace, metric, podSelector } = request;
+    const { seriesKey, stepMs, nowMs, spanMs, retainMs, namespace, metric, podSelector } = request;
     const realStep = stepMs / calendar.factor;
     const [from, to] = [calendar.toReal(nowMs - spanMs), calendar.toReal(nowMs)];
     const past = await sources.backfill({ namespace, metric, podSelector }, from, to, realStep, signal);
@@ -71,10 +96,16 @@ export function createBackfill(options: BackfillOptions): Backfill {
         reason: past.reason,
         detail: past.message,
       });
-      entry.retryAt = clock.monotonic() + RETRY_MS;
+      retryLater(entry);
       return;
     }
+    // Forgotten, or asked for in another way, while it was on its way.
+    if (entries.get(seriesKey) !== entry) return;
     const { startMs, values } = past.value;
+    if (entry.stretched) {
+      history.forget(seriesKey);
+      history.declare(seriesKey, { stepMs, retainMs });
+    }
     const filled = history.fill(seriesKey, { startMs: calendar.fromReal(startMs), stepMs, values });
     log.info('history fetched', { series: seriesKey, steps: filled });
     await replay(request);
@@ -103,19 +134,14 @@ export function createBackfill(options: BackfillOptions): Backfill {
   return {
     ensure(request) {
       if (!sources.canBackfill(request.metric)) return { ready: true };
-      let entry = entries.get(request.seriesKey);
-      if (entry === undefined) {
-        entry = { ready: false, done: false, retryAt: 0, running: false };
-        entries.set(request.seriesKey, entry);
-      }
-      const current = entry;
+      const current = entryOf(request);
       if (!current.done && !current.running && clock.monotonic() >= current.retryAt && !signal.aborted) {
         current.running = true;
         fetchPast(current, request)
           .catch((error: unknown) => {
             if (signal.aborted) return;
             log.error('history could not be fetched', { series: request.seriesKey, error });
-            current.retryAt = clock.monotonic() + RETRY_MS;
+            retryLater(current);
           })
           .finally(() => {
             current.running = false;

@@ -10,9 +10,17 @@ import { LeadTimeLearner } from '../../forecast/lead-time.ts';
 import { ForecastLearner, type LearnerState } from '../../forecast/learner.ts';
 import type { ScalerState } from '../../history/state.ts';
 
+/** A plan lives as long as a generation of its object, and is asked for its id at every look. */
+const idOf = new WeakMap<MetricPlan, string>();
+
 /** Short and stable name of a metric; changes with whatever would change the meaning of its numbers. */
 export function metricId(plan: MetricPlan): string {
-  return createHash('sha256').update(metricKey(plan)).digest('base64url').slice(0, 16);
+  let id = idOf.get(plan);
+  if (id === undefined) {
+    id = createHash('sha256').update(metricKey(plan)).digest('base64url').slice(0, 16);
+    idOf.set(plan, id);
+  }
+  return id;
 }
 
 /** As a checkpoint stores it (history/state.ts). */
@@ -62,6 +70,12 @@ export class Learned {
     }
     metric.forecast.ask(coverage);
     return metric.forecast;
+  }
+
+  /** Forgets every metric that the spec no longer has: a checkpoint that grew with each edit would end unreadable. */
+  keep(plans: readonly MetricPlan[]): void {
+    const ids = new Set(plans.map(metricId));
+    for (const id of this.#metrics.keys()) if (!ids.has(id)) this.#metrics.delete(id);
   }
 
   toState(): LearnedState {

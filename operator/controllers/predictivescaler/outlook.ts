@@ -6,6 +6,7 @@
 import type { Clock } from '../../clock.ts';
 import type { ForecastInput, LoadPath, MetricPlan } from '../../decision/types.ts';
 import { parseDurationMs } from '../../duration.ts';
+import { messageOf } from '../../errors.ts';
 import type { ForecastLearner } from '../../forecast/learner.ts';
 import { forecastQuantile } from '../../forecast/quantiles.ts';
 import { builtin } from '../../forecast/residuals.ts';
@@ -43,7 +44,12 @@ interface Missing {
   readonly kind: 'missing';
   /** What the season says instead; only where the load itself cannot be read. */
   readonly season?: LoadPath | undefined;
-  readonly reason: ForecastFailure | 'BackFilling' | 'StaleHistory' | 'NoForecastableMetric';
+  readonly reason:
+    | ForecastFailure
+    | 'BackFilling'
+    | 'StaleHistory'
+    | 'NoForecastableMetric'
+    | 'ForecastFailed';
   readonly message: string;
 }
 
@@ -61,7 +67,7 @@ interface Seen {
 export function createOutlook(options: OutlookOptions): Outlook {
   const { history, service, backfill, clock, defaultStepMs } = options;
   const season = createSeason(history);
-  const keysOf = new Map<string, Set<string>>();
+  const keysOf = new Map<string, ReadonlySet<string>>();
 
   async function lookAt(
     request: LookRequest,
@@ -73,9 +79,9 @@ export function createOutlook(options: OutlookOptions): Outlook {
     const { step, coverage, history: span } = scaler.spec.forecast;
     const stepMs = step === undefined ? defaultStepMs : parseDurationMs(step);
     const spanMs = parseDurationMs(span);
-    const seriesKey = `${request.uid}/${metricId(plan)}`;
-    remember(keysOf, request.uid, seriesKey);
-    history.declare(seriesKey, { stepMs, retainMs: spanMs + SEASON_MS });
+    const seriesKey = seriesKeyOf(request.uid, plan);
+    const retainMs = spanMs + SEASON_MS;
+    history.declare(seriesKey, { stepMs, retainMs });
     const load = request.loads[i];
     if (load !== undefined) history.append(seriesKey, nowMs, load);
 
@@ -91,6 +97,7 @@ export function createOutlook(options: OutlookOptions): Outlook {
         metric,
         podSelector,
         spanMs,
+        retainMs,
         nowMs,
         learner,
       });
@@ -102,43 +109,63 @@ export function createOutlook(options: OutlookOptions): Outlook {
     learner.settle(originMs - stepMs, (atMs) => past(atMs, stepMs, 1)[0] ?? Number.NaN);
     const window = buildWindow(seriesKey, originMs, stepMs, past);
     const newest = lastKnown(window);
-    if (newest === undefined) return missing('NoHistory', 'no load has been seen yet');
-    if (newest.age > MAX_GAP_STEPS) {
+    if (newest === undefined || newest.age > MAX_GAP_STEPS) {
       const seasonal = { seriesKey, stepMs, spanMs, window: request.window, coverage: Number(coverage) };
-      return {
-        ...missing('StaleHistory', `the newest load is ${newest.age} steps of ${stepMs / 1000} s old`),
-        season: season.path(seasonal),
-      };
+      const why =
+        newest === undefined
+          ? missing('NoHistory', 'no load has been seen lately')
+          : missing('StaleHistory', `the newest load is ${newest.age} steps of ${stepMs / 1000} s old`);
+      return { ...why, season: season.path(seasonal) };
     }
     const outcome = await service.forecast(window, signal);
     if (outcome.kind === 'unavailable') return missing(outcome.reason, outcome.message);
     return taken(outcome, learner, nowMs, newest.value);
   }
 
+  /** Whatever goes wrong ahead costs the forecast alone: the reactive rule still has its metrics. */
+  async function tryToLook(
+    request: LookRequest,
+    plan: MetricPlan,
+    i: number,
+    signal: AbortSignal,
+  ): Promise<Missing | Seen> {
+    try {
+      return await lookAt(request, plan, i, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      return missing('ForecastFailed', messageOf(error));
+    }
+  }
+
+  /** Lets go of the series that a spec no longer has. */
+  function keep(uid: string, keys: ReadonlySet<string>): void {
+    for (const key of keysOf.get(uid) ?? []) {
+      if (keys.has(key)) continue;
+      history.forget(key);
+      backfill.forget(key);
+      season.forget(key);
+    }
+    if (keys.size === 0) keysOf.delete(uid);
+    else keysOf.set(uid, keys);
+  }
+
   return {
     async look(request, signal) {
+      const { uid, plans } = request;
+      keep(uid, new Set(plans.filter(isForecastable).map((plan) => seriesKeyOf(uid, plan))));
       const looks = await Promise.all(
-        request.plans.map(async (plan, i) =>
-          isForecastable(plan) ? await lookAt(request, plan, i, signal) : undefined,
+        plans.map(async (plan, i) =>
+          isForecastable(plan) ? await tryToLook(request, plan, i, signal) : undefined,
         ),
       );
       return summary(request, looks, clock.now());
     },
-    forget(uid) {
-      for (const key of keysOf.get(uid) ?? []) {
-        history.forget(key);
-        backfill.forget(key);
-        season.forget(key);
-      }
-      keysOf.delete(uid);
-    },
+    forget: (uid) => keep(uid, new Set()),
   };
 }
 
-function remember(keysOf: Map<string, Set<string>>, uid: string, key: string): void {
-  const keys = keysOf.get(uid);
-  if (keys === undefined) keysOf.set(uid, new Set([key]));
-  else keys.add(key);
+function seriesKeyOf(uid: string, plan: MetricPlan): string {
+  return `${uid}/${metricId(plan)}`;
 }
 
 function missing(reason: Missing['reason'], message: string): Missing {

@@ -21,6 +21,8 @@ export interface SeasonRequest {
 }
 
 const KEEP_MS = 6 * 3_600_000;
+/** "Too little is known" is asked again soon: the past may be on its way. */
+const KEEP_UNKNOWN_MS = 5 * 60_000;
 
 export function createSeason(history: HistoryStore): Season {
   const profiles = new Map<
@@ -38,7 +40,8 @@ export function createSeason(history: HistoryStore): Season {
     if (kept !== undefined && fromMs < kept.untilMs) return kept.profile;
     const past = history.window(seriesKey, fromMs, stepMs, Math.ceil(spanMs / stepMs));
     const profile = seasonalProfile(past, Math.floor(fromMs / stepMs) * stepMs, stepMs);
-    profiles.set(seriesKey, { profile, untilMs: fromMs + KEEP_MS });
+    const keepMs = profile === undefined ? KEEP_UNKNOWN_MS : KEEP_MS;
+    profiles.set(seriesKey, { profile, untilMs: fromMs + keepMs });
     return profile;
   }
 
