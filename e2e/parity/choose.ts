@@ -4,14 +4,20 @@ import { contentOf, isInteresting, type Look } from './interesting.ts';
 import { simulate } from './model.ts';
 import { generate, type Sequence } from './sequence.ts';
 
-export function choose(count: number, firstSeed: number): Sequence[] {
+/** @param wanted a further condition. */
+export function choose(
+  count: number,
+  firstSeed: number,
+  wanted: (sequence: Sequence) => boolean = () => true,
+): Sequence[] {
   const chosen: Sequence[] = [];
   for (let seed = firstSeed; chosen.length < count; seed += 1) {
     if (seed > firstSeed + 1000 * count) throw new Error('the generator makes too few eventful sequences');
     const sequence = generate(seed);
     // One of each kind in turn, whatever the throw-away does to the rest.
     if (seed % 8 !== chosen.length % 8) continue;
-    if (isInteresting(contentOf(looksOf(simulate(sequence), sequence.startReplicas)))) chosen.push(sequence);
+    const looks = looksOf(simulate(sequence), sequence.startReplicas);
+    if (isInteresting(contentOf(looks)) && wanted(sequence)) chosen.push(sequence);
   }
   return chosen;
 }

@@ -35,6 +35,9 @@ export function compare(theirs: Story, ours: Story, looks: number): Verdict {
     if (replicas !== undefined) return parted(excuse, look, replicas);
     if (last) break;
     excuse ??= excuseFor(theirs, ours, look);
+    // HPA scales first and writes its status second; when the second fails, an old status stands beside the new scale.
+    const next = theirs.records[look + 1];
+    if (next?.statedReplicas !== next?.specReplicas) continue;
     const reasons = reasonsDiffer(theirs.reasons[look], ours.reasons[look]);
     if (reasons !== undefined) return parted(excuse, look, reasons);
   }

@@ -2,11 +2,10 @@
  * An offline world in which a sequence can be tried before it costs a minute on a cluster: pods that start and go
  * as the script says, and a clock that ticks exactly. It only sorts out dull sequences; it proves nothing.
  */
-import { decide } from '../../operator/decision/decide.ts';
 import { decisionSpec } from '../../operator/decision/from-spec.ts';
-import { recordScale } from '../../operator/decision/memory.ts';
 import type { Decision, DecisionMemory, PodView } from '../../operator/decision/types.ts';
 import { unknown } from '../../operator/observation.ts';
+import { type Judge, REAL } from './judge.ts';
 import { CPU_REQUEST_MILLI, SIDECAR, scalerSpec } from './manifests.ts';
 import { numbersAt, readingOf } from './script.ts';
 import { DELAY_MS, type Sequence, TICK_MS } from './sequence.ts';
@@ -23,7 +22,7 @@ export const CONTAINERS = ['app', SIDECAR].map((name) => ({
   requestsMilli: { cpu: CPU_REQUEST_MILLI },
 }));
 
-export function simulate(sequence: Sequence): Decision[] {
+export function simulate(sequence: Sequence, { decide, recordScale }: Judge = REAL): Decision[] {
   const spec = decisionSpec(scalerSpec(sequence), TUNING);
   const decisions: Decision[] = [];
   let pods: ModelPod[] = [];

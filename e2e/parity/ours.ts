@@ -1,11 +1,10 @@
 /** Our side's autoscaler: reads what HPA reads, by the operator's own client and metric sources, and decides. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_METRIC } from '../../operator/api/predictivescaler/hpa-defaults.ts';
-import { decide } from '../../operator/decision/decide.ts';
 import { decisionSpec } from '../../operator/decision/from-spec.ts';
-import { recordScale } from '../../operator/decision/memory.ts';
 import type { DecisionMemory } from '../../operator/decision/types.ts';
 import { unknown } from '../../operator/observation.ts';
+import type { Judge } from './judge.ts';
 import { NAME, scalerSpec } from './manifests.ts';
 import { type Sequence, TICK_MS } from './sequence.ts';
 import { TUNING } from './tuning.ts';
@@ -17,6 +16,7 @@ export async function runReactive(
   { client, sources }: Access,
   namespace: string,
   sequence: Sequence,
+  { decide, recordScale }: Judge,
   looks: number,
   signal: AbortSignal,
 ): Promise<Record<string, string>[]> {

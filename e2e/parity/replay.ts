@@ -3,11 +3,10 @@
  * answers it finds the looks that hang on a few milliseconds: there HPA itself decides one way or the other by
  * chance, since it reads its clock several times in one look and a write takes a while.
  */
-import type { decide as realDecide } from '../../operator/decision/decide.ts';
 import { decisionSpec } from '../../operator/decision/from-spec.ts';
-import type { recordScale as realRecordScale } from '../../operator/decision/memory.ts';
 import type { DecisionMemory } from '../../operator/decision/types.ts';
 import { unknown } from '../../operator/observation.ts';
+import type { Judge } from './judge.ts';
 import { scalerSpec } from './manifests.ts';
 import { readingOf } from './script.ts';
 import type { Sequence } from './sequence.ts';
@@ -16,11 +15,6 @@ import { TUNING } from './tuning.ts';
 
 /** How far apart two clocks of the same look may be. */
 const SLACK_MS = 200;
-
-export interface Judge {
-  readonly decide: typeof realDecide;
-  readonly recordScale: typeof realRecordScale;
-}
 
 export interface Replayed {
   /** What the judge would have written at this look. */

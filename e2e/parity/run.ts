@@ -1,6 +1,4 @@
 /** Plays all sequences at once: each on two workloads, one under the real HPA and one under our Reactive mode. */
-import { decide } from '../../operator/decision/decide.ts';
-import { recordScale } from '../../operator/decision/memory.ts';
 import { request } from '../api.ts';
 import type { Cluster } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
@@ -11,6 +9,7 @@ import { deployment, isReady, type PodStatus } from '../objects.ts';
 import { makeNamespace } from '../shared-cluster.ts';
 import type { Story } from './compare.ts';
 import { Gate } from './gate.ts';
+import { type Judge, REAL } from './judge.ts';
 import { CPU_REQUEST_MILLI, hpa, NAME, podAnnotations, SIDECAR } from './manifests.ts';
 import { runReactive } from './ours.ts';
 import { replay } from './replay.ts';
@@ -22,18 +21,19 @@ import { Access, HPAS, World } from './world.ts';
 /** One look more than there are ticks: the result of the last decision is what the next look finds. */
 export const LOOKS = TICKS + 1;
 
-export interface Played {
+export interface Play {
   readonly sequence: Sequence;
+  /** Who decides on our side. */
+  readonly judge: Judge;
+}
+
+export interface Played extends Play {
   readonly theirs: Story;
   readonly ours: Story;
 }
 
 /** The cluster's HPA controller must have the flags of tuning.ts and a sync period of TICK_MS. */
-export async function play(
-  cluster: Cluster,
-  sequences: readonly Sequence[],
-  signal: AbortSignal,
-): Promise<Played[]> {
+export async function play(cluster: Cluster, plays: readonly Play[], signal: AbortSignal): Promise<Played[]> {
   const gates: Gate[] = [];
   await using metrics = await startMetricsServer(cluster, {
     windowSeconds: 0,
@@ -49,12 +49,12 @@ export async function play(
   try {
     await world.start(until);
     const pairs = await Promise.all(
-      sequences.map(async (sequence) => {
+      plays.map(async ({ sequence, judge }) => {
         const [theirs, ours] = await Promise.all([
           prepared(cluster, sequence, 'hpa', world, metrics.state, until),
           prepared(cluster, sequence, 'ours', world, metrics.state, until),
         ]);
-        return { sequence, theirs, ours, gate: new Gate(theirs, ours) };
+        return { sequence, judge, theirs, ours, gate: new Gate(theirs, ours) };
       }),
     );
     await Promise.all(pairs.flatMap(({ theirs, ours }) => [theirs.begin(), ours.begin()]));
@@ -65,15 +65,22 @@ export async function play(
     );
     for (const { gate } of pairs) gates.push(gate);
     const played = await Promise.all(
-      pairs.map(async ({ sequence, theirs, ours, gate }): Promise<Played> => {
+      pairs.map(async ({ sequence, judge, theirs, ours, gate }): Promise<Played> => {
         await world.client.create(HPAS, hpa(theirs.namespace, sequence), until);
         await gate.theirsCame;
         const access = new Access(cluster);
-        const reasons = await runReactive(world, access, ours.namespace, sequence, LOOKS, until).finally(() =>
-          access.close(),
-        );
+        const reasons = await runReactive(
+          world,
+          access,
+          ours.namespace,
+          sequence,
+          judge,
+          LOOKS,
+          until,
+        ).finally(() => access.close());
         return {
           sequence,
+          judge,
           // What a look of HPA left in its status is what stands there at the next one.
           theirs: story(
             sequence,
@@ -138,5 +145,5 @@ async function olderThan(sides: readonly Side[], world: World, ageMs: number): P
 
 function story(sequence: Sequence, records: readonly Recorded[], reasons: Story['reasons']): Story {
   const whole = records.slice(0, LOOKS);
-  return { records: whole, reasons, replayed: replay(sequence, whole, { decide, recordScale }) };
+  return { records: whole, reasons, replayed: replay(sequence, whole, REAL) };
 }

@@ -18,7 +18,11 @@ export interface Recorded {
   readonly certain: boolean;
   /** Reasons that stood in the status before this look: what the look before it left. */
   readonly reasons: Readonly<Record<string, string>>;
+  /** What HPA's status says it wants; undefined on our side. */
+  readonly statedReplicas?: number;
 }
+
+type Aftermath = Pick<Recorded, 'specReplicas' | 'statusReplicas' | 'reasons' | 'statedReplicas'>;
 
 /** So long before a read a change may still be under way to whoever reads. */
 const CERTAIN_MS = 300;
@@ -61,16 +65,16 @@ export class Side {
   }
 
   /** What the look before this one left behind, read afresh. */
-  async aftermath(hasHpa: boolean): Promise<Pick<Recorded, 'specReplicas' | 'statusReplicas' | 'reasons'>> {
-    const [replicas, reasons] = await Promise.all([
+  async aftermath(hasHpa: boolean): Promise<Aftermath> {
+    const [replicas, stated] = await Promise.all([
       this.#world.replicas(this.namespace),
-      hasHpa ? this.#world.reasons(this.namespace) : {},
+      hasHpa ? this.#world.hpaStatus(this.namespace) : { reasons: {} },
     ]);
-    return { ...replicas, reasons };
+    return { ...replicas, ...stated };
   }
 
   /** Its answers are those of this tick from now on. */
-  look(tick: Tick, atMs: number, aftermath: Awaited<ReturnType<Side['aftermath']>>): void {
+  look(tick: Tick, atMs: number, aftermath: Aftermath): void {
     const pods = this.#world.pods(this.namespace);
     const numbers = this.sequence.metrics.map((metric, i) => numbersAt(tick, i, metric, pods));
     this.#publish(numbers);
@@ -131,7 +135,11 @@ export class Side {
   }
 
   #makeUnready(count: number): void {
-    const living = new Set(this.pods().map(({ name }) => name));
+    const living = new Set(
+      this.pods()
+        .filter(({ deleting }) => !deleting)
+        .map(({ name }) => name),
+    );
     const wanted = new Set(this.#initial.filter((name) => living.has(name)).slice(0, count));
     for (const name of new Set([...wanted, ...this.#unready])) {
       if (wanted.has(name) === this.#unready.has(name) || !living.has(name)) continue;

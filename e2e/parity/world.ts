@@ -35,7 +35,10 @@ interface Deployment extends KubeObject {
   readonly status?: { readonly replicas?: number };
 }
 interface Hpa extends KubeObject {
-  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly reason: string }[] };
+  readonly status?: {
+    readonly desiredReplicas?: number;
+    readonly conditions?: readonly { readonly type: string; readonly reason: string }[];
+  };
 }
 
 /** A client with connections of its own: one whose reads wait at the gate must not block anybody else's. */
@@ -129,10 +132,10 @@ export class World {
     return { specReplicas: spec.replicas, statusReplicas: status.replicas };
   }
 
-  /** Reasons of the HPA's conditions. */
-  async reasons(namespace: string): Promise<Record<string, string>> {
+  async hpaStatus(namespace: string): Promise<{ reasons: Record<string, string>; statedReplicas: number }> {
     const { status } = await this.client.get<Hpa>(HPAS, { namespace, name: NAME }, limit());
-    return Object.fromEntries((status?.conditions ?? []).map(({ type, reason }) => [type, reason]));
+    const reasons = Object.fromEntries((status?.conditions ?? []).map(({ type, reason }) => [type, reason]));
+    return { reasons, statedReplicas: status?.desiredReplicas ?? 0 };
   }
 
   async annotate(namespace: string, name: string, annotations: Record<string, string | null>): Promise<void> {

@@ -1,0 +1,142 @@
+/**
+ * Reactive mode equals HPA, proved against the real controller: the same random lives of a workload are played to
+ * both, each on its own Deployment, and replicas and reasons are compared look by look. Both stand at the same gate,
+ * so the phase between them is the time that one answer takes.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type Cluster, startCluster } from '../cluster.ts';
+import { choose } from './choose.ts';
+import { compare } from './compare.ts';
+import { type Judge, REAL } from './judge.ts';
+import { simulate } from './model.ts';
+import { MUTATIONS, mutant } from './mutants.ts';
+import { replay } from './replay.ts';
+import { LOOKS, type Played, play } from './run.ts';
+import { KINDS, type Sequence, TICK_MS, TICKS } from './sequence.ts';
+import { TUNING } from './tuning.ts';
+
+const NEEDED = 20;
+/** On a busy machine some sequences are void, so a few more are played than needed, and again if that was too few. */
+const ROUNDS = [26, 16, 16];
+const LIMIT_MS = 15 * 60_000;
+
+const signal = AbortSignal.timeout(LIMIT_MS);
+let cluster: Cluster;
+let folder: string;
+const mutants = new Map<string, Judge>();
+const played: Played[] = [];
+/** Played with a wrong judge on our side. */
+const spoiled: Played[] = [];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foresail-mutants-'));
+  for (const [index, mutation] of MUTATIONS.entries()) {
+    mutants.set(mutation.name, await mutant(mutation, join(folder, String(index))));
+  }
+  cluster = await startCluster(
+    {
+      nodes: 1,
+      hpa: {
+        syncPeriod: `${TICK_MS}ms`,
+        downscaleStabilization: `${TUNING.downscaleStabilizationMs}ms`,
+        cpuInitializationPeriod: `${TUNING.cpuInitializationMs}ms`,
+        initialReadinessDelay: `${TUNING.initialReadinessDelayMs}ms`,
+        tolerance: TUNING.tolerance,
+      },
+      // A look that waits at the gate must not block the look of another HPA.
+      extraArgs: { 'kube-controller-manager': ['--concurrent-horizontal-pod-autoscaler-syncs=50'] },
+    },
+    signal,
+  );
+  const wrong = MUTATIONS.slice(0, 3).map(({ name }) => mutants.get(name) ?? REAL);
+  const wrongPlays = wrong.map((judge, index) => ({
+    judge,
+    sequence: choose(1, 5000 + 1000 * index, (each) => tellsApart(each, judge))[0] as Sequence,
+  }));
+  for (const [round, count] of ROUNDS.entries()) {
+    const plays = choose(count, 1 + 10_000 * round).map((sequence) => ({ sequence, judge: REAL }));
+    const results = await play(cluster, round === 0 ? [...plays, ...wrongPlays] : plays, signal);
+    played.push(...results.filter(({ judge }) => judge === REAL));
+    spoiled.push(...results.filter(({ judge }) => judge !== REAL));
+    if (agreed().length >= NEEDED) break;
+  }
+}, LIMIT_MS);
+
+afterAll(async () => {
+  await cluster?.stop();
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+/** Whether the judge would leave the right path early, in a world without noise. */
+function tellsApart(sequence: Sequence, judge: Judge): boolean {
+  const right = simulate(sequence).map(({ desiredReplicas }) => desiredReplicas);
+  const wrong = simulate(sequence, judge).map(({ desiredReplicas }) => desiredReplicas);
+  const apart = right.findIndex((replicas, index) => replicas !== wrong[index]);
+  return apart !== -1 && apart < TICKS / 2;
+}
+
+function agreed(): Played[] {
+  return played.filter(({ theirs, ours }) => compare(theirs, ours, LOOKS).kind === 'agrees');
+}
+
+/** Looks of HPA at which the judge would have written another number, chance and uncertainty left out. */
+function contradictions(judge: Judge): string[] {
+  return agreed().flatMap(({ sequence, theirs }) => {
+    const replayed = replay(sequence, theirs.records, judge);
+    return theirs.records.slice(0, -1).flatMap((record, look) => {
+      const written = theirs.records[look + 1]?.specReplicas;
+      const { ambiguous } = theirs.replayed[look] ?? { ambiguous: true };
+      const desired = replayed[look]?.desired;
+      if (ambiguous || !record.certain || desired === written) return [];
+      return [`seed ${sequence.seed}, look ${look}: HPA wrote ${written}, we would ${desired}`];
+    });
+  });
+}
+
+function told({ sequence, theirs, ours }: Played): string {
+  const replicas = (side: Played['ours']) => side.records.map(({ specReplicas }) => specReplicas).join(' ');
+  return [
+    `seed ${sequence.seed}: ${JSON.stringify(compare(theirs, ours, LOOKS))}`,
+    `HPA  ${replicas(theirs)}`,
+    `ours ${replicas(ours)}`,
+    JSON.stringify({ ...sequence, ticks: undefined }),
+  ].join('\n');
+}
+
+describe('Reactive mode beside the real HPA controller', () => {
+  test('no sequence tells another story without an excuse', () => {
+    const differing = played.filter(({ theirs, ours }) => compare(theirs, ours, LOOKS).kind === 'differs');
+    expect(differing.map(told)).toEqual([]);
+  });
+
+  test(`at least ${NEEDED} eventful sequences agree in every look, and every kind of metric is among them`, () => {
+    const whole = agreed();
+    const verdicts = played.map(({ theirs, ours }) => compare(theirs, ours, LOOKS));
+    expect({ agreed: whole.length, verdicts }).toMatchObject({ agreed: expect.any(Number) });
+    expect(whole.length).toBeGreaterThanOrEqual(NEEDED);
+    const kinds = new Set(whole.flatMap(({ sequence }) => sequence.metrics.map(({ kind }) => kind)));
+    expect([...kinds].sort()).toEqual([...KINDS].sort());
+    const withBehavior = whole.filter(({ sequence }) => sequence.behavior !== undefined).length;
+    expect(withBehavior).toBeGreaterThanOrEqual(3);
+    expect(whole.length - withBehavior).toBeGreaterThanOrEqual(3);
+  });
+
+  test('what HPA wrote is what we would have written at each of its looks', () => {
+    expect(contradictions(REAL)).toEqual([]);
+  });
+});
+
+describe('the comparison notices', () => {
+  test.each(MUTATIONS.map(({ name }) => name))('%s', (name) => {
+    expect(contradictions(mutants.get(name) ?? REAL)).not.toEqual([]);
+  });
+
+  test('a wrong tolerance or rounding that really runs a Deployment', () => {
+    const kinds = spoiled.map(({ theirs, ours }) => compare(theirs, ours, LOOKS).kind);
+    expect(kinds).toContain('differs');
+    expect(kinds).not.toContain('agrees');
+  });
+});
