@@ -26,7 +26,8 @@ export class SingleFlight<T> {
       flight.waiting -= 1;
       if (flight.waiting === 0) {
         this.#forget(key, flight);
-        flight.controller.abort(signal.reason);
+        // One that has landed needs no end; an abort without a reason would make an exception at each read.
+        if (signal.aborted) flight.controller.abort(signal.reason);
       }
     }
   }

@@ -38,11 +38,13 @@ export function createExplanations(limits: ExplanationLimits = EXPLANATION_LIMIT
   return {
     record(key, decision, live) {
       const entries = byKey.get(key)?.entries ?? [];
-      if (entries[0] !== undefined && outcome(entries[0].decision) === outcome(decision)) entries.shift();
-      entries.unshift({ decision, bytes: JSON.stringify(decision).length });
+      const again = entries[0] !== undefined && outcome(entries[0].decision) === outcome(decision);
+      // The same outcome has about the same size; measuring it costs more than the rest of this.
+      const size = (again ? entries.shift()?.bytes : undefined) ?? JSON.stringify(decision).length;
+      entries.unshift({ decision, bytes: size });
       let bytes = 0;
-      const kept = entries.filter(({ decision: { atMs }, bytes: size }, i) => {
-        bytes += size;
+      const kept = entries.filter(({ decision: { atMs }, bytes: own }, i) => {
+        bytes += own;
         return i === 0 || (bytes <= limits.bytesPerScaler && decision.atMs - atMs <= limits.maxAgeMs);
       });
       byKey.set(key, { live, entries: kept });
