@@ -15,6 +15,9 @@ export interface Story {
   readonly replayed: readonly Replayed[];
 }
 
+/** More than these, and the reasons of a sequence cannot be called compared. */
+const MAX_LOST_STATUSES = 3;
+
 export type Verdict =
   | { readonly kind: 'agrees' }
   /** They agree, but too little happened to prove anything. */
@@ -25,6 +28,7 @@ export type Verdict =
 
 export function compare(theirs: Story, ours: Story, looks: number): Verdict {
   let excuse: { at: number; why: string } | undefined;
+  let lostStatuses = 0;
   for (let look = 0; look < looks; look += 1) {
     const [a, b] = [theirs.records[look], ours.records[look]];
     if (a === undefined || b === undefined) return { kind: 'void', at: look, why: 'a look is missing' };
@@ -35,12 +39,15 @@ export function compare(theirs: Story, ours: Story, looks: number): Verdict {
     if (replicas !== undefined) return parted(excuse, look, replicas);
     if (last) break;
     excuse ??= excuseFor(theirs, ours, look);
-    // HPA scales first and writes its status second; when the second fails, an old status stands beside the new scale.
-    const next = theirs.records[look + 1];
-    if (next?.statedReplicas !== next?.specReplicas) continue;
     const reasons = reasonsDiffer(theirs.reasons[look], ours.reasons[look]);
-    if (reasons !== undefined) return parted(excuse, look, reasons);
+    if (reasons === undefined) continue;
+    // HPA writes its status last, with the version that its cache has; when that write is refused, it lets it be.
+    const unwritten = a.version !== '' && a.version === theirs.records[look + 1]?.version;
+    if (!unwritten) return parted(excuse, look, reasons);
+    excuse ??=
+      ++lostStatuses > MAX_LOST_STATUSES ? { at: look, why: 'HPA wrote too few statuses' } : undefined;
   }
+  if (lostStatuses > MAX_LOST_STATUSES && excuse !== undefined) return { kind: 'void', ...excuse };
   return isInteresting(contentOf(looksOf(theirs))) ? { kind: 'agrees' } : { kind: 'dull' };
 }
 

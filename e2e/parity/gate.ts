@@ -9,7 +9,7 @@ import { TICK_MS } from './sequence.ts';
 import type { Side } from './side.ts';
 
 /** HPA has an informer of its own, which may be a moment behind ours. */
-const SETTLED_MS = 300;
+const SETTLED_MS = 600;
 /** Pods that still differ then make this sequence void; on an idle machine it does not happen. */
 const PATIENCE_MS = 3000;
 
@@ -17,11 +17,6 @@ export class Gate {
   readonly #sides: readonly [Side, Side];
   #waiting = new Map<Side, () => void>();
   #releasedAt = Number.NEGATIVE_INFINITY;
-  readonly #theirsCame = Promise.withResolvers<void>();
-
-  /** Resolves when HPA stands at the gate for the first time, which may be seconds after its creation. */
-  readonly theirsCame = this.#theirsCame.promise;
-
   constructor(theirs: Side, ours: Side) {
     this.#sides = [theirs, ours];
   }
@@ -31,7 +26,6 @@ export class Gate {
     const side = this.#sides.find((each) => each.isFirstRead(path));
     if (side === undefined) return;
     side.arrive();
-    if (side === this.#sides[0]) this.#theirsCame.resolve();
     const released = new Promise<void>((resolve) => {
       this.#waiting.set(side, resolve);
     });

@@ -19,8 +19,11 @@ import { KINDS, type Sequence, TICK_MS, TICKS } from './sequence.ts';
 import { TUNING } from './tuning.ts';
 
 const NEEDED = 20;
-/** On a busy machine some sequences are void, so a few more are played than needed, and again if that was too few. */
-const ROUNDS = [26, 16, 16];
+/**
+ * On a busy machine some sequences are void, so a few more are played than needed, and more if that was too few. One
+ * that differs is played again: an informer of HPA that is a second late makes a difference once, an algorithm always.
+ */
+const ROUNDS = [26, 12, 12];
 const LIMIT_MS = 15 * 60_000;
 
 const signal = AbortSignal.timeout(LIMIT_MS);
@@ -56,12 +59,15 @@ beforeAll(async () => {
     judge,
     sequence: choose(1, 5000 + 1000 * index, (each) => tellsApart(each, judge))[0] as Sequence,
   }));
+  let again: readonly Sequence[] = [];
   for (const [round, count] of ROUNDS.entries()) {
-    const plays = choose(count, 1 + 10_000 * round).map((sequence) => ({ sequence, judge: REAL }));
+    const fresh = agreed().length >= NEEDED ? [] : choose(count, 1 + 10_000 * round);
+    const plays = [...again, ...fresh].map((sequence) => ({ sequence, judge: REAL }));
+    if (plays.length === 0) break;
     const results = await play(cluster, round === 0 ? [...plays, ...wrongPlays] : plays, signal);
     played.push(...results.filter(({ judge }) => judge === REAL));
     spoiled.push(...results.filter(({ judge }) => judge !== REAL));
-    if (agreed().length >= NEEDED) break;
+    again = differing(results.filter(({ judge }) => judge === REAL)).map(({ sequence }) => sequence);
   }
 }, LIMIT_MS);
 
@@ -76,6 +82,10 @@ function tellsApart(sequence: Sequence, judge: Judge): boolean {
   const wrong = simulate(sequence, judge).map(({ desiredReplicas }) => desiredReplicas);
   const apart = right.findIndex((replicas, index) => replicas !== wrong[index]);
   return apart !== -1 && apart < TICKS / 2;
+}
+
+function differing(among: readonly Played[]): Played[] {
+  return among.filter(({ theirs, ours }) => compare(theirs, ours, LOOKS).kind === 'differs');
 }
 
 function agreed(): Played[] {
@@ -107,9 +117,14 @@ function told({ sequence, theirs, ours }: Played): string {
 }
 
 describe('Reactive mode beside the real HPA controller', () => {
-  test('no sequence tells another story without an excuse', () => {
-    const differing = played.filter(({ theirs, ours }) => compare(theirs, ours, LOOKS).kind === 'differs');
-    expect(differing.map(told)).toEqual([]);
+  test('no sequence tells another story, or not when it is played again', () => {
+    const ever = differing(played);
+    const seeds = ever.map(({ sequence }) => sequence.seed);
+    const settled = new Set(agreed().map(({ sequence }) => sequence.seed));
+    const stubborn = ever.filter(
+      ({ sequence: { seed } }) => !settled.has(seed) || seeds.filter((each) => each === seed).length > 1,
+    );
+    expect(stubborn.map(told)).toEqual([]);
   });
 
   test(`at least ${NEEDED} eventful sequences agree in every look, and every kind of metric is among them`, () => {

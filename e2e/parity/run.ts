@@ -1,4 +1,5 @@
 /** Plays all sequences at once: each on two workloads, one under the real HPA and one under our Reactive mode. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from '../api.ts';
 import type { Cluster } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
@@ -65,19 +66,15 @@ export async function play(cluster: Cluster, plays: readonly Play[], signal: Abo
     );
     for (const { gate } of pairs) gates.push(gate);
     const played = await Promise.all(
-      pairs.map(async ({ sequence, judge, theirs, ours, gate }): Promise<Played> => {
-        await world.client.create(HPAS, hpa(theirs.namespace, sequence), until);
-        await gate.theirsCame;
-        const access = new Access(cluster);
-        const reasons = await runReactive(
-          world,
-          access,
-          ours.namespace,
-          sequence,
-          judge,
-          LOOKS,
-          until,
-        ).finally(() => access.close());
+      pairs.map(async ({ sequence, judge, theirs, ours }): Promise<Played> => {
+        const [reasons] = await Promise.all([
+          // We wait for HPA and not the other way round: it remembers the replicas of its first look before it asks
+          // for a metric, we when we have it.
+          withAccess(cluster, (access) =>
+            runReactive(world, access, ours.namespace, sequence, judge, LOOKS, until),
+          ),
+          sleep(1000).then(() => world.client.create(HPAS, hpa(theirs.namespace, sequence), until)),
+        ]);
         return {
           sequence,
           judge,
@@ -95,6 +92,15 @@ export async function play(cluster: Cluster, plays: readonly Play[], signal: Abo
   } finally {
     abort.abort();
     await world.close();
+  }
+}
+
+async function withAccess<T>(cluster: Cluster, work: (access: Access) => Promise<T>): Promise<T> {
+  const access = new Access(cluster);
+  try {
+    return await work(access);
+  } finally {
+    await access.close();
   }
 }
 
@@ -140,7 +146,7 @@ async function olderThan(sides: readonly Side[], world: World, ageMs: number): P
     world.pods(namespace).map(({ startTimeMs = 0 }) => startTimeMs),
   );
   const youngest = Math.max(...starts);
-  await new Promise((resolve) => setTimeout(resolve, Math.max(0, youngest + ageMs - Date.now())));
+  await sleep(Math.max(0, youngest + ageMs - Date.now()));
 }
 
 function story(sequence: Sequence, records: readonly Recorded[], reasons: Story['reasons']): Story {

@@ -25,35 +25,23 @@ export function numbersAt(
   const serving = pods.filter((pod) => pod.phase === 'Running' && !pod.deleting);
   // What a queue or a latency is like: the load that each pod that can work gets of it.
   const share = load / Math.max(1, serving.filter((pod) => pod.ready?.status === 'True').length);
-  switch (metric.kind) {
-    case 'ExternalAverage':
-    case 'ObjectAverage':
-      return { form: 'total', milli: Math.round(load * metric.target * 1000) };
-    case 'ExternalValue':
-    case 'ObjectValue':
-      return { form: 'total', milli: Math.round(share * metric.target * 1000) };
-    default: {
-      const sampled = serving.slice(Math.min(tick.missing, Math.max(0, serving.length - 1)));
-      const unit = unitOf(metric);
-      const milli = Math.floor((load * metric.target * unit) / Math.max(1, serving.length));
-      return sampled.length === 0
-        ? undefined
-        : { form: 'perPod', pods: sampled.map(({ name }) => name), milli };
-    }
+  if (metric.kind === 'ExternalAverage' || metric.kind === 'ObjectAverage') {
+    return { form: 'total', milli: Math.round(load * metric.target * 1000) };
   }
+  if (metric.kind === 'ExternalValue' || metric.kind === 'ObjectValue') {
+    return { form: 'total', milli: Math.round(share * metric.target * 1000) };
+  }
+  const sampled = serving.slice(Math.min(tick.missing, Math.max(0, serving.length - 1)));
+  if (sampled.length === 0) return undefined;
+  const milli = Math.floor((load * metric.target * unitOf(metric)) / serving.length);
+  return { form: 'perPod', pods: sampled.map(({ name }) => name), milli };
 }
 
+/** Thousandths of the metric for a target of one. */
 function unitOf({ kind }: ScriptedMetric): number {
-  switch (kind) {
-    case 'ResourceUtilization':
-      return (2 * CPU_REQUEST_MILLI) / 100; // two containers
-    case 'ContainerUtilization':
-      return CPU_REQUEST_MILLI / 100;
-    case 'ResourceAverage':
-      return MEMORY_UNIT * 1000;
-    default:
-      return 1000;
-  }
+  if (kind === 'ResourceUtilization') return (2 * CPU_REQUEST_MILLI) / 100; // two containers
+  if (kind === 'ContainerUtilization') return CPU_REQUEST_MILLI / 100;
+  return kind === 'ResourceAverage' ? MEMORY_UNIT * 1000 : 1000;
 }
 
 /** The reading that an honest source makes of these numbers. */

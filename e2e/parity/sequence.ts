@@ -6,12 +6,12 @@
 import { type Random, seeded } from './random.ts';
 
 /**
- * From look to look, and the sync period of both sides. Windows and policy periods are 2 and 3 seconds, so that
- * looks keep away from their edges.
+ * From look to look, and the sync period of both sides. Windows and policy periods are 3, 4 and 6 seconds, so
+ * that looks keep away from their edges.
  */
-export const TICK_MS = 1200;
-export const TICKS = 32;
-export const DOWNSCALE_STABILIZATION_MS = 3000;
+export const TICK_MS = 2400;
+export const TICKS = 30;
+export const DOWNSCALE_STABILIZATION_MS = 6000;
 
 export const KINDS = [
   'ExternalAverage',
@@ -69,8 +69,8 @@ export interface Sequence {
   readonly ticks: readonly Tick[];
 }
 
-/** Start-up and lingering last so long: two looks see it, the third does not. */
-export const DELAY_MS = 2900;
+/** Start-up and lingering last so long: one look sees it, the next does not. */
+export const DELAY_MS = 3300;
 
 export function generate(seed: number): Sequence {
   const random = seeded(seed);
@@ -107,8 +107,8 @@ function targetFor(kind: MetricKind, random: Random): number {
 
 function behavior(random: Random): { scaleUp?: Rules; scaleDown?: Rules } {
   return {
-    ...(random.chance(0.85) ? { scaleUp: rules(random, [0, 0, 2, 3]) } : {}),
-    ...(random.chance(0.85) ? { scaleDown: rules(random, [0, 2, 3]) } : {}),
+    ...(random.chance(0.85) ? { scaleUp: rules(random, [0, 0, 3, 4]) } : {}),
+    ...(random.chance(0.85) ? { scaleDown: rules(random, [0, 3, 4, 6]) } : {}),
   };
 }
 
@@ -130,7 +130,7 @@ function policy(random: Random): Policy {
   return {
     type,
     value: type === 'Pods' ? random.int(1, 3) : random.pick([10, 25, 50, 100]),
-    periodSeconds: random.pick([2, 3]),
+    periodSeconds: random.pick([3, 4, 6]),
   };
 }
 

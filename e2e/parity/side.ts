@@ -18,11 +18,11 @@ export interface Recorded {
   readonly certain: boolean;
   /** Reasons that stood in the status before this look: what the look before it left. */
   readonly reasons: Readonly<Record<string, string>>;
-  /** What HPA's status says it wants; undefined on our side. */
-  readonly statedReplicas?: number;
+  /** Of the HPA object: it changes with every status that HPA writes. Empty on our side. */
+  readonly version: string;
 }
 
-type Aftermath = Pick<Recorded, 'specReplicas' | 'statusReplicas' | 'reasons' | 'statedReplicas'>;
+type Aftermath = Pick<Recorded, 'specReplicas' | 'statusReplicas' | 'reasons' | 'version'>;
 
 /** So long before a read a change may still be under way to whoever reads. */
 const CERTAIN_MS = 300;
@@ -68,7 +68,7 @@ export class Side {
   async aftermath(hasHpa: boolean): Promise<Aftermath> {
     const [replicas, stated] = await Promise.all([
       this.#world.replicas(this.namespace),
-      hasHpa ? this.#world.hpaStatus(this.namespace) : { reasons: {} },
+      hasHpa ? this.#world.hpaStatus(this.namespace) : { reasons: {}, version: '' },
     ]);
     return { ...replicas, ...stated };
   }
@@ -114,23 +114,18 @@ export class Side {
     this.#state.addPod(this.namespace, pod, { app: NAME });
     const set = (container: string, cpu: number, memory: number) =>
       this.#state.setPodResource(this.namespace, pod, container, `${cpu}m`, `${memory}m`);
-    switch (kind) {
-      case 'PodsAverage':
-        this.#state.setPodMetric(this.namespace, pod, 'inflight', `${milli}m`);
-        break;
-      case 'ResourceAverage':
-        set('app', 1, milli);
-        set(SIDECAR, 1, 0);
-        break;
-      case 'ContainerUtilization':
-        set('app', milli, 1000);
-        set(SIDECAR, 900, 1000); // must not count
-        break;
-      default: {
-        const share = Math.floor(milli / 3);
-        set('app', milli - share, 1000);
-        set(SIDECAR, share, 1000);
-      }
+    if (kind === 'PodsAverage') {
+      this.#state.setPodMetric(this.namespace, pod, 'inflight', `${milli}m`);
+    } else if (kind === 'ResourceAverage') {
+      set('app', 1, milli);
+      set(SIDECAR, 1, 0);
+    } else if (kind === 'ContainerUtilization') {
+      set('app', milli, 1000);
+      set(SIDECAR, 900, 1000); // must not count
+    } else {
+      const share = Math.floor(milli / 3);
+      set('app', milli - share, 1000);
+      set(SIDECAR, share, 1000);
     }
   }
 

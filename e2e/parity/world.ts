@@ -36,7 +36,6 @@ interface Deployment extends KubeObject {
 }
 interface Hpa extends KubeObject {
   readonly status?: {
-    readonly desiredReplicas?: number;
     readonly conditions?: readonly { readonly type: string; readonly reason: string }[];
   };
 }
@@ -132,10 +131,10 @@ export class World {
     return { specReplicas: spec.replicas, statusReplicas: status.replicas };
   }
 
-  async hpaStatus(namespace: string): Promise<{ reasons: Record<string, string>; statedReplicas: number }> {
-    const { status } = await this.client.get<Hpa>(HPAS, { namespace, name: NAME }, limit());
+  async hpaStatus(namespace: string): Promise<{ reasons: Record<string, string>; version: string }> {
+    const { metadata, status } = await this.client.get<Hpa>(HPAS, { namespace, name: NAME }, limit());
     const reasons = Object.fromEntries((status?.conditions ?? []).map(({ type, reason }) => [type, reason]));
-    return { reasons, statedReplicas: status?.desiredReplicas ?? 0 };
+    return { reasons, version: metadata.resourceVersion ?? '' };
   }
 
   async annotate(namespace: string, name: string, annotations: Record<string, string | null>): Promise<void> {
