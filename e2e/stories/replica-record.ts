@@ -26,12 +26,16 @@ export function recordReplicas(cluster: ClusterFacts, namespace: string, name: s
     const headers = { authorization: `Bearer ${cluster.adminToken}` };
     // The server may be down on purpose: what it holds when it is back is the first thing that a new watch tells.
     const again = () => void setTimeout(open, 200).unref();
-    get(url, { ca: cluster.caData, headers, agent: false, signal: ended.signal }, (response) => {
-      const lines = createInterface(response);
-      lines.on('line', take);
-      for (const stream of [response, lines]) stream.on('error', () => undefined);
-      response.on('close', again);
-    }).on('error', again);
+    const watch = get(
+      url,
+      { ca: cluster.caData, headers, agent: false, signal: ended.signal },
+      (response) => {
+        const lines = createInterface(response).on('line', take);
+        for (const stream of [response, lines]) stream.on('error', () => undefined);
+      },
+    );
+    watch.on('error', () => undefined);
+    watch.once('close', again);
   };
   open();
   return { seen, stop: () => ended.abort() };
