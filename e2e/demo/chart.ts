@@ -134,9 +134,10 @@ function y(panel: Panel, value: number): number {
   return panel.top + panel.height * (1 - value / panel.max);
 }
 
+/** The top of an axis that four equal steps divide into round numbers. */
 function nice(max: number): number {
-  const step = 10 ** Math.floor(Math.log10(Math.max(max, 1)));
-  return Math.ceil(max / step) * step;
+  const decade = 10 ** Math.floor(Math.log10(Math.max(max, 1)));
+  return ([1, 2, 4, 6, 8, 10].find((times) => times * decade >= max) ?? 10) * decade;
 }
 
 interface TextStyle {
@@ -159,7 +160,7 @@ function heading(panel: Panel, title: string, legend: readonly (readonly [string
   let px = WIDTH - RIGHT;
   const entries = [...legend].reverse().map(([name, colour]) => {
     const entry = text(px, panel.top - 14, name, { fill: MUTED, anchor: 'end' });
-    px -= name.length * 7 + 8;
+    px -= name.length * 6.7 + 8;
     const mark = `<rect x="${px - 16}" y="${panel.top - 24}" width="16" height="10" rx="2" fill="${colour}"/>`;
     px -= 34;
     return entry + mark;
