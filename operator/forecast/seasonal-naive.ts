@@ -3,8 +3,8 @@
  * the errors that this very rule made on the steps before the origin and between the older seasons.
  */
 import { ForesailError } from '../errors.ts';
-import { fromBands } from './persistence.ts';
 import { ANCHORS } from './horizons.ts';
+import { fromBands } from './persistence.ts';
 import { builtin, MIN_RESIDUALS, residualQuantiles } from './residuals.ts';
 import {
   type Forecaster,

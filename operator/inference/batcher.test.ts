@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { ForesailError } from '../errors.ts';
 import {
-  MODEL_LEVELS,
   type Forecaster,
   type ForecastWindow,
+  MODEL_LEVELS,
   type QuantileForecast,
 } from '../forecast/types.ts';
 import { FakeClock } from '../testing/fake-clock.ts';

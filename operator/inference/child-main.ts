@@ -5,8 +5,8 @@
  */
 import { createWriteStream } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { CONTEXT_LENGTH } from '../forecast/types.ts';
 import { isForesailError, messageOf } from '../errors.ts';
+import { CONTEXT_LENGTH } from '../forecast/types.ts';
 import { MAX_MODEL_BYTES } from './contract.ts';
 import { bytesOf, encodeFrame, FRAME, type Frame, FrameReader, floatsOf } from './frames.ts';
 import { type LoadedModel, loadModel } from './load.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { boxModelSource } from '../../tools/box-model.ts';
 import { systemClock } from '../clock.ts';
 import type { ForecastWindow } from '../forecast/types.ts';
-import { boxModelSource } from '../../tools/box-model.ts';
 import { BOX_MODEL } from './box-model.ts';
 import { openModel } from './model.ts';
 import type { OnnxModel } from './types.ts';

@@ -1,8 +1,8 @@
 /** The operator's one door to forecasts: the model, batched over all scalers, and simple forecasters behind it. */
 import type { Clock } from '../clock.ts';
 import { ForesailError } from '../errors.ts';
-import { knownSteps } from '../forecast/window.ts';
 import type { Forecaster, ForecastOutcome, ForecastWindow } from '../forecast/types.ts';
+import { knownSteps } from '../forecast/window.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
 import { type ChainLink, forecastByChain, linkOf } from './chain.ts';
 import type { ForecastService, InferenceStats, ModelState, OnnxModel } from './types.ts';

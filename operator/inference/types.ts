@@ -2,7 +2,7 @@
  * Running model files. The box file, recognised by its compiled-in digest, runs in this process; any other file
  * runs in a child process without credentials, because a model is code.
  */
-import type { ForecastOutcome, ForecastWindow, Forecaster, ModelRef } from '../forecast/types.ts';
+import type { Forecaster, ForecastOutcome, ForecastWindow, ModelRef } from '../forecast/types.ts';
 
 export interface ModelSource {
   readonly path: string;

@@ -1,6 +1,7 @@
 /** A process that writes history without end, for the test that kills it in the middle of a write. */
-import { ParquetHistory } from '../parquet-store.ts';
+
 import { systemClock } from '../../clock.ts';
+import { ParquetHistory } from '../parquet-store.ts';
 
 const folder = process.argv[2] ?? '';
 let now = 1_000 * 86_400_000;
