@@ -13,6 +13,7 @@ export { isAlreadyExists, isConflict, isGone, isNotFound } from '../kube/errors.
 export { type InformerOptions, ResourceInformer } from '../kube/informer.ts';
 export { formatKey, keyOf, objectKey, parseKey } from '../kube/keys.ts';
 export { apiVersionOf, groupVersion } from '../kube/paths.ts';
+export { IndexedStore } from '../kube/store.ts';
 export { Transport } from '../kube/transport.ts';
 export { findCondition, type NewCondition, removeCondition, setCondition } from './conditions.ts';
 export { type ControllerOptions, createController } from './controller.ts';
