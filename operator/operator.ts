@@ -190,8 +190,11 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
       events.event(regarding, 'Warning', 'LearnedStateLost', `starting to learn anew: ${reason}`);
     },
   });
-  const memories = createScalerMemories((uid) => checkpoints.restore(uid));
-  checkpoints.attach(memories, (uid) => scalerByUid(uid) !== undefined);
+  const memories = createScalerMemories((uid, target) => checkpoints.restore(uid, target));
+  checkpoints.attach(
+    memories,
+    () => new Set(informers.scalers.store.list().map(({ metadata }) => metadata.uid ?? '')),
+  );
   manager.addRunnable(checkpoints, { leaderOnly: true });
   const tuning: ReactiveTuning = {
     tolerance: config.hpa.tolerance,
@@ -252,6 +255,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
         defaultLeadTimeMs: config.forecast.defaultLeadTime,
         defaultStepMs: config.forecast.defaultStep,
         protectedNamespaces: config.protectedNamespaces,
+        ownPod: `${namespace}/${hostname()}`,
         tuning,
         guards: guardsOf(config),
       },

@@ -1,7 +1,7 @@
 /**
  * Keeps what scalers have learned in the cluster, so that a restart or a failover to another node loses nothing that
  * matters. One ConfigMap per scaler in the operator's own namespace (no right to write elsewhere is needed), written
- * at most every ten minutes and only when it changed. A ConfigMap that cannot be read costs its scaler what it had
+ * at most every ten minutes and only when it changed by more than a digit. A ConfigMap that cannot be read costs its scaler what it had
  * learned, with an event, and nobody else anything.
  */
 import type { Clock } from '../../clock.ts';
@@ -16,6 +16,7 @@ import {
   type Store,
   type Writer,
 } from '../../runtime/index.ts';
+import { markOf } from './checkpoint-mark.ts';
 import { Learned } from './learned.ts';
 import type { ConfigMap } from './pause-switch.ts';
 import type { Restored, ScalerMemories, ScalerMemory } from './scaler-memory.ts';
@@ -24,6 +25,8 @@ export const STATE_LABEL = 'foresail.io/state';
 const STATE_SELECTOR = 'predictivescaler';
 export const STATE_LABEL_SELECTOR = `${STATE_LABEL}=${STATE_SELECTOR}`;
 const STATE_KEY = 'state';
+/** Of which target it tells: another target's pods start otherwise and carry otherwise. */
+const TARGET_KEY = 'target';
 /** Which scaler it belongs to, for people. */
 const SCALER_ANNOTATION = 'foresail.io/scaler';
 
@@ -43,12 +46,12 @@ export interface CheckpointOptions {
 }
 
 export interface Checkpoints extends Runnable {
-  /** What was stored for a scaler. Called once per scaler and process. */
-  restore(uid: string): Restored | undefined;
+  /** What was stored for a scaler and its target. Called once per scaler and process. */
+  restore(uid: string, target: string): Restored | undefined;
   /** Deletes what belongs to no scaler any more. */
   forget(uid: string, signal: AbortSignal): Promise<void>;
-  /** Must be set before it runs: the memories and the scalers that exist. */
-  attach(memories: ScalerMemories, isAlive: (uid: string) => boolean): void;
+  /** Must be set before it runs: the memories, and the uids of the scalers that exist. */
+  attach(memories: ScalerMemories, alive: () => ReadonlySet<string>): void;
 }
 
 /** Looks this often whether a checkpoint is due; spreads the writes of a thousand scalers by itself. */
@@ -59,32 +62,33 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
   const { ref, namespace, stored, client, everyMs, clock, log, onCorrupt } = options;
   const policies = new Map<string, CheckpointPolicy>();
   let memories: ScalerMemories | undefined;
-  let isAlive: (uid: string) => boolean = () => true;
+  let alive: (() => ReadonlySet<string>) | undefined;
 
   const nameOf = (uid: string) => `foresail-state-${uid}`;
-  const textOf = (uid: string) => stored.get(`${namespace}/${nameOf(uid)}`)?.data?.[STATE_KEY];
+  const dataOf = (uid: string) => stored.get(`${namespace}/${nameOf(uid)}`)?.data;
 
-  function policyOf(uid: string): CheckpointPolicy {
+  function policyOf(uid: string, mark: () => string): CheckpointPolicy {
     let policy = policies.get(uid);
     if (policy === undefined) {
       policy = new CheckpointPolicy(everyMs);
       // What is there already, or the moment of first sight: neither is worth a write at once.
-      policy.restored(textOf(uid) ?? '', clock.monotonic());
+      policy.restored(dataOf(uid) === undefined ? '' : mark(), clock.monotonic());
       policies.set(uid, policy);
     }
     return policy;
   }
 
   async function save(key: string, memory: ScalerMemory, last: boolean, signal: AbortSignal): Promise<void> {
-    const { uid } = memory;
-    const policy = policyOf(uid);
-    const text = policy.due(clock.monotonic(), () => encodeMemory(memory, clock.now()), last);
-    if (text === undefined) return;
-    const data = { [STATE_KEY]: text };
+    const { uid, target } = memory;
+    const mark = () => markOf(memory.learned.toState(), memory.decision, target);
+    const policy = policyOf(uid, mark);
+    const due = policy.due(clock.monotonic(), mark, last);
+    if (due === undefined) return;
+    const data = { [STATE_KEY]: encodeMemory(memory, clock.now()), [TARGET_KEY]: target };
     try {
-      if (textOf(uid) === undefined) await create(uid, key, data, signal);
+      if (dataOf(uid) === undefined) await create(uid, key, data, signal);
       else await client.mergePatch(ref, { namespace, name: nameOf(uid) }, { data }, {}, signal);
-      policy.written(text, clock.monotonic());
+      policy.written(due, clock.monotonic());
     } catch (error) {
       if (signal.aborted) return;
       log.warn('checkpoint could not be written', { scaler: key, error });
@@ -122,29 +126,33 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
 
   async function remove(uid: string, signal: AbortSignal): Promise<void> {
     policies.delete(uid);
-    if (textOf(uid) === undefined) return;
+    if (dataOf(uid) === undefined) return;
     await client.delete(ref, { namespace, name: nameOf(uid) }, {}, signal).catch((error: unknown) => {
       if (!isNotFound(error) && !signal.aborted) log.warn('checkpoint could not be deleted', { uid, error });
     });
   }
 
-  /** Scalers that were deleted while nobody led. */
+  /** Scalers that were deleted while nobody led, or in the moment in which their first checkpoint was written. */
   async function sweep(signal: AbortSignal): Promise<void> {
-    for (const { metadata } of stored.list()) {
+    const living = alive?.();
+    for (const { metadata } of living === undefined ? [] : stored.list()) {
+      if (signal.aborted) return;
       const uid = metadata.name.slice(nameOf('').length);
       // oxlint-disable-next-line no-await-in-loop -- rare, and never urgent
-      if (!isAlive(uid)) await remove(uid, signal);
+      if (living?.has(uid) === false) await remove(uid, signal);
     }
   }
 
   return {
     name: 'checkpoints',
-    attach(theirs, alive) {
+    attach(theirs, living) {
       memories = theirs;
-      isAlive = alive;
+      alive = living;
     },
-    restore(uid) {
-      const decoded = decodeState(textOf(uid));
+    restore(uid, target) {
+      const data = dataOf(uid);
+      if (data?.[TARGET_KEY] !== target) return undefined;
+      const decoded = decodeState(data[STATE_KEY]);
       if (decoded.kind === 'none') return undefined;
       if (decoded.kind === 'corrupt') {
         log.warn('checkpoint set aside', { uid, reason: decoded.reason });
@@ -155,9 +163,14 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
     },
     forget: remove,
     async run(signal) {
-      await sweep(signal);
+      let sweepAt = 0;
       while (!signal.aborted) {
-        // oxlint-disable-next-line no-await-in-loop -- a loop in time
+        if (clock.monotonic() >= sweepAt) {
+          sweepAt = clock.monotonic() + everyMs;
+          // oxlint-disable-next-line no-await-in-loop -- a loop in time
+          await sweep(signal);
+        }
+        // oxlint-disable-next-line no-await-in-loop
         await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
         // oxlint-disable-next-line no-await-in-loop
         if (!signal.aborted) await saveAll(false, signal);

@@ -12,7 +12,7 @@ export interface TargetRef {
 
 /** HPA, ScaledObject and PredictiveScaler all name their target in this place. */
 export interface ScalerObject extends KubeObject {
-  readonly spec: { readonly scaleTargetRef: TargetRef };
+  readonly spec: { readonly scaleTargetRef: TargetRef; readonly mode?: string };
 }
 
 export interface Conflict {
@@ -60,6 +60,8 @@ export function findConflict(self: ScalerObject, rivals: Rivals): Conflict | und
   }
   const elder = rivals.predictiveScalers
     .byIndex(BY_TARGET, key)
+    // One that only recommends writes nothing.
+    .filter(({ spec }) => spec.mode !== 'Recommend')
     .filter((other) => other.metadata.uid !== self.metadata.uid && isElder(other, self))[0];
   return elder === undefined ? undefined : conflict('PredictiveScaler', elder);
 

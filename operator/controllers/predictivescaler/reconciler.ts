@@ -3,7 +3,7 @@
  * rivals, observe, look ahead, decide, act, report. Whatever phase ends it early, the status is written at the end,
  * once, and says where it ended.
  */
-import { API_VERSION, PREDICTIVE_SCALER } from '../../api/index.ts';
+import { API_VERSION, type Condition, PREDICTIVE_SCALER } from '../../api/index.ts';
 import type { Calendar, Clock } from '../../clock.ts';
 import { failedGetScale, failedUpdateScale, succeededRescale } from '../../decision/conditions.ts';
 import { decide } from '../../decision/decide.ts';
@@ -12,18 +12,21 @@ import { podView } from '../../decision/pod-view.ts';
 import type {
   ConditionPlan,
   Decision,
+  DecisionInput,
   DecisionMemory,
   GuardsConfig,
   LoadWindow,
   ReactiveTuning,
 } from '../../decision/types.ts';
 import { formatDuration } from '../../duration.ts';
-import { isForesailError, messageOf } from '../../errors.ts';
+import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { MetricSource } from '../../metricsources/types.ts';
 import type { Metrics } from '../../observability/metrics.ts';
+import { type MetricReading, type Observation, unknown } from '../../observation.ts';
 import {
   type EventRecorder,
+  type EventTarget,
   isConflict,
   parseKey,
   type Reconcile,
@@ -34,19 +37,23 @@ import {
   type Writer,
 } from '../../runtime/index.ts';
 import type { Checkpoints } from './checkpoint.ts';
-import { type Conflict, findConflict, type Rivals, type ScalerObject } from './conflicts.ts';
+import { type Conflict, findConflict, type Rivals, type ScalerObject, targetKey } from './conflicts.ts';
 import type { Explanations } from './explanations.ts';
 import { type Lead, leadTimeOf } from './lead-time.ts';
+import { metricId } from './learned.ts';
 import { absoluteLoad, isForecastable } from './load.ts';
+import { type Measured, sampleOf } from './measure.ts';
 import type { InvalidPlan, Plan, Planner } from './plan.ts';
 import type { PodTimes } from './pod-times.ts';
 import { isReady, type Pod, podsOf } from './pods.ts';
 import type { Fleet, Look, Outlook, Scaler } from './ports.ts';
+import { notReady, readiness, reasonOf } from './readiness.ts';
 import type { ScalerMemories, ScalerMemory } from './scaler-memory.ts';
-import { FIGHT_RULES, isFighting, observeReplicas, recordWrite } from './second-writer.ts';
+import { FIGHT_RULES, isFighting, NO_FIGHTS, observeReplicas, recordWrite } from './second-writer.ts';
 import { buildStatus, mergeConditions, type OwnCondition, worthWriting } from './status.ts';
-import { readTarget, type Target, type TargetSources } from './target.ts';
+import { newest, readTarget, type Target, type TargetSources } from './target.ts';
 import { learnedCapacities, learnFromTarget } from './target-learning.ts';
+import { warningsOf } from './warnings.ts';
 
 export interface ReconcilerOptions {
   readonly ref: ResourceRef;
@@ -77,6 +84,8 @@ export interface ReconcilerOptions {
     readonly defaultLeadTimeMs: number;
     readonly defaultStepMs: number;
     readonly protectedNamespaces: readonly string[];
+    /** `namespace/name` of the pod that we run in: nobody scales the scaler. */
+    readonly ownPod?: string | undefined;
     readonly tuning: ReactiveTuning;
     readonly guards: Pick<GuardsConfig, 'largestStep' | 'outlier'>;
   };
@@ -92,6 +101,7 @@ interface Scope {
   readonly lead: Lead;
   readonly conditions: (ConditionPlan | OwnCondition)[];
   target?: Target;
+  conflict?: Conflict | undefined;
   decision?: Decision;
   look?: Look;
 }
@@ -116,15 +126,19 @@ class Pass {
     if (object === undefined || object.metadata.deletionTimestamp !== undefined)
       return this.#forget(key, signal);
     const plan = this.#o.planner.planOf(key, object);
-    if ('problem' in plan) return this.#refuse(object, plan, signal);
-    const scope = this.#scope(key, object, plan);
+    if ('problem' in plan) return this.#refuse(key, object, plan, signal);
+    const scope = await this.#scope(key, object, plan, signal);
     let failure: unknown;
     try {
       await this.#phases(scope, signal);
     } catch (error) {
       if (!(error instanceof Ended)) failure = error;
     }
-    await this.#report(scope, failure, signal);
+    await this.#report(scope, failure, signal).catch((error: unknown) => {
+      if (signal.aborted || isConflict(error)) throw error;
+      // Whatever the API server has against a status, the load goes on: a terminal error must not end the scaler.
+      this.#o.log.warn('status could not be written', { scaler: key, error });
+    });
     // A conflict comes back at once with a newer version; everything else waits for its turn.
     if (failure !== undefined && isConflict(failure)) throw failure;
     return { requeueAfterMs: this.#o.settings.syncPeriodMs };
@@ -133,13 +147,23 @@ class Pass {
   async #phases(scope: Scope, signal: AbortSignal): Promise<void> {
     this.#checkNamespace(scope);
     await this.#target(scope, signal);
-    const conflict = this.#rivals(scope);
+    this.#checkNotOurselves(scope);
+    this.#rivals(scope);
     await this.#decide(scope, signal);
-    if (conflict === undefined) await this.#act(scope, signal);
+    await this.#act(scope, signal);
   }
 
-  #scope(key: string, object: Scaler, plan: Plan): Scope {
-    const memory = this.#o.memories.of(key, plan.scaler.metadata.uid ?? '');
+  async #scope(key: string, object: Scaler, plan: Plan, signal: AbortSignal): Promise<Scope> {
+    const { uid = '', namespace } = plan.scaler.metadata;
+    const { memories, outlook, explanations, checkpoints } = this.#o;
+    const before = memories.find(key);
+    const memory = memories.of(key, uid, targetKey(namespace, plan.scaler.spec.scaleTargetRef));
+    if (before !== undefined && before !== memory) {
+      // Deleted and created again before we looked, or sent to another target: nothing of the old load holds.
+      outlook.forget(before.uid);
+      explanations.forget(key);
+      if (before.uid !== uid) await checkpoints.forget(before.uid, signal);
+    }
     const lead = leadTimeOf(
       plan.scaler.spec.forecast.leadTime,
       memory.learned.lead.leadTime(),
@@ -149,8 +173,9 @@ class Pass {
   }
 
   /** An object that cannot be understood costs itself alone; only a new spec can change that, so it is not retried. */
-  async #refuse(object: Scaler, { problem }: InvalidPlan, signal: AbortSignal): Promise<Result> {
+  async #refuse(key: string, object: Scaler, { problem }: InvalidPlan, signal: AbortSignal): Promise<Result> {
     const { generation = 0 } = object.metadata;
+    this.#hide(key);
     const before = object.status ?? {};
     const conditions = mergeConditions(
       before.conditions ?? [],
@@ -160,6 +185,7 @@ class Pass {
     );
     const status = { ...before, observedGeneration: generation, conditions };
     await this.#o.statusWriter.write(this.#o.ref, object, status, signal);
+    this.#warn(object, before.conditions ?? [], conditions);
     return {};
   }
 
@@ -170,12 +196,22 @@ class Pass {
     throw new Ended();
   }
 
+  /** Scaled down to nothing, nobody would be left to scale it up. */
+  #checkNotOurselves({ target, conditions }: Scope): void {
+    const { pods, settings } = this.#o;
+    const own = settings.ownPod === undefined ? undefined : pods.get(settings.ownPod);
+    if (own === undefined || target?.selector === undefined) return;
+    if (own.metadata.namespace !== target.namespace || !target.selector.matches(own.metadata.labels)) return;
+    conditions.push(notReady('TargetIsOperator', 'the target is the operator itself'));
+    throw new Ended();
+  }
+
   async #target(scope: Scope, signal: AbortSignal): Promise<void> {
     const { plan, memory, conditions } = scope;
     const { namespace } = plan.scaler.metadata;
     try {
       const found = await readTarget(this.#o.targets, namespace, plan.scaler.spec.scaleTargetRef, signal);
-      scope.target = newest(found, memory);
+      scope.target = newest(found, memory.written);
     } catch (error) {
       signal.throwIfAborted();
       conditions.push(failedGetScale(messageOf(error)), notReady(reasonOf(error), messageOf(error)));
@@ -189,7 +225,14 @@ class Pass {
     );
   }
 
-  #rivals({ object, plan, memory, conditions }: Scope): Conflict | undefined {
+  #rivals(scope: Scope): void {
+    const { object, plan, memory, conditions } = scope;
+    if (plan.scaler.spec.mode === 'Recommend') {
+      memory.fights = NO_FIGHTS;
+      const message = 'mode Recommend writes nothing, so whoever scales the target may go on';
+      conditions.push({ type: 'ConflictingScaler', status: 'False', reason: 'WritesNothing', message });
+      return;
+    }
     const self: ScalerObject = { metadata: object.metadata, spec: plan.scaler.spec };
     const conflict: Conflict | undefined = isFighting(memory.fights, this.#o.clock.monotonic())
       ? {
@@ -203,29 +246,25 @@ class Pass {
       reason: conflict?.reason ?? 'NoConflict',
       message: conflict?.message ?? 'nobody else scales this target',
     });
-    return conflict;
+    scope.conflict = conflict;
   }
 
   async #decide(scope: Scope, signal: AbortSignal): Promise<void> {
     const { key, plan, memory, nowMs, lead, target, conditions } = scope;
     if (target === undefined) return;
-    const { sources, fleet, calendar, settings } = this.#o;
+    const { fleet, calendar, settings } = this.#o;
     const pods = target.selector === undefined ? [] : podsOf(this.#o.pods, target.namespace, target.selector);
     const views = pods.map(podView);
-    fleet.report(key, target.specReplicas, pods.filter(isReady).length);
-
-    const namespace = target.namespace;
-    const readings = await Promise.all(
-      plan.metrics.map((metric) =>
-        sources.read({ namespace, metric, podSelector: target.selectorText }, signal),
-      ),
-    );
-    signal.throwIfAborted();
+    // Without a selector the pods are unknown, which is not the same as unready.
+    if (target.selector === undefined) fleet.forget(key);
+    else fleet.report(key, target.specReplicas, pods.filter(isReady).length);
+    const readings = await this.#read(plan, target, nowMs, signal);
     const loads = plan.decision.metrics.map((metric, i) => {
       const reading = readings[i];
       return reading !== undefined && isForecastable(metric) ? absoluteLoad(reading, views) : undefined;
     });
     const window = this.#window(nowMs, lead);
+    memory.learned.keep(plan.decision.metrics);
     memory.podsSeen = learnFromTarget({
       learned: memory.learned,
       before: memory.podsSeen,
@@ -252,6 +291,8 @@ class Pass {
       signal,
     );
     const { forecast, seasonalProfile, condition } = scope.look;
+    const metricIds = plan.decision.metrics.map(metricId).join();
+    const lastForecast = memory.lastForecast?.metricIds === metricIds ? memory.lastForecast.input : undefined;
     const startedAt = this.#o.clock.monotonic();
     const decision = decide({
       id: this.#o.newDecisionId(),
@@ -263,7 +304,7 @@ class Pass {
       ...selectorProblem(target),
       readings,
       forecast,
-      ...(memory.lastForecast === undefined ? {} : { lastForecast: memory.lastForecast }),
+      ...(lastForecast === undefined ? {} : { lastForecast }),
       ...(seasonalProfile === undefined ? {} : { seasonalProfile }),
       window,
       learnedCapacityMilli: learnedCapacities(memory.learned, plan.decision.metrics, views),
@@ -274,12 +315,31 @@ class Pass {
     });
     scope.decision = decision;
     memory.decision = decision.memory;
-    if (forecast.kind === 'value') memory.lastForecast = forecast.value;
-    conditions.push(...decision.conditions, condition);
+    // At once, not after the write: sixty others decide before it is answered.
+    if (acts(scope)) fleet.spend(decision.creations);
+    if (forecast.kind === 'value') memory.lastForecast = { metricIds, input: forecast.value };
+    conditions.push(...decision.conditions.map((each) => withReason(each, fleet.pause)), condition);
     const seconds = (this.#o.clock.monotonic() - startedAt) / 1000;
     this.#o.metrics.decision(decision.mode.inForce, decision.boundBy, seconds, decision.id);
     this.#o.explanations.record(key, decision, liveValues(calendar, scope));
     this.#measure(scope, readings);
+  }
+
+  /** An empty selector would read the metrics of every pod in the namespace. */
+  async #read(
+    { metrics }: Plan,
+    target: Target,
+    nowMs: number,
+    signal: AbortSignal,
+  ): Promise<readonly Observation<MetricReading>[]> {
+    const problem = selectorProblem(target).selectorProblem;
+    if (problem !== undefined) return metrics.map(() => unknown('BadQuery', problem.message, nowMs));
+    const { namespace, selectorText: podSelector } = target;
+    const readings = await Promise.all(
+      metrics.map((metric) => this.#o.sources.read({ namespace, metric, podSelector }, signal)),
+    );
+    signal.throwIfAborted();
+    return readings;
   }
 
   /**
@@ -311,10 +371,10 @@ class Pass {
 
   async #act(scope: Scope, signal: AbortSignal): Promise<void> {
     const { object, plan, memory, target, decision, conditions } = scope;
-    if (target === undefined || decision === undefined || !decision.write) return;
+    if (target === undefined || decision === undefined || !acts(scope)) return;
     const { client, events, metrics, fleet, log } = this.#o;
     const [from, to] = [target.specReplicas, decision.desiredReplicas];
-    const regarding = { apiVersion: API_VERSION, kind: PREDICTIVE_SCALER.kind, metadata: object.metadata };
+    const regarding = eventTarget(object);
     const annotations = { 'foresail.io/decision-id': decision.id };
     try {
       const scale = await client.patchScale(
@@ -326,6 +386,7 @@ class Pass {
       );
       memory.written = { resourceVersion: scale.metadata.resourceVersion ?? '', replicas: to };
     } catch (error) {
+      fleet.spend(-decision.creations);
       signal.throwIfAborted();
       metrics.scaleWrite(isConflict(error) ? 'conflict' : 'failed');
       if (isConflict(error)) throw error;
@@ -343,7 +404,6 @@ class Pass {
     memory.scaledAtMs = scope.nowMs;
     memory.fights = recordWrite(memory.fights, to);
     memory.decision = recordScale(decision.memory, plan.decision, from, to, scope.nowMs);
-    fleet.spend(decision.creations);
     conditions.push(succeededRescale(to));
     events.event(
       regarding,
@@ -370,6 +430,7 @@ class Pass {
       if (!isConflict(failure)) conditions.push(notReady(reasonOf(failure), messageOf(failure)));
     }
     conditions.push(readiness(conditions));
+    if (decision === undefined) this.#hide(scope.key);
     const status = buildStatus({
       scaler: plan.scaler,
       metrics: plan.metrics,
@@ -385,111 +446,74 @@ class Pass {
     });
     if (!worthWriting(plan.scaler.status, status)) return;
     await this.#o.statusWriter.write(this.#o.ref, object, status, signal);
+    this.#warn(object, plan.scaler.status?.conditions ?? [], status.conditions ?? []);
   }
 
-  #measure(
-    { plan, target, decision, look, lead, nowMs }: Scope,
-    readings: readonly { readonly kind: string; readonly at?: number }[],
-  ): void {
+  #warn(object: Scaler, before: readonly Condition[], now: readonly Condition[]): void {
+    for (const { reason, message } of warningsOf(before, now))
+      this.#o.events.event(eventTarget(object), 'Warning', reason, message);
+  }
+
+  /** Nothing is known of the target: it has no vote on the fleet's health and no numbers. */
+  #hide(key: string): void {
+    const { namespace, name } = parseKey(key);
+    this.#o.fleet.forget(key);
+    this.#o.metrics.forgetScaler(namespace, name);
+  }
+
+  #measure({ plan, target, decision, look, lead, nowMs }: Scope, readings: Measured['readings']): void {
     if (target === undefined || decision === undefined) return;
-    const ages = readings.flatMap(({ at }) => (at === undefined ? [] : [(nowMs - at) / 1000]));
     const { namespace, name } = plan.scaler.metadata;
-    const quantile = (level: number) => look?.report?.quantiles.find((q) => q.level === level)?.load;
-    const [median, upper] = [quantile(0.5), look?.report?.quantiles.at(-1)?.load];
-    this.#o.metrics.scaler({
-      namespace,
-      name,
-      currentReplicas: target.specReplicas,
-      desired: {
-        final: decision.desiredReplicas,
-        ...(decision.reactive.replicas === undefined ? {} : { reactive: decision.reactive.replicas }),
-        ...(decision.forecast.kind === 'known' ? { forecast: decision.forecast.replicas } : {}),
-      },
-      ...(median === undefined || upper === undefined ? {} : { forecastLoad: { median, upper } }),
-      coverage: {
-        asked: Number(plan.scaler.spec.forecast.coverage),
-        ...(look?.realisedCoverage === undefined ? {} : { realised: look.realisedCoverage }),
-      },
-      ...(lead.learned === undefined
-        ? {}
-        : { leadTimeSeconds: { p50: lead.learned.p50Ms / 1000, p90: lead.learned.p90Ms / 1000 } }),
-      ...(ages.length === 0 ? {} : { metricAgeSeconds: Math.max(...ages) }),
-    });
+    const askedCoverage = Number(plan.scaler.spec.forecast.coverage);
+    const currentReplicas = target.specReplicas;
+    const seen = { namespace, name, currentReplicas, decision, look, lead, askedCoverage, readings, nowMs };
+    this.#o.metrics.scaler(sampleOf(seen));
   }
 
   async #forget(key: string, signal: AbortSignal): Promise<Result> {
-    const { namespace, name } = parseKey(key);
     const memory = this.#o.memories.find(key);
-    if (memory !== undefined) {
-      this.#o.outlook.forget(memory.uid);
-      await this.#o.checkpoints.forget(memory.uid, signal);
-    }
     this.#o.memories.forget(key);
     this.#o.planner.forget(key);
     this.#o.explanations.forget(key);
-    this.#o.fleet.forget(key);
-    this.#o.metrics.forgetScaler(namespace, name);
+    this.#hide(key);
+    if (memory !== undefined) {
+      this.#o.outlook.forget(memory.uid);
+      // Last, when nothing is left that a checkpoint could be made of.
+      await this.#o.checkpoints.forget(memory.uid, signal);
+    }
     return {};
   }
 }
 
-/** Our own write, as long as the informer has not seen it. Resource versions of one resource can be compared. */
-function newest(found: Target, { written }: ScalerMemory): Target {
-  if (written === undefined || found.resourceVersion === undefined) return found;
-  if (!isOlder(found.resourceVersion, written.resourceVersion)) return found;
-  return { ...found, specReplicas: written.replicas, resourceVersion: written.resourceVersion };
+function acts({ decision, conflict }: Scope): boolean {
+  return decision?.write === true && conflict === undefined;
 }
 
-function isOlder(a: string, b: string): boolean {
-  return a.length === b.length ? a < b : a.length < b.length;
+/** The administrator's own words, where the decision can only say that there is a pause. */
+function withReason(condition: ConditionPlan, { reason }: Fleet['pause']): ConditionPlan {
+  if (condition.reason !== 'GloballyPaused' || reason === '') return condition;
+  return { ...condition, message: `${condition.message}: ${reason}` };
 }
 
-function selectorProblem(target: Target) {
+function eventTarget({ metadata }: Scaler): EventTarget {
+  return { apiVersion: API_VERSION, kind: PREDICTIVE_SCALER.kind, metadata };
+}
+
+function selectorProblem(target: Target): Pick<DecisionInput, 'selectorProblem'> {
   if (target.selector !== undefined) return {};
   const message =
     target.selectorText === '' ? 'selector is required' : `selector ${target.selectorText} cannot be read`;
   return { selectorProblem: { reason: 'InvalidSelector' as const, message } };
 }
 
-function notReady(reason: string, message: string): OwnCondition {
-  return { type: 'Ready', status: 'False', reason, message };
-}
-
-/** Ready sums up the others for `kubectl wait` and the column. */
-function readiness(conditions: readonly (ConditionPlan | OwnCondition)[]): OwnCondition {
-  const last = (type: string) => conditions.findLast((condition) => condition.type === type);
-  const own = last('Ready');
-  if (own !== undefined) return own as OwnCondition;
-  const conflict = last('ConflictingScaler');
-  if (conflict?.status === 'True') return notReady('ConflictingScaler', conflict.message);
-  const blocked = ['AbleToScale', 'ScalingActive']
-    .map(last)
-    .find((condition) => condition?.status === 'False');
-  if (blocked !== undefined) return notReady(blocked.reason, blocked.message);
-  return {
-    type: 'Ready',
-    status: 'True',
-    reason: 'Scaling',
-    message: 'metrics are read and the target can be scaled',
-  };
-}
-
-function reasonOf(error: unknown): string {
-  if (!isForesailError(error)) return 'Unexpected';
-  return error.code
-    .toLowerCase()
-    .split('_')
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('');
-}
-
 /** Values that move with every sample; served to `foresail explain`. */
-function liveValues(calendar: Calendar, { lead, nowMs, look }: Scope): object {
+function liveValues(calendar: Calendar, { lead, nowMs, look, conflict }: Scope): object {
   return {
     at: new Date(nowMs).toISOString(),
     loadTime: new Date(calendar.fromReal(nowMs)).toISOString(),
     leadTime: { value: formatDuration(Math.round(lead.ms)), source: lead.source },
     forecast: look?.report,
     realisedCoverage: look?.realisedCoverage,
+    ...(conflict === undefined ? {} : { notWritten: conflict.message }),
   };
 }

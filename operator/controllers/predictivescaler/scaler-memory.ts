@@ -9,6 +9,8 @@ import type { PodsSeen } from './target-learning.ts';
 
 export interface ScalerMemory {
   readonly uid: string;
+  /** Of what load all this is (`targetKey`). */
+  readonly target: string;
   readonly learned: Learned;
   decision: DecisionMemory | undefined;
   /** True until the first decision on a memory out of a checkpoint: the present replicas are not in it yet. */
@@ -18,14 +20,14 @@ export interface ScalerMemory {
   scaledAtMs: number | undefined;
   /** What the API server answered to it: newer than the informer for a moment. */
   written: { readonly resourceVersion: string; readonly replicas: number } | undefined;
-  /** The newest forecast that was good: the first rung of an outage. */
-  lastForecast: ForecastInput | undefined;
+  /** The newest forecast that was good: the first rung of an outage. Its paths follow the metrics that are named. */
+  lastForecast: { readonly metricIds: string; readonly input: ForecastInput } | undefined;
   podsSeen: PodsSeen | undefined;
 }
 
 export interface ScalerMemories {
-  /** The memory of this incarnation of the object; another uid starts afresh, or from its checkpoint. */
-  of(key: string, uid: string): ScalerMemory;
+  /** The memory of this incarnation of the object; another uid or target starts afresh, or from its checkpoint. */
+  of(key: string, uid: string, target: string): ScalerMemory;
   find(key: string): ScalerMemory | undefined;
   entries(): readonly (readonly [key: string, memory: ScalerMemory])[];
   forget(key: string): void;
@@ -37,16 +39,19 @@ export interface Restored {
   readonly decision: DecisionMemory | undefined;
 }
 
-/** @param restore reads the checkpoint of a scaler by uid */
-export function createScalerMemories(restore: (uid: string) => Restored | undefined): ScalerMemories {
+/** @param restore reads the checkpoint of a scaler by uid, if it tells of this target */
+export function createScalerMemories(
+  restore: (uid: string, target: string) => Restored | undefined,
+): ScalerMemories {
   const byKey = new Map<string, ScalerMemory>();
   return {
-    of(key, uid) {
+    of(key, uid, target) {
       const found = byKey.get(key);
-      if (found?.uid === uid) return found;
-      const restored = restore(uid);
+      if (found?.uid === uid && found.target === target) return found;
+      const restored = restore(uid, target);
       const fresh: ScalerMemory = {
         uid,
+        target,
         learned: restored?.learned ?? new Learned(),
         decision: restored?.decision,
         resumed: restored?.decision !== undefined,

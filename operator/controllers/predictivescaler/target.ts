@@ -100,6 +100,20 @@ export function fromScale(ref: ResourceRef, scale: Scale): Target {
   };
 }
 
+/** Our own write, as long as the informer has not seen it. Resource versions of one resource can be compared. */
+export function newest(
+  found: Target,
+  written: { readonly resourceVersion: string; readonly replicas: number } | undefined,
+): Target {
+  if (written === undefined || found.resourceVersion === undefined) return found;
+  if (!isOlder(found.resourceVersion, written.resourceVersion)) return found;
+  return { ...found, specReplicas: written.replicas, resourceVersion: written.resourceVersion };
+}
+
+function isOlder(a: string, b: string): boolean {
+  return a.length === b.length ? a < b : a.length < b.length;
+}
+
 function fromWorkload(ref: ResourceRef, { metadata, spec, status }: Workload): Target {
   return {
     ref,
