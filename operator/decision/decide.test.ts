@@ -214,6 +214,15 @@ describe('degrade, with a metric unknown', () => {
     expect(condition(decision, 'MetricsDegraded')).toMatchObject({ reason: 'FailedGetResourceMetric' });
   });
 
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, -1])('%p in a known reading is unknown', (milli) => {
+    const reading = known({ form: 'total', milli, series: 1 } as const, NOW);
+    expect(outcome(decide(input(5, { readings: [reading] })))).toEqual([5, 'Hold', 'Hold']);
+    const samples = new Map([['p0', { milli, at: NOW, windowMs: 0 }]]);
+    const perPodReading = known({ form: 'perPod', samples } as const, NOW);
+    const change = { spec: spec({ metrics: [cpu(50)] }), readings: [perPodReading] };
+    expect(outcome(decide(input(5, change)))).toEqual([5, 'Hold', 'Hold']);
+  });
+
   test('Shadow and Reactive use no forecast in an outage, but do use the fallback', () => {
     for (const mode of ['Shadow', 'Reactive'] as const) {
       const change = { spec: spec({ mode, fallback }), forecast: seen(2_000) };
@@ -402,7 +411,7 @@ describe('the explanation', () => {
     [
       'a move cut short',
       { readings: [total(9_000)] },
-      'Raises from 5 to 10 replicas: the reactive rule (external metric queue_len) asked for 90, the limit of doubling made it 10 (bounds 1 to 100).',
+      'Raises from 5 to 10 replicas: the reactive rule (external metric queue_len) asked for 90, the limit of doubling made it 10 (without spec.behavior at most double, or four).',
     ],
     ['a hold', { readings: [lost()] }, 'Keeps 5 replicas: holding (metrics are unknown).'],
     [

@@ -158,7 +158,7 @@ function byMetrics(input: DecisionInput, mode: ModeRules, seen: Seen): Settled {
       step: schedule === undefined ? limitedBy : 'Schedule',
       from: stabilised,
       to: normalised.replicas,
-      note: schedule === undefined ? `bounds ${bounds.min} to ${bounds.max}` : `schedule ${schedule}`,
+      note: schedule === undefined ? LIMIT_NOTES[limitedBy] : `schedule ${schedule}`,
     });
   }
   return {
@@ -169,6 +169,14 @@ function byMetrics(input: DecisionInput, mode: ModeRules, seen: Seen): Settled {
     memory: normalised.memory,
   };
 }
+
+const LIMIT_NOTES = {
+  Min: 'spec.minReplicas',
+  Max: 'spec.maxReplicas',
+  ScaleUpPolicy: 'spec.behavior.scaleUp',
+  ScaleDownPolicy: 'spec.behavior.scaleDown',
+  ScaleUpLimit: 'without spec.behavior at most double, or four',
+} as const;
 
 /** A scheduled upper bound is an order for known load: while a metric is unknown it does not lower. */
 function effectiveBounds(input: DecisionInput, { permit }: Seen): Bounds {

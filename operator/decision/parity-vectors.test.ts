@@ -361,6 +361,15 @@ const ROWS: readonly Row[] = [
   },
 ];
 
+test('a Prometheus metric is treated as an External one', () => {
+  for (const { given, expect: expected } of ROWS) {
+    const metrics = given.spec.metrics.map((plan) =>
+      plan.type === 'External' ? { ...plan, type: 'Prometheus' as const } : plan,
+    );
+    expect(decide({ ...given, spec: { ...given.spec, metrics } }).desiredReplicas).toBe(expected);
+  }
+});
+
 describe('the vectors of reactive parity', () => {
   test.each(ROWS)('$name', ({ given, expect: expected }) => {
     expect(decide(given).desiredReplicas).toBe(expected);

@@ -32,6 +32,8 @@ export function proposalFor(
   if (reading.kind === 'unknown') {
     return { kind: 'invalid', reason, message: `${plan.name}: ${reading.reason}: ${reading.message}` };
   }
+  if (!isNumeric(reading.value))
+    return { kind: 'invalid', reason, message: `${plan.name}: not a number ≥ 0` };
   const result =
     reading.value.form === 'total'
       ? fromTotal(plan, reading.value.milli, context)
@@ -39,6 +41,14 @@ export function proposalFor(
   if (result.kind === 'invalid')
     return { kind: 'invalid', reason, message: `${plan.name}: ${result.message}` };
   return { ...result, description: describe(plan) };
+}
+
+/** The sources let nothing else through; a bug there must end as unknown and not as a replica count. */
+function isNumeric(reading: MetricReading): boolean {
+  const isLoad = (milli: number) => Number.isFinite(milli) && milli >= 0;
+  if (reading.form === 'total') return isLoad(reading.milli);
+  for (const { milli } of reading.samples.values()) if (!isLoad(milli)) return false;
+  return true;
 }
 
 function fromTotal({ target }: MetricPlan, milli: number, context: ReactiveContext) {
