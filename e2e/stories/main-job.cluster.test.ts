@@ -5,6 +5,7 @@ import { request } from '../api.ts';
 import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
 import type { OperatorProcess } from '../operator.ts';
+import { noisyPast } from './past.ts';
 import { type Stage, SHOP, scalerOf, scalerPath, setStage, targetWrites } from './stage.ts';
 
 const STARTS_SLOWLY = { podAnnotations: { 'foresail.io/ready-after': '2s' } };
@@ -17,23 +18,17 @@ let operator: OperatorProcess;
 
 beforeAll(async () => {
   stage = await setStage({
-    history: { busy: noisy(150), calm: noisy(150), auto: noisy(150), idea: noisy(150) },
+    history: {
+      busy: noisyPast(150, NOW),
+      calm: noisyPast(150, NOW),
+      auto: noisyPast(150, NOW),
+      idea: noisyPast(150, NOW),
+    },
   });
   operator = await stage.operator();
 }, 600_000);
 
 afterAll(() => stage?.close());
-
-/** Ten hours of minutes that jump about `mean` by as much as two thirds of it: a wide band, and no trend. */
-function noisy(mean: number): number[] {
-  let state = 7;
-  const random = () => {
-    state = (state * 48_271) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
-  const past = Array.from({ length: 600 }, () => Math.round(mean * (1 / 3 + (4 / 3) * random())));
-  return [...past, NOW];
-}
 
 interface Event {
   readonly reason: string;
