@@ -2,7 +2,7 @@
 import { ratio, short } from './numbers.ts';
 import { table } from './report.ts';
 import type { Result } from './scale-run.ts';
-import type { Consumption } from './usage.ts';
+import { type Consumption, OTHERS } from './usage.ts';
 
 type Row = readonly [name: string, value: (result: Result) => number | undefined];
 
@@ -13,11 +13,12 @@ export function scaleTables(results: readonly Result[]): string {
   const compared = (title: string, rows: readonly Row[]) =>
     table([
       [title, 'Foresail', 'HPA', 'ratio'],
-      ...rows.map(([name, value]) => {
+      ...rows.flatMap(([name, value]) => {
         const [a, b] = [value(foresail), value(hpa)];
+        if (a === undefined && b === undefined) return [];
         if (a === undefined || b === undefined)
-          return [name, a === undefined ? '-' : short(a), b === undefined ? '-' : short(b), ''];
-        return [name, short(a), short(b), ratio(a, b)];
+          return [[name, a === undefined ? '-' : short(a), b === undefined ? '-' : short(b), '']];
+        return [[name, short(a), short(b), ratio(a, b)]];
       }),
     ]);
   const ends = results
@@ -89,7 +90,8 @@ function usageTable(
     label,
     (result) => {
       const consumption = usage(result)[process];
-      return consumption === undefined ? undefined : figure(consumption);
+      const value = consumption === undefined ? undefined : figure(consumption);
+      return Number.isNaN(value) ? undefined : value;
     },
   ];
   return compared(title, [
@@ -98,6 +100,7 @@ function usageTable(
     row('API server', 'kube-apiserver'),
     row('etcd', 'etcd'),
     row('scheduler', 'kube-scheduler'),
+    row('other programs on the machine', OTHERS),
   ]);
 }
 

@@ -23,6 +23,16 @@ export async function usageOf(pid: number): Promise<Usage> {
   };
 }
 
+/** Seconds of CPU that the whole machine has spent at work. */
+async function busySeconds(): Promise<number> {
+  const [line = ''] = (await readFile('/proc/stat', 'utf8')).split('\n');
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line.split(/\s+/).slice(1).map(Number);
+  return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
+}
+
+/** What the rest of the machine took meanwhile: two runs under different loads cannot be compared. */
+export const OTHERS = 'other programs';
+
 export interface Consumption {
   /** Mean number of cores in use. */
   readonly cores: number;
@@ -38,9 +48,11 @@ export async function measureUsage(
   const before = new Map(
     await Promise.all(running.map(async ([name, pid]) => [name, await usageOf(pid)] as const)),
   );
+  const busyBefore = await busySeconds();
   const startedAt = performance.now();
   return async () => {
     const seconds = (performance.now() - startedAt) / 1000;
+    const busy = ((await busySeconds()) - busyBefore) / seconds;
     const after = await Promise.all(
       running.map(async ([name, pid]) => {
         const { cpuSeconds, rssMiB } = await usageOf(pid);
@@ -48,6 +60,8 @@ export async function measureUsage(
         return [name, { cores: used / seconds, rssMiB }] as const;
       }),
     );
-    return Object.fromEntries(after);
+    const counted = after.reduce((sum, [, { cores }]) => sum + cores, 0);
+    const others = { cores: Math.max(0, busy - counted), rssMiB: Number.NaN };
+    return { ...Object.fromEntries(after), [OTHERS]: others };
   };
 }
