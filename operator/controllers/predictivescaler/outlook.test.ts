@@ -1,0 +1,212 @@
+import { describe, expect, test } from '@jest/globals';
+import { type PredictiveScaler, parsePredictiveScaler } from '../../api/index.ts';
+import { realCalendar, systemClock } from '../../clock.ts';
+import { decisionSpec } from '../../decision/from-spec.ts';
+import { HPA_DEFAULTS } from '../../decision/reactive/tuning.ts';
+import { ForesailError } from '../../errors.ts';
+import { persistence } from '../../forecast/persistence.ts';
+import { MemoryHistory } from '../../history/memory-store.ts';
+import { ChainedForecastService } from '../../inference/service.ts';
+import type { OnnxModel } from '../../inference/types.ts';
+import { silentLogger } from '../../logger.ts';
+import { FakeClock } from '../../testing/fake-clock.ts';
+import { createBackfill } from './backfill.ts';
+import { Learned } from './learned.ts';
+import { createOutlook } from './outlook.ts';
+import type { Look } from './ports.ts';
+import { queue } from './testing/stage.ts';
+
+const MINUTE = 60_000;
+const signal = AbortSignal.timeout(30_000);
+
+/** The model is the fault: it is missing, so that the simple forecasters serve. */
+const missingModel: OnnxModel = {
+  id: 'loadcast',
+  state: { phase: 'quarantined', reason: 'Missing', message: 'no file' },
+  forecast: () => Promise.reject(new ForesailError('MODEL_MISSING', 'terminal', 'no file')),
+  close: () => Promise.resolve(),
+};
+
+function setUp(options: { readonly maxSeries?: number } = {}) {
+  const clock = new FakeClock(Date.UTC(2026, 0, 2, 12));
+  const history = new MemoryHistory({ now: () => clock.now(), ...options });
+  const service = new ChainedForecastService(missingModel, [persistence], { clock: systemClock });
+  const backfill = createBackfill({
+    sources: { canBackfill: () => false, backfill: () => Promise.reject(new Error('never asked')) },
+    history,
+    service,
+    clock,
+    calendar: realCalendar,
+    log: silentLogger,
+    signal,
+  });
+  const outlook = createOutlook({ history, service, backfill, clock, defaultStepMs: MINUTE });
+  const learned = new Learned();
+  const look = (scaler: PredictiveScaler, loads: readonly (number | undefined)[], until = signal) => {
+    const nowMs = clock.now();
+    const { metrics } = decisionSpec(scaler.spec, HPA_DEFAULTS);
+    const window = { fromMs: nowMs, toMs: nowMs + 2 * MINUTE };
+    const request = { uid: 'u1', learned, scaler, metrics: scaler.spec.metrics ?? [], plans: metrics };
+    return outlook.look({ ...request, podSelector: '', loads, nowMs, window }, until);
+  };
+  /** A load per minute; the answer of the last look. */
+  const live = async (scaler: PredictiveScaler, loads: readonly (number | undefined)[]) => {
+    let last: Look | undefined;
+    for (const load of loads) {
+      // oxlint-disable-next-line no-await-in-loop -- one minute after the other
+      last = await look(scaler, [load]);
+      // oxlint-disable-next-line no-await-in-loop
+      await clock.advance(MINUTE);
+    }
+    if (last === undefined) throw new Error('no look');
+    return last;
+  };
+  return { clock, history, outlook, learned, look, live };
+}
+
+function scaler(spec: object = {}): PredictiveScaler {
+  return parsePredictiveScaler({
+    apiVersion: 'foresail.io/v1alpha1',
+    kind: 'PredictiveScaler',
+    metadata: { name: 'web', namespace: 'shop', uid: 'u1', generation: 1 },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' },
+      maxReplicas: 20,
+      metrics: [queue()],
+      ...spec,
+    },
+  });
+}
+
+const hour = (value: (i: number) => number | undefined, minutes = 60) =>
+  Array.from({ length: minutes }, (_, i) => value(i));
+
+describe('a load that is seen', () => {
+  test('first nothing is known, then a path that begins with the load of now', async () => {
+    const { live } = setUp();
+    const first = await live(scaler(), [100]);
+    expect(first.forecast.kind).toBe('unknown');
+    expect(first.condition).toMatchObject({ status: 'False', reason: 'NoHistory' });
+    const later = await live(
+      scaler(),
+      hour((i) => 100 + (i % 3)),
+    );
+    if (later.forecast.kind !== 'value') throw new Error('no forecast');
+    const path = later.forecast.value.paths[0];
+    expect(path?.loadMilli[0]).toBe(102_000);
+    expect(path?.originMs).toBe(later.forecast.at);
+    // The whole horizon, for the outage that may come.
+    expect(path?.loadMilli).toHaveLength(65);
+    expect(later.report?.quantiles.map(({ level }) => level)).toEqual([0.5, 0.99]);
+  });
+
+  test('who serves instead of the model is said', async () => {
+    const { live } = setUp();
+    const { condition } = await live(
+      scaler(),
+      hour(() => 100),
+    );
+    expect(condition).toMatchObject({ status: 'False', reason: 'ModelMissing' });
+    expect(condition.message).toContain('persistence');
+  });
+
+  test('a model of one’s own is named as not served, and the box acts', async () => {
+    const { live } = setUp();
+    const look = await live(
+      scaler({ forecast: { model: { name: 'mine' } } }),
+      hour(() => 100),
+    );
+    expect(look.condition).toMatchObject({ status: 'False', reason: 'ModelNotSupported' });
+    expect(look.forecast.kind).toBe('value');
+  });
+});
+
+describe('an outage', () => {
+  test('three steps are bridged, more are stale', async () => {
+    const { live } = setUp();
+    await live(
+      scaler(),
+      hour(() => 100),
+    );
+    expect(
+      (
+        await live(
+          scaler(),
+          hour(() => undefined, 3),
+        )
+      ).forecast.kind,
+    ).toBe('value');
+    const stale = await live(
+      scaler(),
+      hour(() => undefined, 3),
+    );
+    expect(stale.forecast.kind).toBe('unknown');
+    expect(stale.condition.reason).toBe('StaleHistory');
+    expect(stale.seasonalProfile).toBeUndefined();
+  });
+
+  test('the season steps in, also when the outage is longer than the model looks back', async () => {
+    const { clock, history, look } = setUp();
+    await look(scaler(), [50]);
+    const [key = ''] = history.keys();
+    const startMs = clock.now() - 4 * 24 * 60 * MINUTE;
+    history.fill(key, { startMs, stepMs: MINUTE, values: new Float64Array(4 * 24 * 60).fill(80) });
+    for (const minutes of [30, 700]) {
+      // oxlint-disable-next-line no-await-in-loop
+      await clock.advance(minutes * MINUTE);
+      // oxlint-disable-next-line no-await-in-loop
+      const { forecast, seasonalProfile } = await look(scaler(), [undefined]);
+      expect(forecast.kind).toBe('unknown');
+      expect(seasonalProfile?.paths[0]?.loadMilli[0]).toBe(80_000);
+    }
+  });
+});
+
+describe('what cannot be forecast', () => {
+  test('a target of type Value stays reactive', async () => {
+    const { look, history } = setUp();
+    const external = { metric: { name: 'queue' }, target: { type: 'Value', value: '10' } };
+    const { forecast, condition } = await look(scaler({ metrics: [{ type: 'External', external }] }), [5]);
+    expect(forecast.kind).toBe('unknown');
+    expect(condition.reason).toBe('NoForecastableMetric');
+    expect(history.size).toBe(0);
+  });
+
+  test('a history that is full costs the forecast, not the look', async () => {
+    const { look } = setUp({ maxSeries: 0 });
+    const { forecast, condition } = await look(scaler(), [5]);
+    expect(forecast.kind).toBe('unknown');
+    expect(condition).toMatchObject({ status: 'False', reason: 'ForecastFailed' });
+  });
+
+  test('an abort is not a failed forecast', async () => {
+    const { live, look } = setUp();
+    await live(
+      scaler(),
+      hour(() => 100),
+    );
+    await expect(look(scaler(), [100], AbortSignal.abort(new Error('down')))).rejects.toThrow('down');
+  });
+});
+
+describe('what is kept', () => {
+  test('metrics that differ in the selector alone have a history each', async () => {
+    const { look, history } = setUp();
+    const named = (queueName: string) => {
+      const metric = { name: 'depth', selector: { matchLabels: { queue: queueName } } };
+      return { type: 'External', external: { metric, target: { type: 'AverageValue', averageValue: '10' } } };
+    };
+    await look(scaler({ metrics: [named('mail'), named('print')] }), [5, 7]);
+    expect(history.size).toBe(2);
+  });
+
+  test('a metric that leaves the spec takes its history along; so does the scaler', async () => {
+    const { look, history, outlook } = setUp();
+    await look(scaler({ metrics: [queue('a'), queue('b')] }), [5, 7]);
+    expect(history.size).toBe(2);
+    await look(scaler({ metrics: [queue('b')] }), [7]);
+    expect(history.size).toBe(1);
+    outlook.forget('u1');
+    expect(history.size).toBe(0);
+  });
+});
