@@ -13,7 +13,7 @@ FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # No package runs code at install time (.npmrc); ONNX Runtime brings libraries for every platform, one is used.
-RUN npm ci --omit=dev --no-audit --no-fund \
+RUN npm install --omit=dev --no-save --no-audit --no-fund \
  && find node_modules/onnxruntime-node/bin -mindepth 2 -maxdepth 2 ! -name linux -exec rm -rf {} + \
  && find node_modules/onnxruntime-node/bin/*/linux -mindepth 1 -maxdepth 1 ! -name x64 -exec rm -rf {} + \
  && test -f node_modules/onnxruntime-node/bin/napi-v6/linux/x64/onnxruntime_binding.node

@@ -66,7 +66,7 @@ interface LockFile {
   readonly packages: Readonly<Record<string, { readonly dev?: boolean }>>;
 }
 
-/** What `npm ci --omit=dev` would install. */
+/** What `npm install --omit=dev --no-save` would install. */
 function linkProductionPackages({ packages }: LockFile, folder: string): void {
   for (const [path, { dev }] of Object.entries(packages)) {
     const name = /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(path)?.[1];

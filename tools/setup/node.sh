@@ -19,8 +19,11 @@ if [ ! -d "$store/node_modules" ]; then
   work=$(mktemp -d "$store.XXXXXX")
   trap 'rm -rf "$work"' EXIT
   cp package.json package-lock.json .npmrc "$work/"
-  # The package declares the Node that runs it (24) as a dependency, so npm on an older Node warns for nothing.
-  (cd "$work" && npm ci --no-progress --loglevel=error)
+  # Not `npm ci`: some packages name binaries for a dozen platforms as optional dependencies, and npm leaves those
+  # that a registry does not serve out of the lock file; `npm ci` then calls the lock incomplete on any machine.
+  # `npm install --no-save` takes the same pinned versions and checks the same digests.
+  (cd "$work" && npm install --no-save --no-progress --loglevel=error)
+  cmp -s package-lock.json "$work/package-lock.json" || { echo "npm changed the lock file while installing" >&2; exit 1; }
   mv -T "$work" "$store" 2>/dev/null || [ -d "$store/node_modules" ]
 fi
 ln -sfn "$store/node_modules" node_modules
