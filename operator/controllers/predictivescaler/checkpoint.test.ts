@@ -1,0 +1,181 @@
+import { describe, expect, test } from '@jest/globals';
+import { ForesailError } from '../../errors.ts';
+import { silentLogger } from '../../logger.ts';
+import { IndexedStore, type KubeObject } from '../../runtime/index.ts';
+import { FakeClock } from '../../testing/fake-clock.ts';
+import { createCheckpoints } from './checkpoint.ts';
+import type { ConfigMap } from './pause-switch.ts';
+import { createScalerMemories } from './scaler-memory.ts';
+
+const REF = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };
+const TARGET = 'shop/apps/Deployment/web';
+const MINUTE = 60_000;
+
+/** The cluster outlives operators: `stored` is shared by all that are started on it. */
+function cluster() {
+  const stored = new IndexedStore<ConfigMap>();
+  const clock = new FakeClock();
+  const calls: string[] = [];
+  const lost: string[] = [];
+  let fault: Error | undefined;
+  const living = new Set(['u1']);
+  const write = (what: string, name: string) => {
+    if (fault !== undefined) throw fault;
+    calls.push(`${what} ${name}`);
+  };
+  async function operator() {
+    const checkpoints = createCheckpoints({
+      ref: REF,
+      namespace: 'ops',
+      stored,
+      client: {
+        async create<T extends KubeObject>(_ref: unknown, object: T) {
+          write('create', object.metadata.name);
+          stored.set(object as ConfigMap);
+          return object;
+        },
+        async mergePatch<T extends KubeObject>(_ref: unknown, { name }: { name: string }, patch: object) {
+          write('patch', name);
+          const before = stored.get(`ops/${name}`);
+          stored.set({ ...before, ...patch } as ConfigMap);
+          return stored.get(`ops/${name}`) as unknown as T;
+        },
+        async delete(_ref, { name }) {
+          write('delete', name);
+          stored.delete(`ops/${name}`);
+        },
+      },
+      everyMs: 10 * MINUTE,
+      clock,
+      log: silentLogger,
+      onCorrupt: (uid, reason) => lost.push(`${uid}: ${reason}`),
+    });
+    const memories = createScalerMemories((uid, target) => checkpoints.restore(uid, target));
+    checkpoints.attach(memories, () => living);
+    const stop = new AbortController();
+    const ended = checkpoints.run(stop.signal);
+    await clock.advance(0);
+    const shutDown = async () => {
+      stop.abort();
+      await clock.advance(0);
+      await ended;
+    };
+    const look = (uid = 'u1', target = TARGET) => memories.of('shop/web', uid, target);
+    return { checkpoints, memories, look, shutDown };
+  }
+  return { stored, clock, calls, lost, living, operator, setFault: (error?: Error) => (fault = error) };
+}
+
+function learnStart(memory: ReturnType<ReturnType<typeof createScalerMemories>['of']>, uid: string): void {
+  memory.learned.lead.observe({ uid, createdMs: 0, readyMs: undefined, restarts: 0 });
+  memory.learned.lead.observe({ uid, createdMs: 0, readyMs: 9000, restarts: 0 });
+}
+
+describe('writes', () => {
+  test('one after ten minutes, and none while nothing new is learned', async () => {
+    const { clock, calls, operator } = cluster();
+    const { look, shutDown } = await operator();
+    learnStart(look(), 'p1');
+    await clock.advance(9 * MINUTE);
+    expect(calls).toEqual([]);
+    await clock.advance(2 * MINUTE);
+    expect(calls).toEqual(['create foresail-state-u1']);
+    await clock.advance(60 * MINUTE);
+    expect(calls).toHaveLength(1);
+    learnStart(look(), 'p2');
+    await clock.advance(11 * MINUTE);
+    expect(calls[1]).toBe('patch foresail-state-u1');
+    await shutDown();
+    expect(calls).toHaveLength(2);
+  });
+
+  test('the last one comes at the shutdown, whatever the time', async () => {
+    const { clock, calls, operator } = cluster();
+    const { look, shutDown } = await operator();
+    learnStart(look(), 'p1');
+    await clock.advance(MINUTE);
+    await shutDown();
+    expect(calls).toEqual(['create foresail-state-u1']);
+  });
+
+  test('a write that failed is tried again', async () => {
+    const { clock, calls, operator, setFault } = cluster();
+    const { look, shutDown } = await operator();
+    learnStart(look(), 'p1');
+    setFault(new ForesailError('KUBE_FORBIDDEN', 'transient', 'no right'));
+    await clock.advance(11 * MINUTE);
+    expect(calls).toEqual([]);
+    setFault();
+    await clock.advance(MINUTE);
+    expect(calls).toEqual(['create foresail-state-u1']);
+    await shutDown();
+  });
+});
+
+describe('a failover with the old disk gone', () => {
+  const taught = async () => {
+    const all = cluster();
+    const old = await all.operator();
+    for (const uid of ['a', 'b', 'c']) learnStart(old.look(), uid);
+    await old.shutDown();
+    return all;
+  };
+
+  test('knows what the old leader had learned', async () => {
+    const { operator } = await taught();
+    const next = await operator();
+    expect(next.look().learned.lead.leadTime()).toMatchObject({ p90Ms: 9000, samples: 3 });
+    await next.shutDown();
+  });
+
+  test('of another target nothing is believed', async () => {
+    const { operator } = await taught();
+    const next = await operator();
+    expect(next.look('u1', 'shop/apps/Deployment/api').learned.lead.leadTime()).toBeUndefined();
+    await next.shutDown();
+  });
+
+  test('a damaged one costs its scaler what it had learned, and says so', async () => {
+    const { operator, stored, lost } = await taught();
+    const key = 'ops/foresail-state-u1';
+    const before = stored.get(key);
+    if (before === undefined) throw new Error('no checkpoint');
+    const data = { ...before.data, state: `${before.data?.['state']?.slice(0, 60)}` };
+    stored.set({ ...before, data });
+    const next = await operator();
+    expect(next.look().learned.lead.leadTime()).toBeUndefined();
+    expect(lost).toHaveLength(1);
+    await next.shutDown();
+  });
+
+  test('what belongs to nobody any more is swept away, a stranger’s ConfigMap is not', async () => {
+    const { operator, stored, living, clock } = await taught();
+    living.clear();
+    stored.set({ metadata: { name: 'mine', namespace: 'ops' } });
+    const next = await operator();
+    await clock.advance(MINUTE);
+    expect(stored.keys()).toEqual(['ops/mine']);
+    await next.shutDown();
+  });
+
+  test('one that was written in the moment of the deletion is swept away later', async () => {
+    const { operator, stored, living, clock } = await taught();
+    const next = await operator();
+    await clock.advance(MINUTE);
+    living.clear();
+    await clock.advance(11 * MINUTE);
+    expect(stored.size).toBe(0);
+    await next.shutDown();
+  });
+});
+
+test('a deleted scaler takes its checkpoint along', async () => {
+  const { operator, stored } = cluster();
+  const { look, memories, checkpoints, shutDown } = await operator();
+  learnStart(look(), 'a');
+  await shutDown();
+  expect(stored.size).toBe(1);
+  memories.forget('shop/web');
+  await checkpoints.forget('u1', AbortSignal.timeout(1000));
+  expect(stored.size).toBe(0);
+});
