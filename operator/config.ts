@@ -12,17 +12,20 @@ import { parseDurationMs } from './duration.ts';
 import { ForesailError, messageOf } from './errors.ts';
 import { prometheusServersSchema } from './metricsources/prometheus/config.ts';
 
-const durationMs = (fallback: string) =>
+/** @param least shortest that makes sense; a period of nothing would be a busy loop. */
+const durationMs = (fallback: string, least = '0s', most = '87600h') =>
   z
     .string()
     .default(fallback)
     .transform((text, context) => {
       try {
-        return parseDurationMs(text);
+        const ms = parseDurationMs(text);
+        if (ms >= parseDurationMs(least) && ms <= parseDurationMs(most)) return ms;
+        context.addIssue({ code: 'custom', message: `must be between ${least} and ${most}` });
       } catch (error) {
         context.addIssue({ code: 'custom', message: messageOf(error) });
-        return z.NEVER;
       }
+      return z.NEVER;
     });
 
 const share = z.number().gt(0).max(1);
@@ -36,7 +39,7 @@ export const operatorConfigSchema = z.strictObject({
   /** Scalers in these namespaces are refused, whatever RBAC allows. */
   protectedNamespaces: z.array(z.string()).default(['kube-system', 'kube-public', 'kube-node-lease']),
   /** Time between two decisions for a scaler; HPA's default. */
-  syncPeriod: durationMs('15s'),
+  syncPeriod: durationMs('15s', '1s', '1h'),
   workers: z.int().min(1).max(1000).default(64),
   log: section({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }),
   http: section({
@@ -49,16 +52,16 @@ export const operatorConfigSchema = z.strictObject({
   api: section({
     qps: z.number().positive().default(200),
     burst: z.int().positive().default(400),
-    timeout: durationMs('10s'),
+    timeout: durationMs('10s', '1s', '5m'),
   }),
   leaderElection: section({
     enabled: z.boolean().default(true),
     /** Absent: the namespace of the pod. */
     namespace: z.string().optional(),
     name: z.string().default('foresail-operator'),
-    leaseDuration: durationMs('15s'),
-    renewDeadline: durationMs('10s'),
-    retryPeriod: durationMs('2s'),
+    leaseDuration: durationMs('15s', '2s'),
+    renewDeadline: durationMs('10s', '1s'),
+    retryPeriod: durationMs('2s', '100ms'),
   }),
   prometheusServers: prometheusServersSchema.prefault([]),
   hpa: section({
@@ -93,19 +96,20 @@ export const operatorConfigSchema = z.strictObject({
     defaultLeadTime: durationMs('60s'),
     /** How late a metric tells of a load, on top of the lead time. */
     metricDelay: durationMs('30s'),
-    defaultStep: durationMs('1m'),
+    /** As spec.forecast.step. */
+    defaultStep: durationMs('1m', '10s', '1h'),
   }),
   history: section({
     /** Absent: history stays in memory. */
     directory: z.string().optional(),
-    flushEvery: durationMs('1m'),
+    flushEvery: durationMs('1m', '1s'),
     retain: durationMs('1440h'),
     maxBytes: z
       .int()
       .positive()
       .default(2 * 1024 ** 3),
   }),
-  state: section({ checkpointEvery: durationMs('10m') }),
+  state: section({ checkpointEvery: durationMs('10m', '1s') }),
   /** Only for demonstrations: the load runs `factor` times as fast as real time. */
   replay: z
     .strictObject({ realStart: z.iso.datetime(), loadStart: z.iso.datetime(), factor: z.number().positive() })
@@ -114,13 +118,32 @@ export const operatorConfigSchema = z.strictObject({
 
 export type OperatorConfig = z.output<typeof operatorConfigSchema>;
 
+/** What two keys say together. */
+function contradictions({ leaderElection, guards }: OperatorConfig): string[] {
+  const { leaseDuration, renewDeadline, retryPeriod } = leaderElection;
+  const { freeze, outlier } = guards;
+  return [
+    // Another replica may lead after leaseDuration: by then we must have given up, and have tried more than once.
+    ...(leaseDuration > renewDeadline
+      ? []
+      : ['leaderElection.renewDeadline: must be shorter than leaseDuration']),
+    ...(renewDeadline > retryPeriod
+      ? []
+      : ['leaderElection.retryPeriod: must be shorter than renewDeadline']),
+    ...(freeze.thawShare <= freeze.share ? [] : ['guards.freeze.thawShare: must not be above share']),
+    ...(outlier.unitFactor >= outlier.spikeFactor
+      ? []
+      : ['guards.outlier.unitFactor: must not be below spikeFactor']),
+  ];
+}
+
 /** @throws ForesailError CONFIG_INVALID (terminal) that lists each wrong key. */
 export function parseConfig(value: unknown, origin: string): OperatorConfig {
   const result = operatorConfigSchema.safeParse(value ?? {});
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    ({ path, message }) => `${path.join('.') || '(top level)'}: ${message}`,
-  );
+  const problems = result.success
+    ? contradictions(result.data)
+    : result.error.issues.map(({ path, message }) => `${path.join('.') || '(top level)'}: ${message}`);
+  if (result.success && problems.length === 0) return result.data;
   throw new ForesailError('CONFIG_INVALID', 'terminal', `${origin}: ${problems.join('; ')}`, {
     subject: origin,
   });
