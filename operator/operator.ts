@@ -3,7 +3,6 @@
  * finds which part gets what.
  */
 import { randomUUID } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
 import { hostname } from 'node:os';
 import { API_VERSION, PREDICTIVE_SCALER } from './api/index.ts';
 import { type Calendar, type Clock, realCalendar, replayCalendar } from './clock.ts';
@@ -27,16 +26,13 @@ import type { ReactiveTuning } from './decision/types.ts';
 import { persistence } from './forecast/persistence.ts';
 import { ridge } from './forecast/ridge.ts';
 import { seasonalNaive } from './forecast/seasonal-naive.ts';
-import { MemoryHistory } from './history/memory-store.ts';
-import { ParquetHistory } from './history/parquet-store.ts';
-import type { HistoryStore } from './history/types.ts';
 import { openModel } from './inference/model.ts';
 import { ChainedForecastService } from './inference/service.ts';
 import type { Logger } from './logger.ts';
 import { createMetricSources } from './metricsources/registry.ts';
 import { createAuthorizer } from './observability/authorizer.ts';
 import { startHttp } from './observability/http.ts';
-import { createMetrics, type Metrics } from './observability/metrics.ts';
+import { createMetrics } from './observability/metrics.ts';
 import {
   alwaysLeading,
   CachedDiscovery,
@@ -47,12 +43,13 @@ import {
   createStatusWriter,
   type Fence,
   fencedClient,
-  KubeClient,
   type LeaderElector,
   ResourceInformer,
   type ResourceRef,
-  Transport,
 } from './runtime/index.ts';
+import { openApi } from './wiring/api.ts';
+import { openHistory } from './wiring/history.ts';
+import { measured } from './wiring/model.ts';
 
 export interface OperatorOptions {
   readonly config: OperatorConfig;
@@ -64,7 +61,6 @@ export interface OperatorOptions {
 }
 
 const BOX_FILE = new URL('../models/loadcast/loadcast.onnx', import.meta.url).pathname;
-const DAY_MS = 86_400_000;
 const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };
 
 /** Resolves after a graceful shutdown; rejects when a part failed or the lease was lost, and the process should end. */
@@ -75,18 +71,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const observer = metrics.runtime;
   const identity = `${hostname()}_${randomUUID()}`;
 
-  // The lease has connections of its own: a queue of slow calls must not cost the leadership.
-  const transport = new Transport(connection, { clock });
-  const leaseTransport = new Transport(connection, { clock, maxConnections: 1 });
-  const clientOptions = { clock, observer, deadlineMs: config.api.timeout, userAgent: 'foresail-operator' };
-  const client = new KubeClient(transport, {
-    ...clientOptions,
-    qps: config.api.qps,
-    burst: config.api.burst,
-  });
-  // A metrics API that answers slowly or hugely must not stand in the way of a write of the scale.
-  const metricsTransport = new Transport(connection, { clock });
-  const metricsClient = new KubeClient(metricsTransport, clientOptions);
+  const api = await openApi(connection, config, clock, observer);
+  const { client } = api;
   const discovery = new CachedDiscovery(client, clock);
 
   let elector: LeaderElector | undefined;
@@ -98,7 +84,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
       ? {
           elector: (hooks) => {
             elector = createLeaderElector({
-              client: new KubeClient(leaseTransport, clientOptions),
+              client: api.lease,
               lease: { namespace: leaderElection.namespace ?? namespace, name: leaderElection.name },
               identity,
               leaseDurationMs: leaderElection.leaseDuration,
@@ -146,22 +132,26 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   manager.addInformer(states);
   manager.addRunnable(scaledObjects);
 
-  const apiServers = await endpointsOf(transport.server);
   const sources = createMetricSources({
-    api: metricsClient,
+    api: api.metrics,
     kinds: discovery,
     prometheusServers: config.prometheusServers,
-    apiServers: () => apiServers,
+    apiServers: () => api.endpoints,
     clock,
     observe: ({ operation, source, outcome, seconds }) => {
       if (operation === 'read') metrics.metricRead(source, outcome === 'value' ? 'ok' : outcome, seconds);
     },
     unexpected: (error) => log.error('metric source failed unexpectedly', { error }),
   });
-  const history = openHistory(config, calendar, clock, log, metrics);
+  const past = openHistory(config, calendar, clock, log, metrics);
+  const history = past.store;
   const model = await openModel({ path: config.forecast.modelFile ?? BOX_FILE }, { clock });
   log.info('model opened', { model: model.id, state: model.state });
-  const service = new ChainedForecastService(model, [ridge(), seasonalNaive, persistence], { clock });
+  const service = new ChainedForecastService(
+    measured(model, clock, metrics),
+    [ridge(), seasonalNaive, persistence],
+    { clock },
+  );
   const ending = new AbortController();
   const backfill = createBackfill({ sources, history, service, clock, calendar, log, signal: ending.signal });
   const events = createEventRecorder({
@@ -261,7 +251,14 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
       },
     }),
   );
-  manager.addRunnable({ name: 'history', run: (until) => flushRegularly(history, config, clock, until) });
+  manager.addRunnable(past.flusher);
+  if (past.cleaner !== undefined) manager.addRunnable(past.cleaner, { leaderOnly: true });
+  // While the lease is still ours: a moment later the fence would refuse what users should be told.
+  const lastEvents = async (until: AbortSignal) => {
+    await aborted(until);
+    await events.flush(AbortSignal.timeout(2_000)).catch(() => undefined);
+  };
+  manager.addRunnable({ name: 'events', run: lastEvents }, { leaderOnly: true });
   manager.addRunnable({
     name: 'http',
     run: async (until) => {
@@ -269,7 +266,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
         { address: config.http.address, ...(config.http.tls === undefined ? {} : { tls: config.http.tls }) },
         {
           registry: metrics.registry,
-          authorizer: createAuthorizer(client, clock),
+          authorizer: createAuthorizer(api.reviews, clock),
           unhealthy: () => undefined,
           notReady: () => (manager.cachesSynced ? undefined : 'caches are not synced'),
           explain: (scalerNamespace, name) => explanations.of(`${scalerNamespace}/${name}`),
@@ -286,9 +283,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     await manager.run(signal);
   } finally {
     ending.abort(new Error('shutting down'));
-    await events.flush(AbortSignal.timeout(2_000)).catch(() => undefined);
     await Promise.allSettled([service.close(), history.close(), sources.close()]);
-    await Promise.allSettled([transport, leaseTransport, metricsTransport].map((each) => each.close()));
+    await api.close();
   }
 }
 
@@ -303,51 +299,6 @@ function guardsOf({ guards: { largestStep, outlier } }: OperatorConfig) {
     ...(largestStep === undefined ? {} : { largestStep }),
     outlier: { ...rest, unitConfirmMs: unitConfirm },
   };
-}
-
-function openHistory(
-  { history }: OperatorConfig,
-  calendar: Calendar,
-  clock: Clock,
-  log: Logger,
-  metrics: Metrics,
-): HistoryStore {
-  const now = () => calendar.fromReal(clock.now());
-  if (history.directory === undefined) return new MemoryHistory({ now });
-  return new ParquetHistory({
-    now,
-    folder: history.directory,
-    clock,
-    retention: { days: Math.ceil(history.retain / DAY_MS), bytes: history.maxBytes },
-    onHealth: ({ persistent, reason, message }) => {
-      metrics.historyHealthy(persistent);
-      log[persistent ? 'info' : 'warn']('history state', { reason, detail: message });
-    },
-    onQuarantine: ({ path, reason }) => log.warn('history file set aside', { path, reason }),
-  });
-}
-
-async function flushRegularly(
-  history: HistoryStore,
-  { history: { flushEvery } }: OperatorConfig,
-  clock: Clock,
-  until: AbortSignal,
-): Promise<void> {
-  while (!until.aborted) {
-    // oxlint-disable-next-line no-await-in-loop -- one flush after the other
-    await clock.sleep(flushEvery, until).catch(() => undefined);
-    // oxlint-disable-next-line no-await-in-loop
-    if (!until.aborted) await history.flush(until).catch(() => undefined);
-  }
-}
-
-/** Where the API server listens: a metric server that a name leads there is refused. */
-async function endpointsOf(
-  server: string,
-): Promise<readonly { readonly address: string; readonly port: number }[]> {
-  const { hostname: host, port, protocol } = new URL(server);
-  const found = await lookup(host.replace(/^\[|\]$/g, ''), { all: true });
-  return found.map(({ address }) => ({ address, port: Number(port || (protocol === 'https:' ? 443 : 80)) }));
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
