@@ -82,6 +82,46 @@ async function conditionIn(
   });
 }
 
+/** A policy of the cluster that refuses to scale one Deployment; resolves when the API server obeys it. */
+async function lock(name: string): Promise<void> {
+  const apiVersion = 'admissionregistration.k8s.io/v1';
+  const policy = {
+    apiVersion,
+    kind: 'ValidatingAdmissionPolicy',
+    metadata: { name: 'lock' },
+    spec: {
+      matchConstraints: {
+        resourceRules: [
+          {
+            apiGroups: ['apps'],
+            apiVersions: ['v1'],
+            operations: ['UPDATE'],
+            resources: ['deployments/scale'],
+          },
+        ],
+      },
+      validations: [
+        { expression: `object.metadata.name != '${name}'`, message: 'the owner of this cluster says no' },
+      ],
+    },
+  };
+  const binding = {
+    apiVersion,
+    kind: 'ValidatingAdmissionPolicyBinding',
+    metadata: { name: 'lock' },
+    spec: { policyName: 'lock', validationActions: ['Deny'] },
+  };
+  const input = [policy, binding].map((object) => JSON.stringify(object)).join('\n---\n');
+  await kubectl(stage.cluster, ['apply', '-f', '-'], { input });
+  const path = `/apis/apps/v1/namespaces/${SHOP}/deployments/${name}/scale?dryRun=All`;
+  await eventually('the policy is in force', () =>
+    request(stage.cluster, 'PATCH', path, { spec: { replicas: 2 } }).then(
+      () => false,
+      () => true,
+    ),
+  );
+}
+
 const ref = (kind: string, name: string, apiVersion = 'example.org/v1') => ({ apiVersion, kind, name });
 
 describe('the condition of my scaler tells me', () => {
@@ -165,6 +205,34 @@ describe('the condition of my scaler tells me', () => {
     await stage.post(scalerPath('').replace(SHOP, 'stranger'), { ...object, metadata: { name: 'guest' } });
     await conditionIn('stranger', 'guest', 'MetricsDegraded', { status: 'True', reason: 'NotAllowed' });
   }, 60_000);
+
+  test('that the cluster refuses the new size, without a storm of tries; and it works when that is undone', async () => {
+    stage.load.set('locked', 45);
+    await stage.deploy('locked');
+    await stage.scale('locked');
+    await stage.conditionBecomes('locked', 'Ready', { status: 'True' });
+    await lock('locked');
+    const audit = await stage.audit();
+    const tries = async () => targetWrites(await audit.read(), 'locked').length;
+    stage.load.set('locked', 140);
+    const condition = await stage.conditionBecomes('locked', 'AbleToScale', {
+      status: 'False',
+      reason: 'FailedUpdateScale',
+    });
+    expect(condition.message).toContain('the owner of this cluster says no');
+    await stage.conditionBecomes('locked', 'Ready', { status: 'False' });
+    const before = await tries();
+    await stage.looks(operator, 'locked', 3);
+    // One at each look, and looks are a second apart.
+    expect((await tries()) - before).toBeLessThanOrEqual(6);
+    await kubectl(stage.cluster, [
+      'delete',
+      'validatingadmissionpolicybindings,validatingadmissionpolicies',
+      'lock',
+    ]);
+    await stage.replicasBecome('locked', 3);
+    await stage.conditionBecomes('locked', 'AbleToScale', { status: 'True' });
+  }, 90_000);
 
   test('that its namespace is protected, and nothing is read or written there', async () => {
     stage.load.set('gold', 500);

@@ -15,6 +15,8 @@ const NOW = 145;
 
 let stage: Stage;
 let operator: OperatorProcess;
+/** Everything that it asked the API server. */
+let whole: Awaited<ReturnType<Stage['audit']>>;
 
 beforeAll(async () => {
   stage = await setStage({
@@ -25,6 +27,7 @@ beforeAll(async () => {
       idea: noisyPast(150, NOW),
     },
   });
+  whole = await stage.audit();
   operator = await stage.operator();
 }, 600_000);
 
@@ -233,6 +236,15 @@ test('I delete the scaler: the replicas stay, nothing of it is left, nothing is 
   expect((await stage.get(operator, path)).status).toBe(404);
   expect(await text()).not.toContain('name="web"');
 }, 60_000);
+
+test('all that time it wrote no spec: what a GitOps tool applied stays as it was', async () => {
+  const writes = (await whole.read()).filter(
+    (entry) => isWrite(entry) && entry.objectRef?.resource === 'predictivescalers',
+  );
+  expect(writes.length).toBeGreaterThan(5);
+  expect(writes.filter(({ objectRef }) => objectRef?.subresource !== 'status')).toEqual([]);
+  expect(operator.logs().filter(({ level }) => level === 'error')).toEqual([]);
+});
 
 test('it ends cleanly and frees its lease', async () => {
   expect(await operator.stop()).toBe(0);

@@ -57,6 +57,16 @@ function hpaOf(name: string) {
   };
 }
 
+/** As most people write it: apiVersion and kind of the target are KEDA's defaults. */
+function scaledObject(name: string) {
+  return {
+    apiVersion: 'keda.sh/v1alpha1',
+    kind: 'ScaledObject',
+    metadata: { name },
+    spec: { scaleTargetRef: { name } },
+  };
+}
+
 /** A load of two replicas on one; a rival is there first, then ours comes, then the rival goes. */
 async function rivalry(
   name: string,
@@ -91,18 +101,11 @@ describe('somebody scales my target already', () => {
   }, 60_000);
 
   test('KEDA', async () => {
-    const object = {
-      apiVersion: 'keda.sh/v1alpha1',
-      kind: 'ScaledObject',
-      metadata: { name: 'keda' },
-      // As most people write it: apiVersion and kind are KEDA's defaults.
-      spec: { scaleTargetRef: { name: 'with-keda' } },
-    };
     await rivalry(
       'with-keda',
       'ScaledObject',
-      () => stage.post(SCALED_OBJECTS, object),
-      () => stage.delete(`${SCALED_OBJECTS}/keda`),
+      () => stage.post(SCALED_OBJECTS, scaledObject('with-keda')),
+      () => stage.delete(`${SCALED_OBJECTS}/with-keda`),
     );
   }, 60_000);
 
@@ -196,6 +199,22 @@ describe('somebody sets the replicas by hand', () => {
     await stage.conditionBecomes('fought', 'ConflictingScaler', { status: 'False' });
   }, 60_000);
 });
+
+test('the operator starts anew beside rivals: not one write before it knows them', async () => {
+  const names = Array.from({ length: 8 }, (_, i) => `begin-${i}`);
+  expect(await operator.stop()).toBe(0);
+  for (const name of names) {
+    stage.load.set(name, 90);
+    await stage.deploy(name);
+    await stage.post(SCALED_OBJECTS, scaledObject(name));
+    await stage.scale(name);
+  }
+  const audit = await stage.audit();
+  operator = await stage.operator();
+  for (const name of names)
+    await stage.conditionBecomes(name, 'ConflictingScaler', { status: 'True', reason: 'ScaledObject' });
+  expect(targetWrites(await audit.read())).toEqual([]);
+}, 60_000);
 
 test('all that time the operator has had no error of its own', () => {
   const errors = operator.logs().filter(({ level }) => level === 'error');
