@@ -39,7 +39,7 @@ export const operatorConfigSchema = z.strictObject({
   /** Scalers in these namespaces are refused, whatever RBAC allows. */
   protectedNamespaces: z.array(z.string()).default(['kube-system', 'kube-public', 'kube-node-lease']),
   /** Time between two decisions for a scaler; HPA's default. */
-  syncPeriod: durationMs('15s', '1s', '1h'),
+  syncPeriod: durationMs('15s', '50ms', '1h'),
   workers: z.int().min(1).max(1000).default(64),
   log: section({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }),
   http: section({
