@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from '../api.ts';
 import { AuditTail, countByKind, type Served } from './audit.ts';
 import type { Contender, Running } from './contenders.ts';
-import { forAll, TARGET_PER_REPLICA, workloads } from './fleet.ts';
+import { forAll, nameOf, TARGET_PER_REPLICA, workloads } from './fleet.ts';
 import { quantile } from './numbers.ts';
 import { say } from './report.ts';
 import type { ServerStrain, Stage } from './stage.ts';
@@ -81,11 +81,15 @@ export async function runContender(
     await sleep(limits.settleMs, undefined, { signal });
     const steady = await beSteady(stage, contender, running, limits, signal);
     const step = await takeStep(stage, contender, running, limits, signal);
-    await request(cluster, 'DELETE', contender.collection);
     return { contender: contender.name, onboarding, steady, step };
   } finally {
     await running.stop();
   }
+}
+
+/** One by one: a thousand in one request take longer than any deadline on a busy machine. */
+export async function removeAll({ cluster, count }: Stage, { collection }: Contender): Promise<void> {
+  await forAll(count, (i) => request(cluster, 'DELETE', `${collection}/${nameOf(i)}`));
 }
 
 async function onboard(

@@ -5,14 +5,14 @@
 import { FORESAIL, HPA } from './contenders.ts';
 import { machineLine, observeMachine } from './machine.ts';
 import { say, setting, writeJson } from './report.ts';
-import { type Result, runContender } from './scale-run.ts';
+import { removeAll, type Result, runContender } from './scale-run.ts';
 import { scaleTables } from './scale-tables.ts';
 import { setStage } from './stage.ts';
 
 const count = setting('N', 1000);
 const steadySeconds = setting('STEADY', 120);
 const foresailFirst = process.env['ORDER'] === 'foresail,hpa';
-const contenders = foresailFirst ? [FORESAIL, HPA] : [HPA, FORESAIL];
+const contenders = foresailFirst ? ([FORESAIL, HPA] as const) : ([HPA, FORESAIL] as const);
 const limits = { settleMs: 20_000, steadyMs: steadySeconds * 1000, phaseMs: 240_000 };
 
 const interrupted = new AbortController();
@@ -21,19 +21,15 @@ const { signal } = interrupted;
 
 const machine = observeMachine();
 await using stage = await setStage(count, 0, signal);
-const results: Result[] = [];
-for (const contender of contenders) {
-  if (results.length > 0) {
-    say('every Deployment back to one pod');
-    // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
-    await stage.reset();
-  }
-  // oxlint-disable-next-line no-await-in-loop
-  results.push(await runContender(stage, contender, limits, signal));
-}
+const [first, second] = contenders;
+const results: Result[] = [await runContender(stage, first, limits, signal)];
+say('every Deployment back to one pod');
+await removeAll(stage, first);
+await stage.reset();
+results.push(await runContender(stage, second, limits, signal));
 const observed = machine();
 const head = [
-  `${count} PredictiveScalers (mode Active) and ${count} HPAs on Kubernetes ${stage.version}; first: ${contenders[0]?.name}`,
+  `${count} PredictiveScalers (mode Active) and ${count} HPAs on Kubernetes ${stage.version}; first: ${first.name}`,
   machineLine(observed),
 ];
 process.stdout.write(`${head.join('\n')}\n\n${scaleTables(results)}\n`);
