@@ -85,17 +85,19 @@ async function ask(
   { namespace, token = process.env['FORESAIL_TOKEN'] }: Flags,
   server: string,
 ): Promise<Explained> {
-  const url = new URL(`/explain/v1/namespaces/${namespace}/predictivescalers/${name}`, server);
+  const [inNamespace, named] = [namespace, name].map(encodeURIComponent);
+  const url = new URL(`/explain/v1/namespaces/${inNamespace}/predictivescalers/${named}`, server);
   const response = await fetch(url, {
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     signal: AbortSignal.timeout(DEADLINE_MS),
   });
-  const body = (await response.json()) as Explained & { error?: string };
-  if (!response.ok)
+  // A proxy in between answers in its own way.
+  const body = (await response.json().catch(() => ({}))) as Explained & { error?: string };
+  if (!response.ok || body.decisions === undefined)
     throw new ForesailError(
       'EXPLAIN_REFUSED',
       'terminal',
-      `${server} answers ${response.status}: ${body.error ?? ''}`,
+      `${server} answers ${response.status}: ${body.error ?? 'not an explanation'}`,
     );
   return body;
 }

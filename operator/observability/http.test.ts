@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { silentLogger } from '../logger.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { createAuthorizer } from './authorizer.ts';
-import { createHttp, type HttpContent } from './http.ts';
+import { createHttp, type HttpContent, startHttp } from './http.ts';
 import { createMetrics } from './metrics.ts';
 
 /** Stands in for the API server's reviews, which a test can make fail; the real ones have a cluster test. */
@@ -90,4 +90,27 @@ test('an explanation needs the right to read that scaler', async () => {
   expect((await get(path)).statusCode).toBe(401);
   expect((await get(path, 'good')).json()).toEqual({ namespace: 'shop', name: 'web', result: 4 });
   expect((await get(path.replace('web', 'other'), 'good')).statusCode).toBe(404);
+});
+
+test('an object may have the longest name that Kubernetes takes', async () => {
+  const { get } = start({ explain: (_namespace, name) => ({ length: name.length }) });
+  const answer = await get(`/explain/v1/namespaces/shop/predictivescalers/${'a'.repeat(253)}`, 'good');
+  expect(answer.json()).toEqual({ length: 253 });
+});
+
+test('an IPv6 address is listened on', async () => {
+  const api = reviews();
+  const { url, close } = await startHttp(
+    { address: '[::1]:0' },
+    {
+      registry: createMetrics().registry,
+      authorizer: createAuthorizer(api, new FakeClock()),
+      unhealthy: () => undefined,
+      notReady: () => undefined,
+      explain: () => undefined,
+      log: silentLogger,
+    },
+  );
+  expect(url).toContain('[::1]:');
+  await close();
 });

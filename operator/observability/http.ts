@@ -35,7 +35,8 @@ export async function startHttp(
   const server = createHttp(content, options.tls);
   const [, host, port] = /^(.*):(\d+)$/.exec(options.address) ?? [];
   const url = await server.listen({
-    host: host === '' || host === undefined ? '0.0.0.0' : host,
+    // IPv6 stands in brackets before a port.
+    host: host === '' || host === undefined ? '0.0.0.0' : host.replace(/^\[(.*)\]$/, '$1'),
     port: Number(port),
   });
   return { url, close: () => server.close() };
@@ -47,6 +48,8 @@ export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): Fast
     requestTimeout: 10_000,
     connectionTimeout: 30_000,
     keepAliveTimeout: 60_000,
+    // The longest name that Kubernetes takes.
+    routerOptions: { maxParamLength: 253 },
   };
   const server = (
     tls === undefined
