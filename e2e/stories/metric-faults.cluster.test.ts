@@ -115,15 +115,6 @@ describe('the metric lies', () => {
   }, 60_000);
 });
 
-test('a metric is unknown for long: my fallback raises after its time, and never lowers', async () => {
-  await stage.replicasBecome('raised', 6, 90_000);
-  expect(await rung('raised')).toBe('Fallback');
-  await eventually('the fallback is in force', async () => (await rung('kept')) === 'Fallback');
-  await stage.looks(operator, 'kept', 2);
-  expect(seen('raised')).toEqual([REPLICAS, 6]);
-  expect(seen('kept')).toEqual([REPLICAS]);
-}, 120_000);
-
 describe('Prometheus is gone', () => {
   const names = ['held', 'lasting', 'raised', 'kept'];
 
@@ -149,6 +140,15 @@ describe('Prometheus is gone', () => {
     await stage.looks(operator, 'lasting', 3);
     expect(seen('lasting')?.every((replicas) => replicas >= REPLICAS)).toBe(true);
   }, 60_000);
+
+  test('a metric is unknown for long: my fallback raises after its time, and never lowers', async () => {
+    await stage.replicasBecome('raised', 6, 90_000);
+    expect(await rung('raised')).toBe('Fallback');
+    await eventually('the fallback is in force', async () => (await rung('kept')) === 'Fallback');
+    await stage.looks(operator, 'kept', 2);
+    expect(seen('raised')).toEqual([REPLICAS, 6]);
+    expect(seen('kept')).toEqual([REPLICAS]);
+  }, 120_000);
 
   test('the operator dies in the outage, and the next one keeps what it finds', async () => {
     const before = await Promise.all(names.map((name) => stage.replicas(name)));
