@@ -71,11 +71,6 @@ describe('values that cannot work are refused with the name of the key', () => {
       ['/podSecurityContext/runAsNonRoot'],
     ],
     [
-      'two namespaces, which no watch can cover',
-      { config: { namespaces: ['shop', 'mail'] } },
-      ['/config/namespaces'],
-    ],
-    [
       'two replicas without leader election',
       { config: { leaderElection: { enabled: false } } },
       ['/replicas', '/config/leaderElection/enabled'],

@@ -158,8 +158,6 @@ type JsonSchema = { [key: string]: unknown; properties?: Record<string, JsonSche
 
 /** Combinations that cannot work. Each is "one of these must hold": the error then lists every way out. */
 const RULES: readonly JsonSchema[] = [
-  // A watch covers one namespace or all of them.
-  { properties: { config: at('namespaces', { maxItems: 1 }) } },
   // Two replicas that both lead would both write.
   oneOf({ replicas: { maximum: 1 } }, { config: at('leaderElection', at('enabled', { const: true })) }),
   // A budget over a single pod blocks every node drain.
