@@ -94,7 +94,7 @@ test.each(BROKEN)(
     const condition = await eventually('ForecastReady', async () => {
       const found = (await stage.status('web')).conditions?.find(({ type }) => type === 'ForecastReady');
       if (found?.status !== 'False' || found.reason !== reason)
-        throw new Error(`it has ${JSON.stringify(found)}`);
+        throw new Error(`it has ${JSON.stringify(found)}; ${JSON.stringify(running.logs())}`);
       return found;
     });
     expect(condition.message).toMatch(/^(seasonal-naive|persistence) serves instead/);
