@@ -193,63 +193,71 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     initialReadinessDelayMs: config.hpa.initialReadinessDelay,
   };
 
-  manager.addController(
-    createPredictiveScalerController({
-      ref: SCALERS,
-      informers,
-      scalers: informers.scalers.store,
-      planner: createPlanner(tuning),
-      targets: {
-        discovery,
-        reader: client,
-        watched: new Map([...informers.workloads].map(([kind, informer]) => [kind, informer.store])),
-      },
-      pods: informers.pods.store,
-      podTimes: watchPodTimes(informers.pods, clock),
-      rivals: () => ({
-        hpas: informers.hpas.store,
-        scaledObjects: scaledObjects.informer()?.store,
-        predictiveScalers: informers.scalers.store as never,
-      }),
-      sources,
-      outlook: createOutlook({
-        history,
-        service,
-        backfill,
-        clock,
-        defaultStepMs: config.forecast.defaultStep,
-      }),
-      fleet: createFleet({
-        clock,
-        freeze: config.guards.freeze,
-        creationsPerMinute: config.guards.creationsPerMinute,
-        pause: () => readPause(control.store, namespace),
-      }),
-      memories,
-      checkpoints,
-      explanations,
-      client: writer,
-      statusWriter: createStatusWriter(writer),
-      events,
-      metrics,
-      log,
-      logger: log,
-      observer,
-      clock,
-      calendar,
-      workers: config.workers,
-      newDecisionId: randomUUID,
-      settings: {
-        syncPeriodMs: config.syncPeriod,
-        metricDelayMs: config.forecast.metricDelay,
-        defaultLeadTimeMs: config.forecast.defaultLeadTime,
-        defaultStepMs: config.forecast.defaultStep,
-        protectedNamespaces: config.protectedNamespaces,
-        ownPod: `${namespace}/${hostname()}`,
-        tuning,
-        guards: guardsOf(config),
-      },
+  const controller = createPredictiveScalerController({
+    ref: SCALERS,
+    informers,
+    scalers: informers.scalers.store,
+    planner: createPlanner(tuning),
+    targets: {
+      discovery,
+      reader: client,
+      watched: new Map([...informers.workloads].map(([kind, informer]) => [kind, informer.store])),
+    },
+    pods: informers.pods.store,
+    podTimes: watchPodTimes(informers.pods, clock),
+    rivals: () => ({
+      hpas: informers.hpas.store,
+      scaledObjects: scaledObjects.informer()?.store,
+      predictiveScalers: informers.scalers.store as never,
     }),
+    sources,
+    outlook: createOutlook({
+      history,
+      service,
+      backfill,
+      clock,
+      defaultStepMs: config.forecast.defaultStep,
+    }),
+    fleet: createFleet({
+      clock,
+      freeze: config.guards.freeze,
+      creationsPerMinute: config.guards.creationsPerMinute,
+      pause: () => readPause(control.store, namespace),
+    }),
+    memories,
+    checkpoints,
+    explanations,
+    client: writer,
+    statusWriter: createStatusWriter(writer),
+    events,
+    metrics,
+    log,
+    logger: log,
+    observer,
+    clock,
+    calendar,
+    workers: config.workers,
+    newDecisionId: randomUUID,
+    settings: {
+      syncPeriodMs: config.syncPeriod,
+      metricDelayMs: config.forecast.metricDelay,
+      defaultLeadTimeMs: config.forecast.defaultLeadTime,
+      defaultStepMs: config.forecast.defaultStep,
+      protectedNamespaces: config.protectedNamespaces,
+      ownPod: `${namespace}/${hostname()}`,
+      tuning,
+      guards: guardsOf(config),
+    },
+  });
+  manager.addRunnable(
+    {
+      name: controller.name,
+      async run(until) {
+        await scaledObjects.settled(until);
+        await controller.run(until);
+      },
+    },
+    { leaderOnly: true },
   );
   manager.addRunnable(past.flusher);
   if (past.cleaner !== undefined) manager.addRunnable(past.cleaner, { leaderOnly: true });

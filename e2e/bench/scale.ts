@@ -5,7 +5,7 @@
 import { FORESAIL, HPA } from './contenders.ts';
 import { machineLine, observeMachine } from './machine.ts';
 import { say, setting, writeJson } from './report.ts';
-import { removeAll, type Result, runContender } from './scale-run.ts';
+import { type Result, removeAll, runContender } from './scale-run.ts';
 import { scaleTables } from './scale-tables.ts';
 import { setStage } from './stage.ts';
 

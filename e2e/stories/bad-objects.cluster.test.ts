@@ -9,8 +9,8 @@ import type { OperatorProcess } from '../operator.ts';
 import {
   loadMetric,
   type ObjectWithStatus,
-  type Stage,
   SHOP,
+  type Stage,
   scalerOf,
   scalerPath,
   setStage,

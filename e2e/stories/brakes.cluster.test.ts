@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { kubectl } from '../kubectl.ts';
 import { OPERATOR_NAMESPACE, type OperatorProcess } from '../operator.ts';
-import { type Stage, SHOP, setStage } from './stage.ts';
+import { SHOP, type Stage, setStage } from './stage.ts';
 
 let stage: Stage;
 let operator: OperatorProcess;

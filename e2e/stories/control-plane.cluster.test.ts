@@ -6,7 +6,7 @@ import { request } from '../api.ts';
 import { eventually } from '../eventually.ts';
 import type { OperatorProcess } from '../operator.ts';
 import type { ReplicaRecord } from './replica-record.ts';
-import { type Stage, SHOP, setStage, targetWrites } from './stage.ts';
+import { SHOP, type Stage, setStage, targetWrites } from './stage.ts';
 
 /** Each has a user of its own, so the audit log tells who wrote. */
 const [FIRST, SECOND] = ['test-1', 'test-2'] as const;

@@ -6,7 +6,7 @@ import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
 import type { OperatorProcess } from '../operator.ts';
 import { noisyPast } from './past.ts';
-import { type Stage, SHOP, scalerOf, scalerPath, setStage, targetWrites } from './stage.ts';
+import { SHOP, type Stage, scalerOf, scalerPath, setStage, targetWrites } from './stage.ts';
 
 const STARTS_SLOWLY = { podAnnotations: { 'foresail.io/ready-after': '2s' } };
 

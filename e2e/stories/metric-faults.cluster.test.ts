@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { eventually } from '../eventually.ts';
 import type { OperatorProcess } from '../operator.ts';
 import type { ReplicaRecord } from './replica-record.ts';
-import { type Stage, SHOP, setStage } from './stage.ts';
+import { SHOP, type Stage, setStage } from './stage.ts';
 
 /** What three replicas carry with some room, as it mostly is. */
 const LOAD = 140;

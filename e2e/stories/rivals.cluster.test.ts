@@ -4,7 +4,7 @@ import { request } from '../api.ts';
 import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
 import type { OperatorProcess } from '../operator.ts';
-import { loadMetric, type Stage, SHOP, scalerOf, scalerPath, setStage, targetWrites } from './stage.ts';
+import { loadMetric, SHOP, type Stage, scalerOf, scalerPath, setStage, targetWrites } from './stage.ts';
 
 const HPAS = `/apis/autoscaling/v2/namespaces/${SHOP}/horizontalpodautoscalers`;
 const SCALED_OBJECTS = `/apis/keda.sh/v1alpha1/namespaces/${SHOP}/scaledobjects`;

@@ -229,7 +229,7 @@ export class ParquetHistory implements HistoryStore {
     return new Promise((resolve, reject) => {
       this.#asked.set(id, { resolve, reject });
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      this.#running().postMessage({ ...request, id } as WorkerRequest, buffersOf(request));
+      this.#running().postMessage({ ...request, id }, buffersOf(request));
     });
   }
 

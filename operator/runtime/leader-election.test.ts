@@ -136,6 +136,31 @@ describe('leader election', () => {
     expect(a.events).toEqual(['leads@0']); // no loss is told: it was asked to go
   });
 
+  test('a renewal that lands behind the back of a shutdown does not keep the lease', async () => {
+    const clock = new FakeClock();
+    const server = new LeaseServer(clock);
+    const a = candidate(server, clock, 'a');
+    await advance(clock, 5_000);
+    if (server.lease !== undefined) server.store(server.lease);
+    a.abort.abort();
+    await advance(clock, 1_000);
+    expect(await a.run).toBe('released');
+    expect(server.lease?.spec?.holderIdentity).toBe('');
+  });
+
+  test('a lease that somebody else has taken is not given back for him', async () => {
+    const clock = new FakeClock();
+    const server = new LeaseServer(clock);
+    const a = candidate(server, clock, 'a');
+    await advance(clock, 5_000);
+    if (server.lease !== undefined)
+      server.store({ ...server.lease, spec: { ...server.lease.spec, holderIdentity: 'b' } } as Lease);
+    a.abort.abort();
+    await advance(clock, 1_000);
+    await a.run;
+    expect(server.lease?.spec?.holderIdentity).toBe('b');
+  });
+
   test('a leader that cannot renew stops at its deadline, before another may take over', async () => {
     const clock = new FakeClock();
     const server = new LeaseServer(clock);

@@ -253,13 +253,25 @@ class LeaseElector implements LeaderElector {
       deadline.abort(new Error('release deadline')),
     );
     try {
-      const wanted = released(this.#sighting!.lease, this.#clock.now());
-      await this.#options.client.update(LEASES, wanted, deadline.signal);
+      await this.#giveBack(this.#sighting!.lease, deadline.signal);
       this.#logger.info('lease released', { lease: this.#options.lease.name });
     } catch (error) {
       this.#logger.warn('cannot release the lease', { ...this.#keys(error) });
     } finally {
       cancel();
+    }
+  }
+
+  /** A renewal that was under way at shutdown may have landed after all: then the lease has moved on, and is still ours. */
+  async #giveBack(lease: Lease, signal: AbortSignal): Promise<void> {
+    const { client, lease: key } = this.#options;
+    try {
+      await client.update(LEASES, released(lease, this.#clock.now()), signal);
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      const current = await client.get<Lease>(LEASES, key, signal);
+      if (holderOf(current) === this.identity)
+        await client.update(LEASES, released(current, this.#clock.now()), signal);
     }
   }
 

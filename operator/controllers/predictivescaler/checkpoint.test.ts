@@ -31,7 +31,7 @@ function cluster() {
       client: {
         async create<T extends KubeObject>(_ref: unknown, object: T) {
           write('create', object.metadata.name);
-          stored.set(object as ConfigMap);
+          stored.set(object);
           return object;
         },
         async mergePatch<T extends KubeObject>(_ref: unknown, { name }: { name: string }, patch: object) {

@@ -27,6 +27,9 @@ test('KEDA that is installed later is watched from then on, in every namespace t
   const watched = watchScaledObjects(options, discovery);
   const stop = new AbortController();
   void watched.run(stop.signal);
+  await clock.advance(0);
+  // Without KEDA nobody waits for it.
+  await watched.settled(stop.signal);
   await clock.advance(120_000);
   expect(watched.informer()).toBeUndefined();
   installed = true;
@@ -35,5 +38,14 @@ test('KEDA that is installed later is watched from then on, in every namespace t
   expect(paths.sort()).toEqual(
     ['mail', 'shop'].map((ns) => `/apis/keda.sh/v1alpha1/namespaces/${ns}/scaledobjects`),
   );
+  // Its list does not come here, and that is not waited for without end.
+  let settled = false;
+  void watched.settled(stop.signal).then(() => {
+    settled = true;
+  });
+  await clock.advance(9_000);
+  expect(settled).toBe(false);
+  await clock.advance(1_000);
+  expect(settled).toBe(true);
   stop.abort();
 });

@@ -101,6 +101,12 @@ function projectRival(object: KubeObject): ScalerObject {
   return { metadata, spec: { scaleTargetRef: spec?.scaleTargetRef } };
 }
 
+const SETTLE_MS = 10_000;
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
 /** KEDA may be installed at any time; its objects are watched from then on. */
 export function watchScaledObjects(
   options: InformersOptions,
@@ -109,11 +115,26 @@ export function watchScaledObjects(
   readonly name: string;
   run(signal: AbortSignal): Promise<void>;
   readonly informer: () => Informer<ScalerObject> | undefined;
+  /**
+   * Resolves when it is known which targets KEDA has: its objects are listed, or there is none. A list that does not
+   * come in time is not waited for: KEDA's own HPAs tell of the same targets.
+   */
+  settled(signal: AbortSignal): Promise<void>;
 } {
   let found: Informer<ScalerObject> | undefined;
+  const asked = Promise.withResolvers<void>();
   return {
     name: 'scaledobjects',
     informer: () => found,
+    async settled(signal) {
+      const enough = new AbortController();
+      const cancel = options.clock.after(SETTLE_MS, () => enough.abort(new Error('enough')));
+      const either = AbortSignal.any([signal, enough.signal]);
+      await Promise.race([asked.promise.then(() => found?.waitForSync(either)), aborted(either)]).catch(
+        () => undefined,
+      );
+      cancel();
+    },
     async run(signal) {
       while (!signal.aborted) {
         try {
@@ -124,10 +145,12 @@ export function watchScaledObjects(
             project: projectRival,
             indexes: { [BY_TARGET]: targetIndex },
           });
+          asked.resolve();
           // oxlint-disable-next-line no-await-in-loop -- runs until the end
           await found.run(signal);
         } catch {
           // Not installed, or the API server cannot be asked just now.
+          asked.resolve();
           // oxlint-disable-next-line no-await-in-loop
           await options.clock.sleep(60_000, signal).catch(() => undefined);
         }

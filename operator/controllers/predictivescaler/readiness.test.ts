@@ -5,8 +5,12 @@ import { notReady, readiness, reasonOf } from './readiness.ts';
 import type { OwnCondition } from './status.ts';
 
 type Each = ConditionPlan | OwnCondition;
-const condition = (type: Each['type'], status: Each['status'], reason: string): Each =>
-  ({ type, status, reason, message: reason }) as Each;
+const condition = (type: Each['type'], status: Each['status'], reason: string): Each => ({
+  type,
+  status,
+  reason,
+  message: reason,
+});
 
 const able = condition('AbleToScale', 'True', 'ReadyForNewScale');
 const active = condition('ScalingActive', 'True', 'ValidMetricFound');

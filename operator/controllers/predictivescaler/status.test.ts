@@ -40,8 +40,8 @@ describe('a status is worth a write', () => {
     ['the wish', { desiredReplicas: 4 }],
     ['the mode', { mode: 'Shadow' }],
     ['the generation', { observedGeneration: 2 }],
-    ['the forecast in replicas', { forecast: { ...before.forecast, replicas: 4 } as never }],
-    ['another model', { forecast: { ...before.forecast, digest: 'sha256:1' } as never }],
+    ['the forecast in replicas', { forecast: { ...before.forecast, replicas: 4 } }],
+    ['another model', { forecast: { ...before.forecast, digest: 'sha256:1' } }],
     ['no forecast any more', { forecast: undefined }],
     ['a condition', { conditions: [condition({ status: 'False' })] }],
     ['a reason', { conditions: [condition({ reason: 'Other' })] }],
@@ -58,8 +58,8 @@ describe('a status is worth a write', () => {
 describe('a status is not worth a write', () => {
   test.each<[what: string, change: Partial<PredictiveScalerStatus>]>([
     ['a new decision with the same outcome', { lastDecision: { ...before.lastDecision, id: 'd2' } as never }],
-    ['a quantile', { forecast: { ...before.forecast, quantiles: [{ level: '0.5', value: '81' }] } as never }],
-    ['a sample more', { leadTime: { ...before.leadTime, samples: 6 } as never }],
+    ['a quantile', { forecast: { ...before.forecast, quantiles: [{ level: '0.5', value: '81' }] } }],
+    ['a sample more', { leadTime: { ...before.leadTime, samples: 6 } }],
     ['the coverage in its fourth digit', { coverage: { asked: '0.99', realised: '0.9872' } }],
     ['the words of a condition', { conditions: [condition({ message: 'better' })] }],
     ['the time of a condition', { conditions: [condition({ lastTransitionTime: '2026-01-02T00:00:00Z' })] }],

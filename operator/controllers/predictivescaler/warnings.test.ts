@@ -5,7 +5,7 @@ import { warningsOf } from './warnings.ts';
 function condition(text: string): Condition {
   const [type = '', status = '', reason = '', message = reason] = text.split(' ');
   const known = status as Condition['status'];
-  return { type: type as Condition['type'], status: known, reason, message, lastTransitionTime: '' };
+  return { type: type, status: known, reason, message, lastTransitionTime: '' };
 }
 
 const told = (before: readonly string[], now: readonly string[]) =>

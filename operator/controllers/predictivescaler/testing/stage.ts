@@ -167,7 +167,7 @@ export class Stage {
         ...spec,
       },
     };
-    this.scalers.set(object as unknown as Scaler & ScalerObject);
+    this.scalers.set(object);
   }
 
   /** A Deployment with that many ready pods. */
@@ -242,7 +242,7 @@ export class Stage {
       Object.entries({ ...before.status, ...patch }).filter(([, value]) => value !== null),
     );
     const after = { ...before, metadata: { ...before.metadata, resourceVersion: this.#next() }, status };
-    this.scalers.set(after as unknown as Scaler & ScalerObject);
+    this.scalers.set(after);
     this.writes.push({ what: 'status', name: before.metadata.name });
     return after;
   }
