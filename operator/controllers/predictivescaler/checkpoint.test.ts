@@ -98,6 +98,23 @@ describe('writes', () => {
     expect(calls).toEqual(['create foresail-state-u1']);
   });
 
+  test('scalers that were created together are written one after the other', async () => {
+    const { clock, calls, living, operator } = cluster();
+    const { memories } = await operator();
+    for (const start of ['20000000', '80000000', 'e0000000']) {
+      const uid = `${start}-0000-4000-8000-000000000000`;
+      living.add(uid);
+      learnStart(memories.of(`shop/${start}`, uid, TARGET), start);
+    }
+    const seen: number[] = [];
+    for (let minute = 0; minute < 10; minute++) {
+      await clock.advance(MINUTE);
+      seen.push(calls.length);
+    }
+    expect(seen.at(-1)).toBe(3);
+    expect(new Set(seen).size).toBe(4);
+  });
+
   test('a write that failed is tried again', async () => {
     const { clock, calls, operator, setFault } = cluster();
     const { look, shutDown } = await operator();

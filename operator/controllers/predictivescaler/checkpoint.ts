@@ -71,8 +71,9 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
     let policy = policies.get(uid);
     if (policy === undefined) {
       policy = new CheckpointPolicy(everyMs);
-      // What is there already, or the moment of first sight: neither is worth a write at once.
-      policy.restored(dataOf(uid) === undefined ? '' : mark(), clock.monotonic());
+      // What is there already, or the moment of first sight: neither is worth a write at once. A fleet that was created
+      // in one go is spread over the period, so that its checkpoints do not come in one wave.
+      policy.restored(dataOf(uid) === undefined ? '' : mark(), clock.monotonic() - everyMs * phaseOf(uid));
       policies.set(uid, policy);
     }
     return policy;
@@ -187,4 +188,9 @@ function encodeMemory({ learned, decision }: ScalerMemory, asOfMs: number): stri
     ...learned.toState(),
     ...(decision === undefined ? {} : { decision: JSON.parse(JSON.stringify(decision)) }),
   });
+}
+
+/** A share of the period, evenly spread over random uids (RFC 9562, version 4); 0 for any other text. */
+function phaseOf(uid: string): number {
+  return /^[0-9a-f]{8}-/.test(uid) ? Number.parseInt(uid.slice(0, 8), 16) / 2 ** 32 : 0;
 }
