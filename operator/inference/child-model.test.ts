@@ -47,6 +47,12 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
+/** Without a pid there is nobody to kill; 0 would be the test's own process group. */
+function kill(pid: number | undefined, how: NodeJS.Signals): void {
+  if (pid === undefined) throw new Error('the model has no child');
+  process.kill(pid, how);
+}
+
 describe('a foreign model in a child', () => {
   test('forecasts, in the order of the windows', async () => {
     const { model } = start(tinyModel({ offset: 3 }), { maxBatch: 2 });
@@ -75,7 +81,7 @@ describe('a foreign model in a child', () => {
         // oxlint-disable-next-line no-await-in-loop -- one crash after the other
         await until(() => model.state.phase === 'ready');
         const { pid } = model;
-        process.kill(pid ?? 0, how);
+        kill(pid, how);
         // oxlint-disable-next-line no-await-in-loop -- one crash after the other
         await until(() => model.pid !== pid);
       }
@@ -91,7 +97,7 @@ describe('a foreign model in a child', () => {
     const { model } = start(tinyModel());
     await model.settled();
     const running = model.forecast([windowOf(1)], signal);
-    process.kill(model.pid ?? 0, 'SIGKILL');
+    kill(model.pid, 'SIGKILL');
     await expect(running).rejects.toMatchObject({ code: 'MODEL_RUN_FAILED' });
     await until(() => model.state.phase === 'ready');
     expect(await model.forecast([windowOf(1)], signal)).toHaveLength(1);

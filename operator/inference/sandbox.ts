@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 export interface Sandbox {
@@ -16,6 +17,10 @@ export interface Sandbox {
 
 const ENTRY = fileURLToPath(new URL('./child-main.ts', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** Where the packages really lie: `node_modules` may be a link, and Node asks for rights on what it points to. */
+const PACKAGES = createRequire(import.meta.url)
+  .resolve('onnxruntime-node')
+  .replace(/(?<=\/node_modules\/).*/s, '');
 const HEAP_MIB = 192;
 /** What Node itself reserves (code ranges of two isolates, thread stacks) and never touches. */
 const NODE_RESERVE_MIB = 1024;
@@ -31,6 +36,7 @@ export function childCommand(memoryMiB: number): Sandbox {
     '--allow-addons',
     '--allow-worker',
     `--allow-fs-read=${ROOT}*`,
+    `--allow-fs-read=${PACKAGES}*`,
     '--disable-warning=SecurityWarning',
     ENTRY,
   ];
