@@ -98,6 +98,21 @@ describe('writes', () => {
     expect(calls).toEqual(['create foresail-state-u1']);
   });
 
+  test('what a short-lived process learned is kept too', async () => {
+    const { clock, calls, operator } = cluster();
+    const first = await operator();
+    learnStart(first.look(), 'p1');
+    await first.shutDown();
+    const second = await operator();
+    learnStart(second.look(), 'p2');
+    await clock.advance(1000);
+    await second.shutDown();
+    const third = await operator();
+    third.look();
+    await third.shutDown();
+    expect(calls).toEqual(['create foresail-state-u1', 'patch foresail-state-u1']);
+  });
+
   test('scalers that were created together are written one after the other', async () => {
     const { clock, calls, living, operator } = cluster();
     const { memories } = await operator();

@@ -67,13 +67,14 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
   const nameOf = (uid: string) => `foresail-state-${uid}`;
   const dataOf = (uid: string) => stored.get(`${namespace}/${nameOf(uid)}`)?.data;
 
-  function policyOf(uid: string, mark: () => string): CheckpointPolicy {
+  /** @param known mark of what is stored; '' when nothing is that could be used */
+  function policyOf(uid: string, known = ''): CheckpointPolicy {
     let policy = policies.get(uid);
     if (policy === undefined) {
       policy = new CheckpointPolicy(everyMs);
-      // What is there already, or the moment of first sight: neither is worth a write at once. A fleet that was created
-      // in one go is spread over the period, so that its checkpoints do not come in one wave.
-      policy.restored(dataOf(uid) === undefined ? '' : mark(), clock.monotonic() - everyMs * phaseOf(uid));
+      // Neither what is stored nor the moment of first sight is worth a write at once. A fleet that was created in one
+      // go is spread over the period, so that its checkpoints do not come in one wave.
+      policy.restored(known, clock.monotonic() - everyMs * phaseOf(uid));
       policies.set(uid, policy);
     }
     return policy;
@@ -82,7 +83,7 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
   async function save(key: string, memory: ScalerMemory, last: boolean, signal: AbortSignal): Promise<void> {
     const { uid, target } = memory;
     const mark = () => markOf(memory.learned.toState(), memory.decision, target);
-    const policy = policyOf(uid, mark);
+    const policy = policyOf(uid);
     const due = policy.due(clock.monotonic(), mark, last);
     if (due === undefined) return;
     const data = { [STATE_KEY]: encodeMemory(memory, clock.now()), [TARGET_KEY]: target };
@@ -160,7 +161,9 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
         onCorrupt(uid, decoded.reason);
         return undefined;
       }
-      return { learned: new Learned(decoded.state), decision: parseDecisionMemory(decoded.state.decision) };
+      const decision = parseDecisionMemory(decoded.state.decision);
+      policyOf(uid, markOf(decoded.state, decision, target));
+      return { learned: new Learned(decoded.state), decision };
     },
     forget: remove,
     async run(signal) {
