@@ -36,6 +36,8 @@ function jest(project: string): Runner {
       project,
       '--json',
       `--outputFile=${report}`,
+      // A test that timed out may leave a program of its own running; the count must come all the same.
+      '--forceExit',
       ...(process.env['CI'] ? ['--ci'] : []),
     ],
     env: { NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning' },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { request } from '../api.ts';
 import { type Cluster, startCluster } from '../cluster.ts';
+import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
 import { CHART, field, type Helm, makeHelm, NAMESPACE, RELEASE, REPOSITORY } from './helm.ts';
 import { scaler, scalersPath, WEB } from './scaler.ts';
@@ -78,8 +79,13 @@ test('install, upgrade, uninstall and install again', async () => {
   const deployment = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments/${RELEASE}`;
   expect(field(await request<object>(cluster, 'GET', deployment), 'status.readyReplicas')).toBe(3);
 
-  await helm.run(['uninstall', RELEASE, '--namespace', NAMESPACE, '--wait']);
-  await expect(request(cluster, 'GET', deployment)).rejects.toMatchObject({ status: 404 });
+  await helm.run(['uninstall', RELEASE, '--namespace', NAMESPACE, '--timeout', '60s']);
+  await eventually('the Deployment is gone', () =>
+    request(cluster, 'GET', deployment).then(
+      () => false,
+      (error: unknown) => (error as { status?: number }).status === 404,
+    ),
+  );
   // What users wrote is still there, and nothing refuses or needs the operator to delete it.
   expect(field(await request<object>(cluster, 'GET', scalersPath('shop', 'mine')), 'spec.maxReplicas')).toBe(
     5,
