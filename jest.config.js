@@ -1,6 +1,5 @@
 // Two projects: `unit` is pure and needs nothing; `cluster` runs against a real API server
 // that e2e/shared-cluster.ts starts once for all its files.
-import { existsSync } from 'node:fs';
 
 const common = {
   extensionsToTreatAsEsm: ['.ts'],
@@ -9,8 +8,6 @@ const common = {
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   roots: ['<rootDir>/operator', '<rootDir>/e2e'],
 };
-
-const sharedCluster = '<rootDir>/e2e/shared-cluster.ts';
 
 export default {
   projects: [
@@ -24,9 +21,8 @@ export default {
       ...common,
       displayName: 'cluster',
       testMatch: ['**/*.cluster.test.ts'],
-      ...(existsSync(new URL('e2e/shared-cluster.ts', import.meta.url))
-        ? { globalSetup: sharedCluster, globalTeardown: '<rootDir>/e2e/shared-cluster-teardown.ts' }
-        : {}),
+      globalSetup: '<rootDir>/e2e/shared-cluster.ts',
+      globalTeardown: '<rootDir>/e2e/shared-cluster-teardown.ts',
     },
   ],
 };

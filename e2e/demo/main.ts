@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { request } from '../api.ts';
 import { kubectl } from '../kubectl.ts';
 import { drawSvg, type ForecastPoint, renderPng, wrapHtml } from './chart.ts';
-import { demanded, type Score, score, type Tick } from './score.ts';
+import { score, type Tick } from './score.ts';
 import {
   BEHAVIOR,
   COVERAGE,
@@ -148,23 +148,16 @@ async function watch(
         ours: seen.ours,
         hpa: seen.hpa,
         forecast: median === undefined || upper === undefined ? undefined : { median, upper },
-        underMinutes: { ours: under(seen.ours, capacity), hpa: under(seen.hpa, capacity) },
+        underMinutes: {
+          ours: score(seen.ours, capacity).underProvisionedMinutes,
+          hpa: score(seen.hpa, capacity).underProvisionedMinutes,
+        },
         why: newest?.explanation.sentence ?? '-',
       });
     }
     await sleep(Math.max(0, TICK_MS - (Date.now() - startedAt)), undefined, { signal });
   }
-  view.end();
   return seen;
-}
-
-function under(ticks: readonly Tick[], capacity: number): Score['underProvisionedMinutes'] {
-  let ms = 0;
-  for (const [i, tick] of ticks.entries()) {
-    const next = ticks[i + 1];
-    if (next !== undefined && tick.ready < demanded(tick.load, capacity)) ms += next.atMs - tick.atMs;
-  }
-  return ms / MINUTE_MS;
 }
 
 async function replicas({ cluster }: Stage, name: string): Promise<{ ready: number; ordered: number }> {

@@ -138,7 +138,7 @@ export async function setStage(options: StageOptions, signal: AbortSignal): Prom
         defaultLeadTime: `${START_UP_MS / FACTOR}ms`,
         ...(options.modelFile === undefined ? {} : { modelFile: options.modelFile }),
       },
-      // A minute of the trace is a second here, so jumps are confirmed by time that is as much shorter.
+      // Seasons and steps count in the time of the trace; leases and deadlines stay real.
       replay: { realStart: iso(realStart), loadStart: iso(loadStart), factor: FACTOR },
     },
   });

@@ -13,7 +13,6 @@ export interface Frame {
 
 export interface View {
   show(frame: Frame): void;
-  end(): void;
 }
 
 const BARS = ' ▁▂▃▄▅▆▇█';
@@ -32,7 +31,6 @@ function screenView(out: NodeJS.WriteStream): View {
       );
       height = lines.length;
     },
-    end: () => undefined,
   };
 }
 
@@ -55,7 +53,6 @@ function logView(out: NodeJS.WriteStream): View {
           `short ours/HPA ${frame.underMinutes.ours.toFixed(1)}/${frame.underMinutes.hpa.toFixed(1)} min\n`,
       );
     },
-    end: () => undefined,
   };
 }
 
