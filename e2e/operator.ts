@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { ClusterFacts } from './cluster.ts';
+import { established } from './crd.ts';
 import { eventually } from './eventually.ts';
 import { kubectl } from './kubectl.ts';
 
@@ -38,12 +39,7 @@ export interface OperatorOptions {
 /** What every operator needs before it starts: its namespace and the CRDs. Safe to repeat. */
 export async function prepareCluster(cluster: ClusterFacts, namespace = OPERATOR_NAMESPACE): Promise<void> {
   await kubectl(cluster, ['apply', '--server-side', '-f', join(ROOT, 'crds')]);
-  await kubectl(cluster, [
-    'wait',
-    '--for=condition=Established',
-    'crd/predictivescalers.foresail.io',
-    '--timeout=30s',
-  ]);
+  await established(cluster, 'predictivescalers.foresail.io');
   const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
   await kubectl(cluster, ['apply', '--server-side', '-f', '-'], { input: JSON.stringify(object) });
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Condition } from '../../operator/api/index.ts';
 import { request } from '../api.ts';
+import { established } from '../crd.ts';
 import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
 import { deployment } from '../objects.ts';
@@ -51,12 +52,7 @@ beforeAll(async () => {
   stage = await setStage();
   const crds = [crd('Turnip', true), crd('Stone', false)].map((object) => JSON.stringify(object));
   await kubectl(stage.cluster, ['apply', '-f', '-'], { input: crds.join('\n---\n') });
-  await kubectl(stage.cluster, [
-    'wait',
-    '--for=condition=Established',
-    'crd/turnips.example.org',
-    'crd/stones.example.org',
-  ]);
+  await established(stage.cluster, 'turnips.example.org', 'stones.example.org');
   for (const name of ['vault', 'stranger']) await kubectl(stage.cluster, ['create', 'namespace', name]);
   operator = await stage.operator({ protectedNamespaces: ['vault'] });
   stage.load.set('good', 90);

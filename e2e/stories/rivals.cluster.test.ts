@@ -1,6 +1,8 @@
 /** Whoever else scales the same target: ours says so, writes nothing, and works again when the other has gone. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { code } from '../../operator/testing/server-side.ts';
 import { request } from '../api.ts';
+import { established } from '../crd.ts';
 import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
 import type { OperatorProcess } from '../operator.ts';
@@ -15,7 +17,7 @@ let operator: OperatorProcess;
 beforeAll(async () => {
   stage = await setStage();
   await kubectl(stage.cluster, ['apply', '-f', '-'], { input: JSON.stringify(SCALED_OBJECT_CRD) });
-  await kubectl(stage.cluster, ['wait', '--for=condition=Established', 'crd/scaledobjects.keda.sh']);
+  await established(stage.cluster, 'scaledobjects.keda.sh');
   operator = await stage.operator();
 }, 600_000);
 
@@ -58,12 +60,12 @@ function hpaOf(name: string) {
 }
 
 /** As most people write it: apiVersion and kind of the target are KEDA's defaults. */
-function scaledObject(name: string) {
+function scaledObject(name: string, target = name) {
   return {
     apiVersion: 'keda.sh/v1alpha1',
     kind: 'ScaledObject',
     metadata: { name },
-    spec: { scaleTargetRef: { name } },
+    spec: { scaleTargetRef: { name: target } },
   };
 }
 
@@ -111,7 +113,13 @@ describe('somebody scales my target already', () => {
 
   test('the HPA that KEDA made, and the condition names KEDA', async () => {
     const hpa = hpaOf('keda-hpa');
-    const owner = { apiVersion: 'keda.sh/v1alpha1', kind: 'ScaledObject', name: 'orders', uid: 'x' };
+    // The owner lives, else the garbage collector takes the HPA away and the target is free.
+    const orders = await stage.post<{ metadata: { uid: string } }>(
+      SCALED_OBJECTS,
+      scaledObject('orders', 'elsewhere'),
+    );
+    const { uid } = orders.metadata;
+    const owner = { apiVersion: 'keda.sh/v1alpha1', kind: 'ScaledObject', name: 'orders', uid };
     const owned = { ...hpa, metadata: { ...hpa.metadata, ownerReferences: [owner] } };
     stage.load.set('keda-hpa', 90);
     await stage.deploy('keda-hpa');
@@ -213,7 +221,8 @@ test('the operator starts anew beside rivals: not one write before it knows them
   operator = await stage.operator();
   for (const name of names)
     await stage.conditionBecomes(name, 'ConflictingScaler', { status: 'True', reason: 'ScaledObject' });
-  expect(targetWrites(await audit.read())).toEqual([]);
+  const writes = targetWrites(await audit.read());
+  expect(writes.map((entry) => `${entry.verb} ${entry.requestURI} ${code(entry)}`)).toEqual([]);
 }, 60_000);
 
 test('all that time the operator has had no error of its own', () => {

@@ -92,8 +92,8 @@ export class Stage {
     return request(this.cluster, 'PATCH', scalerPath(name), { spec });
   }
 
-  post(path: string, object: object): Promise<unknown> {
-    return request(this.cluster, 'POST', path, object);
+  post<T = unknown>(path: string, object: object): Promise<T> {
+    return request<T>(this.cluster, 'POST', path, object);
   }
 
   delete(path: string): Promise<unknown> {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { request, StatusError } from '../../../e2e/api.ts';
 import type { ClusterFacts } from '../../../e2e/cluster.ts';
+import { established } from '../../../e2e/crd.ts';
 import { eventually } from '../../../e2e/eventually.ts';
 import { kubectl } from '../../../e2e/kubectl.ts';
 import { GROUP, PREDICTIVE_SCALER, VERSION } from '../predictivescaler/kind.ts';
@@ -25,7 +26,7 @@ const CRD = fileURLToPath(
 export async function installCrd(cluster: ClusterFacts): Promise<void> {
   const before = await crdGeneration(cluster);
   await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '-f', CRD]);
-  await kubectl(cluster, ['wait', '--for=condition=Established', '--timeout=30s', '-f', CRD]);
+  await established(cluster, `${PREDICTIVE_SCALER.plural}.${GROUP}`);
   await eventually('the kind is served', () =>
     request(cluster, 'GET', `/apis/${GROUP}/${VERSION}/${PREDICTIVE_SCALER.plural}`),
   );

@@ -49,3 +49,32 @@ test('KEDA that is installed later is watched from then on, in every namespace t
   expect(settled).toBe(true);
   stop.abort();
 });
+
+test('a server that cannot be asked has not said that KEDA is absent', async () => {
+  const clock = new FakeClock();
+  let down = true;
+  // The fault: discovery fails for a while.
+  const discovery = {
+    async resolve(): Promise<never> {
+      if (down) throw new ForesailError('KUBE_UNAVAILABLE', 'transient', 'connection refused');
+      throw new ForesailError('KUBE_UNKNOWN_KIND', 'transient', 'not served');
+    },
+  };
+  const client = {} as KubeClient;
+  const watched = watchScaledObjects(
+    { client, clock, log: silentLogger, observer: {}, namespaces: [] },
+    discovery,
+  );
+  const stop = new AbortController();
+  void watched.run(stop.signal);
+  let settled = false;
+  void watched.settled(stop.signal).then(() => {
+    settled = true;
+  });
+  await clock.advance(3_500);
+  expect(settled).toBe(false);
+  down = false;
+  await clock.advance(1_000);
+  expect(settled).toBe(true);
+  stop.abort();
+});

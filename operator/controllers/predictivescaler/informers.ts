@@ -1,6 +1,7 @@
 /** Everything the controller watches. Each informer keeps only what is read of its objects. */
 import { PREDICTIVE_SCALER } from '../../api/index.ts';
 import type { Clock } from '../../clock.ts';
+import { isForesailError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import {
   type Discovery,
@@ -148,11 +149,12 @@ export function watchScaledObjects(
           asked.resolve();
           // oxlint-disable-next-line no-await-in-loop -- runs until the end
           await found.run(signal);
-        } catch {
-          // Not installed, or the API server cannot be asked just now.
-          asked.resolve();
+        } catch (error) {
+          // A server that cannot be asked just now has said nothing about KEDA.
+          const absent = isForesailError(error, 'KUBE_UNKNOWN_KIND');
+          if (absent) asked.resolve();
           // oxlint-disable-next-line no-await-in-loop
-          await options.clock.sleep(60_000, signal).catch(() => undefined);
+          await options.clock.sleep(absent ? 60_000 : 1_000, signal).catch(() => undefined);
         }
       }
     },
