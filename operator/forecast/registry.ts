@@ -1,0 +1,48 @@
+/** Every forecaster that is code, by id: what an evaluation compares and what a scaler may fall back on. */
+import { ForesailError } from '../errors.ts';
+import { persistence } from './persistence.ts';
+import { ridge } from './ridge.ts';
+import { seasonalNaive } from './seasonal-naive.ts';
+import type { Forecaster } from './types.ts';
+
+export interface CreateOptions {
+  /** Fits per origin; give Infinity where no decision waits for the answer. Default: a bounded number. */
+  readonly fitsPerStep?: number;
+}
+
+export interface ForecasterEntry {
+  readonly id: string;
+  /** For people, one line. */
+  readonly summary: string;
+  /** A new one: what it has fitted belongs to it alone. */
+  create(options?: CreateOptions): Forecaster;
+}
+
+export const FORECASTERS: readonly ForecasterEntry[] = [
+  { id: persistence.id, summary: 'the last value', create: () => persistence },
+  {
+    id: seasonalNaive.id,
+    summary: 'the same time a day or a week ago, whichever fitted better',
+    create: () => seasonalNaive,
+  },
+  {
+    id: 'ridge',
+    summary: 'linear regression on recent moves, yesterday and the time of day',
+    create: (options) => ridge(options),
+  },
+];
+
+/** @throws FORECASTER_UNKNOWN with the ids that there are */
+export function createForecaster(id: string, options?: CreateOptions): Forecaster {
+  const entry = FORECASTERS.find((candidate) => candidate.id === id);
+  if (entry !== undefined) return entry.create(options);
+  const ids = FORECASTERS.map((candidate) => candidate.id).join(', ');
+  throw new ForesailError(
+    'FORECASTER_UNKNOWN',
+    'terminal',
+    `no forecaster is called ${id}; there are ${ids}`,
+    {
+      subject: id,
+    },
+  );
+}
