@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { API_VERSION, PREDICTIVE_SCALER } from './api/index.ts';
 import { type Calendar, type Clock, realCalendar, replayCalendar } from './clock.ts';
+import { watchClockJumps } from './clock-jumps.ts';
 import type { OperatorConfig } from './config.ts';
 import { createBackfill } from './controllers/predictivescaler/backfill.ts';
 import { createCheckpoints, STATE_LABEL_SELECTOR } from './controllers/predictivescaler/checkpoint.ts';
@@ -180,7 +181,10 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
       events.event(regarding, 'Warning', 'LearnedStateLost', `starting to learn anew: ${reason}`);
     },
   });
-  const memories = createScalerMemories((uid, target) => checkpoints.restore(uid, target));
+  const memories = createScalerMemories(
+    (uid, target) => checkpoints.restore(uid, target),
+    watchClockJumps(clock),
+  );
   checkpoints.attach(
     memories,
     () => new Set(informers.scalers.store.list().map(({ metadata }) => metadata.uid ?? '')),

@@ -283,7 +283,10 @@ function reconcilerOptions({ scalers, calendar, history, now, service }: FleetOp
       creationsPerMinute: undefined,
       pause: () => ({ paused: false, reason: '' }),
     }),
-    memories: createScalerMemories(() => undefined),
+    memories: createScalerMemories(
+      () => undefined,
+      () => 0,
+    ),
     checkpoints: { forget: () => Promise.resolve() },
     explanations: createExplanations(),
     client: {

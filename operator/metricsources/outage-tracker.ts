@@ -6,9 +6,13 @@ import { type Observation, unknown } from '../observation.ts';
 import { RecentMap } from './recent-map.ts';
 
 export class OutageTracker {
+  /** By a clock without jumps: `since` minus the jumps before it. */
   readonly #since: RecentMap<number>;
+  readonly #jumped: () => number;
 
-  constructor(capacity = 20_000) {
+  /** @param jumped sum of the jumps of the wall clock so far: an outage does not grow by one */
+  constructor(jumped: () => number, capacity = 20_000) {
+    this.#jumped = jumped;
     this.#since = new RecentMap(capacity);
   }
 
@@ -17,8 +21,9 @@ export class OutageTracker {
       this.#since.delete(key);
       return observation;
     }
-    const since = this.#since.get(key) ?? observation.since;
+    const jumped = this.#jumped();
+    const since = this.#since.get(key) ?? observation.since - jumped;
     this.#since.set(key, since);
-    return unknown(observation.reason, observation.message, since);
+    return unknown(observation.reason, observation.message, since + jumped);
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { MetricSpec, MetricSpecOf } from '../api/predictivescaler/metrics.ts';
 import { type Clock, systemClock } from '../clock.ts';
+import { watchClockJumps } from '../clock-jumps.ts';
 import {
   type Known,
   type LoadSeries,
@@ -70,13 +71,16 @@ class Registry implements MetricSources {
   readonly #custom: CustomMetrics;
   readonly #prometheus: ReadonlyMap<string, Prometheus>;
   readonly #reads = new SingleFlight<Observation<MetricReading>>();
-  readonly #outages = new OutageTracker();
-  readonly #backfillOutages = new OutageTracker();
+  readonly #outages: OutageTracker;
+  readonly #backfillOutages: OutageTracker;
 
   constructor(options: MetricSourcesOptions) {
     const clock = options.clock ?? systemClock;
     const random = options.random ?? Math.random;
     this.#clock = clock;
+    const jumped = watchClockJumps(clock);
+    this.#outages = new OutageTracker(jumped);
+    this.#backfillOutages = new OutageTracker(jumped);
     this.#observe = options.observe ?? (() => {});
     this.#unexpected = options.unexpected ?? (() => {});
     const { apiServers, resolveHost, breaker, userAgent, metricsApiLimits: limits } = options;

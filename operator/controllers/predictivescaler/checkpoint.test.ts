@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { watchClockJumps } from '../../clock-jumps.ts';
 import { ForesailError } from '../../errors.ts';
 import { silentLogger } from '../../logger.ts';
 import { IndexedStore, type KubeObject } from '../../runtime/index.ts';
@@ -50,7 +51,10 @@ function cluster() {
       log: silentLogger,
       onCorrupt: (uid, reason) => lost.push(`${uid}: ${reason}`),
     });
-    const memories = createScalerMemories((uid, target) => checkpoints.restore(uid, target));
+    const memories = createScalerMemories(
+      (uid, target) => checkpoints.restore(uid, target),
+      watchClockJumps(clock),
+    );
     checkpoints.attach(memories, () => living);
     const stop = new AbortController();
     const ended = checkpoints.run(stop.signal);
@@ -157,6 +161,31 @@ describe('a failover with the old disk gone', () => {
     const { operator } = await taught();
     const next = await operator();
     expect(next.look().learned.lead.leadTime()).toMatchObject({ p90Ms: 9000, samples: 3 });
+    await next.shutDown();
+  });
+
+  test('a clock that is behind the old leader’s moves the memory’s times to its own', async () => {
+    const all = cluster();
+    const { clock } = all;
+    const old = await all.operator();
+    const memory = old.look();
+    const atMs = clock.now() - 4 * MINUTE;
+    memory.decision = {
+      recommendations: [{ replicas: 10, atMs }],
+      scaleUps: [{ change: 3, atMs }],
+      scaleDowns: [],
+      outliers: {},
+      unknownSinceMs: atMs,
+    };
+    await old.shutDown();
+    clock.jumpWallClock(-60 * MINUTE);
+    const next = await all.operator();
+    const moved = atMs - 60 * MINUTE;
+    expect(next.look().decision).toMatchObject({
+      recommendations: [{ replicas: 10, atMs: moved }],
+      scaleUps: [{ change: 3, atMs: moved }],
+      unknownSinceMs: moved,
+    });
     await next.shutDown();
   });
 

@@ -18,6 +18,7 @@ import {
 } from '../../runtime/index.ts';
 import { markOf } from './checkpoint-mark.ts';
 import { Learned } from './learned.ts';
+import { moveMemory } from './move-memory.ts';
 import type { ConfigMap } from './pause-switch.ts';
 import type { Restored, ScalerMemories, ScalerMemory } from './scaler-memory.ts';
 
@@ -161,7 +162,10 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
         onCorrupt(uid, decoded.reason);
         return undefined;
       }
-      const decision = parseDecisionMemory(decoded.state.decision);
+      const stored = parseDecisionMemory(decoded.state.decision);
+      // Written by a clock that was ahead of ours: its windows would not end before we have caught up.
+      const aheadMs = Math.max(0, Math.round(decoded.state.asOfMs - clock.now()));
+      const decision = stored && moveMemory(stored, -aheadMs);
       policyOf(uid, markOf(decoded.state, decision, target));
       return { learned: new Learned(decoded.state), decision };
     },

@@ -8,6 +8,7 @@ import type { ForecastInput, LoadPath, MetricPlan } from '../../decision/types.t
 import { parseDurationMs } from '../../duration.ts';
 import { messageOf } from '../../errors.ts';
 import type { ForecastLearner } from '../../forecast/learner.ts';
+import { leadStepOf, lookAhead } from '../../forecast/look-ahead.ts';
 import { forecastQuantile } from '../../forecast/quantiles.ts';
 import { builtin } from '../../forecast/residuals.ts';
 import type {
@@ -178,33 +179,9 @@ function taken(
   nowMs: number,
   load: number,
 ): Missing | Seen {
-  learner.issue(by, forecast);
-  // The whole horizon, not only the lead window: in a metrics outage this path is what is left.
-  const windowMs = forecast.horizon * forecast.stepMs;
-  const path = learner.upperPath(by, forecast, { fromMs: nowMs, windowMs });
-  if (path === undefined) return missing('ForecastRejected', 'the forecast ends before it begins to count');
-  return {
-    kind: 'seen',
-    path: fromOrigin(path, forecast, load),
-    confidence: path.confidence,
-    forecast,
-    by,
-    learner,
-    fellBack: failed[0],
-  };
-}
-
-/** The step that runs now carries the load that was just read; the forecast begins with the next one. */
-function fromOrigin(
-  { stepMs, loadMilli, fromMs }: UpperLoadPath,
-  { originMs }: QuantileForecast,
-  load: number,
-): LoadPath {
-  if (fromMs !== originMs + stepMs) return { originMs: fromMs, stepMs, loadMilli };
-  const whole = new Float64Array(loadMilli.length + 1);
-  whole[0] = load * 1000;
-  whole.set(loadMilli, 1);
-  return { originMs, stepMs, loadMilli: whole };
+  const ahead = lookAhead(learner, by, forecast, nowMs, load);
+  if (ahead === undefined) return missing('ForecastRejected', 'the forecast ends before it begins to count');
+  return { kind: 'seen', ...ahead, forecast, by, learner, fellBack: failed[0] };
 }
 
 function summary(
@@ -233,7 +210,7 @@ function summary(
   }
   const { forecast, learner, by } = first;
   const leadMs = window.toMs - forecast.originMs;
-  const leadStep = Math.min(Math.max(Math.ceil(leadMs / forecast.stepMs), 1), forecast.horizon);
+  const leadStep = leadStepOf(forecast, window.toMs);
   const upper = (first.path.loadMilli[leadStep] ?? first.path.loadMilli.at(-1) ?? Number.NaN) / 1000;
   const lowConfidence = seen.some((look) => look.confidence !== 'Calibrated');
   const input: ForecastInput = {

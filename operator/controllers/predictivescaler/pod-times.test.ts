@@ -47,6 +47,16 @@ test('a start that was watched is timed by our own clock, finer than the API’s
   expect(readyMs - from).toBe(2_450);
 });
 
+test('a clock that is put forward while a pod starts teaches no start of an hour', async () => {
+  const { clock, times, tell } = setUp();
+  const createdMs = clock.now();
+  tell(createdMs);
+  clock.jumpWallClock(3_600_000);
+  await clock.advance(2_450);
+  const { createdMs: from, readyMs = Number.NaN } = times.startOf(tell(createdMs, clock.now()));
+  expect(readyMs - from).toBe(2_450);
+});
+
 test('a pod that was there before us is believed as the API tells', () => {
   const { clock, times, tell } = setUp();
   const createdMs = clock.now() - 60_000;

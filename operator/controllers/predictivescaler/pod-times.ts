@@ -11,9 +11,11 @@ export interface PodTimes {
   readonly startOf: (pod: Pod) => PodStart;
 }
 
+/** The wall clock may jump while a pod starts, so the start is measured on the monotonic one. */
 interface Watched {
   readonly createdMs: number;
-  readyMs: number | undefined;
+  readonly createdAt: number;
+  tookMs: number | undefined;
 }
 
 /** A pod that is older than this when we first see it was not watched from its creation. */
@@ -26,8 +28,9 @@ export function watchPodTimes(pods: Informer<Pod>, clock: Clock): PodTimes {
     const start = podStart(pod);
     const seen = watched.get(uid);
     if (seen === undefined && start.readyMs === undefined && clock.now() - start.createdMs < NEW_MS)
-      watched.set(uid, { createdMs: clock.now(), readyMs: undefined });
-    else if (seen !== undefined && seen.readyMs === undefined && isReady(pod)) seen.readyMs = clock.now();
+      watched.set(uid, { createdMs: clock.now(), createdAt: clock.monotonic(), tookMs: undefined });
+    else if (seen !== undefined && seen.tookMs === undefined && isReady(pod))
+      seen.tookMs = clock.monotonic() - seen.createdAt;
   };
   pods.subscribe({
     onAdd: onChange,
@@ -38,8 +41,9 @@ export function watchPodTimes(pods: Informer<Pod>, clock: Clock): PodTimes {
     startOf(pod) {
       const start = podStart(pod);
       const seen = watched.get(start.uid);
-      if (seen === undefined || (seen.readyMs === undefined) !== (start.readyMs === undefined)) return start;
-      return { ...start, createdMs: seen.createdMs, readyMs: seen.readyMs };
+      if (seen === undefined || (seen.tookMs === undefined) !== (start.readyMs === undefined)) return start;
+      const { createdMs, tookMs } = seen;
+      return { ...start, createdMs, readyMs: tookMs === undefined ? undefined : createdMs + tookMs };
     },
   };
 }

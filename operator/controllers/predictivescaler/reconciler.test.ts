@@ -124,6 +124,66 @@ describe('never down on unknown', () => {
   });
 });
 
+describe('a jump of the wall clock', () => {
+  const HOUR = 3_600_000;
+
+  test.each([HOUR, -HOUR])(
+    'of %i ms: the stabilisation window goes on and ends when it would have',
+    async (ms) => {
+      const staged = stage();
+      staged.addDeployment(10);
+      await staged.looks(10);
+      staged.clock.jumpWallClock(ms);
+      await staged.looks(9);
+      expect(staged.replicas()).toBe(10);
+      await staged.looks(3);
+      expect(staged.replicas()).toBe(2);
+    },
+  );
+
+  test('frees no pods that the rate limit holds back', async () => {
+    const scaleUp = { policies: [{ type: 'Pods', value: 2, periodSeconds: 600 }] };
+    const staged = stage({ behavior: { scaleUp } });
+    staged.load = () => 2_000;
+    await staged.once();
+    expect(staged.replicas()).toBe(4);
+    staged.clock.jumpWallClock(HOUR);
+    await staged.looks(10);
+    expect(staged.replicas()).toBe(4);
+  });
+
+  test('brings no fallback before its time', async () => {
+    const staged = stage({ fallback: { replicas: 4, after: '10m' } });
+    await staged.looks(2);
+    staged.load = () => undefined;
+    await staged.looks(4);
+    staged.clock.jumpWallClock(HOUR);
+    await staged.looks(34);
+    expect(staged.replicas()).toBe(2);
+    await staged.looks(4);
+    expect(staged.replicas()).toBe(4);
+  });
+
+  test('put forward while the operator was down: the present replicas stay for a window', async () => {
+    const atMs = Date.UTC(2026, 0, 2, 12);
+    const { Learned } = await import('./learned.ts');
+    const old: DecisionMemory = {
+      recommendations: [{ replicas: 10, atMs }],
+      scaleUps: [],
+      scaleDowns: [],
+      outliers: {},
+      unknownSinceMs: null,
+    };
+    const staged = stage({}, { restored: { learned: new Learned(), decision: old } });
+    staged.addDeployment(10);
+    staged.clock.jumpWallClock(HOUR);
+    await staged.looks(19);
+    expect(staged.replicas()).toBe(10);
+    await staged.looks(3);
+    expect(staged.replicas()).toBe(2);
+  });
+});
+
 describe('the last forecast', () => {
   test('carries an outage inside its horizon', async () => {
     const staged = stage();

@@ -4,6 +4,7 @@
  */
 import type { DecisionMemory, ForecastInput } from '../../decision/types.ts';
 import { Learned } from './learned.ts';
+import { moveMemory } from './move-memory.ts';
 import { type Fights, NO_FIGHTS } from './second-writer.ts';
 import type { PodsSeen } from './target-learning.ts';
 
@@ -13,6 +14,8 @@ export interface ScalerMemory {
   readonly target: string;
   readonly learned: Learned;
   decision: DecisionMemory | undefined;
+  /** Jumps of the wall clock that the times in `decision` have followed (`watchClockJumps`). */
+  jumpedMs: number;
   /** True until the first decision on a memory out of a checkpoint: the present replicas are not in it yet. */
   resumed: boolean;
   fights: Fights;
@@ -39,21 +42,27 @@ export interface Restored {
   readonly decision: DecisionMemory | undefined;
 }
 
-/** @param restore reads the checkpoint of a scaler by uid, if it tells of this target */
+/**
+ * @param restore reads the checkpoint of a scaler by uid, if it tells of this target
+ * @param jumped sum of the jumps of the wall clock so far
+ */
 export function createScalerMemories(
   restore: (uid: string, target: string) => Restored | undefined,
+  jumped: () => number,
 ): ScalerMemories {
   const byKey = new Map<string, ScalerMemory>();
   return {
     of(key, uid, target) {
       const found = byKey.get(key);
-      if (found?.uid === uid && found.target === target) return found;
+      const jumpedMs = jumped();
+      if (found?.uid === uid && found.target === target) return followed(found, jumpedMs);
       const restored = restore(uid, target);
       const fresh: ScalerMemory = {
         uid,
         target,
         learned: restored?.learned ?? new Learned(),
         decision: restored?.decision,
+        jumpedMs,
         resumed: restored?.decision !== undefined,
         fights: NO_FIGHTS,
         scaledAtMs: undefined,
@@ -68,4 +77,11 @@ export function createScalerMemories(
     entries: () => [...byKey],
     forget: (key) => byKey.delete(key),
   };
+}
+
+function followed(memory: ScalerMemory, jumpedMs: number): ScalerMemory {
+  if (memory.decision !== undefined)
+    memory.decision = moveMemory(memory.decision, jumpedMs - memory.jumpedMs);
+  memory.jumpedMs = jumpedMs;
+  return memory;
 }

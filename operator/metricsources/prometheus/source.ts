@@ -39,7 +39,7 @@ export class PrometheusSource {
     const memory = this.#recall(key);
     const newestSampleMs = await this.#freshness(namespace, scoped, atMs, memory, signal);
     const { flatLineLimit } = this.#server.entry;
-    const flatMs = memory.flatLine.ageMs(value, this.#clock.now());
+    const flatMs = memory.flatLine.ageMs(value, this.#clock.monotonic());
     if (flatLineLimit > 0 && flatMs >= flatLineLimit)
       throw new ReadError('Stale', `the value has not moved for ${Math.floor(flatMs / 3_600_000)} h`);
     const newest = newestSampleMs === undefined ? {} : { newestSampleAt: newestSampleMs };

@@ -5,6 +5,7 @@
  */
 import { API_VERSION, PREDICTIVE_SCALER } from '../../../api/index.ts';
 import { realCalendar } from '../../../clock.ts';
+import { watchClockJumps } from '../../../clock-jumps.ts';
 import { DEFAULT_FREEZE_CONFIG, type FreezeConfig } from '../../../decision/guards/freeze.ts';
 import { DEFAULT_OUTLIER_CONFIG } from '../../../decision/guards/outlier.ts';
 import { HPA_DEFAULTS } from '../../../decision/reactive/tuning.ts';
@@ -91,7 +92,7 @@ export class Stage {
       creationsPerMinute: options.creationsPerMinute,
       pause: () => this.pause,
     });
-    this.memories = createScalerMemories(() => options.restored);
+    this.memories = createScalerMemories(() => options.restored, watchClockJumps(clock));
     const patchStatus = async (_ref: unknown, key: { namespace: string; name: string }, patch: object) =>
       this.#patchStatus(`${key.namespace}/${key.name}`, patch);
     let ids = 0;
