@@ -3,6 +3,8 @@
  * Numbers are plain; a ratio is relative to HPA (-0.6 = 60 % less) and `null` where HPA's own number is 0.
  */
 
+import type { SweepPoint } from './envelope.ts';
+
 export type ObjectiveName = 'availability' | 'efficiency';
 export type PolicyName = 'hpa' | 'foresail' | 'shadow' | 'static' | 'profile' | 'oracle';
 
@@ -54,12 +56,14 @@ export interface BacktestAggregate {
   readonly worstCoverageError: number | null;
 }
 
-/** `--frontier`: replica-hours at equal tau_U. */
+/** `--frontier`: replica-hours at equal tau_U, objective Efficiency; the rules stand in envelope.ts and frontier.ts. */
 export interface FrontierCell {
   readonly trace: string;
   readonly startUpSeconds: number;
   /** Per cent. */
   readonly tauU: number;
+  /** Per cent: below tauU where HPA's cheapest target was short for less than that. */
+  readonly comparedAtTauU: number;
   /** Null where no setting reaches that tau_U. */
   readonly replicaHours: number | null;
   readonly hpaReplicaHoursAtSameTauU: number | null;
@@ -74,8 +78,47 @@ export interface FrontierAggregate {
   readonly ratio: number | null;
   readonly worstTrace: string | null;
   readonly worstRatio: number | null;
-  readonly hpaUnreachable?: number;
-  readonly unreachable?: number;
+  /** How many traces have a ratio, and how many have none because HPA, or we, cannot reach that tau_U. */
+  readonly traces: number;
+  readonly hpaUnreachable: number;
+  readonly oursUnreachable: number;
+}
+
+/** The default coverage, untouched, against HPA tuned to the tau_U it realised. */
+export interface DefaultCoverageCell {
+  readonly trace: string;
+  readonly startUpSeconds: number;
+  readonly coverage: number;
+  /** Realised, per cent. */
+  readonly tauU: number;
+  readonly replicaHours: number;
+  readonly hpaReplicaHoursAtSameTauU: number | null;
+  readonly ratio: number | null;
+}
+
+export interface DefaultCoverageAggregate {
+  readonly startUpSeconds: number;
+  readonly coverage: number;
+  readonly ratio: number | null;
+  readonly worstTrace: string | null;
+  readonly worstRatio: number | null;
+  readonly traces: number;
+  /** HPA is short for longer at every target. */
+  readonly hpaUnreachable: number;
+  /** HPA is short for less at every target, so it was not tuned to that tau_U. */
+  readonly hpaNeverAsShort: number;
+}
+
+/** All runs of one sweep: the two curves of the frontier chart. */
+export interface FrontierSweep {
+  readonly trace: string;
+  readonly startUpSeconds: number;
+  /** Steps that were scored: tau_U cannot be told finer. */
+  readonly steps: number;
+  readonly hpa: readonly SweepPoint[];
+  readonly ours: readonly SweepPoint[];
+  /** Ours at the default coverage. */
+  readonly untouched: SweepPoint;
 }
 
 /** Under which conditions the numbers were made: a number without them says nothing. */
@@ -115,22 +158,34 @@ export interface BacktestReport {
   readonly aggregate: readonly BacktestAggregate[];
   readonly frontier?: readonly FrontierCell[];
   readonly frontierAggregate?: readonly FrontierAggregate[];
+  readonly frontierDefault?: readonly DefaultCoverageCell[];
+  readonly frontierDefaultAggregate?: readonly DefaultCoverageAggregate[];
+  readonly frontierSweeps?: readonly FrontierSweep[];
   readonly settings: BacktestSettings;
   readonly traces: readonly ScoredTrace[];
   readonly skipped: readonly SkippedTrace[];
 }
 
-/** For charts: the scored time at a thinned resolution (the peak of load, demand and upper, the lowest of replicas). */
+/** For charts: a stretch of the scored time, thinned (series.ts). Each list has one entry per point. */
 export interface BacktestSeries {
   readonly trace: string;
   readonly startUpSeconds: number;
   readonly objective: ObjectiveName;
   readonly capacity: number;
+  /** All of the scored time, or the hours in which we and HPA differ most. */
+  readonly view: 'whole' | 'closeUp';
+  /** Time that one point stands for. */
+  readonly pointSeconds: number;
   readonly atMs: readonly number[];
+  /** Peak of the load; NaN where it is unknown. */
   readonly load: readonly number[];
+  /** Peak of the replicas demanded. */
   readonly demanded: readonly number[];
-  /** Upper load at lead time as it was forecast for this instant; NaN where there was no forecast. */
+  /** Of the forecast for this instant, as made one lead time before: middle, and peak of the upper edge; else NaN. */
+  readonly median: readonly number[];
   readonly upper: readonly number[];
-  /** Ready replicas by policy. */
+  /** Mean of the ready replicas, by policy. */
   readonly replicas: Readonly<Partial<Record<PolicyName, readonly number[]>>>;
+  /** Minutes with fewer replicas ready than demanded, by policy. */
+  readonly shortMinutes: Readonly<Partial<Record<PolicyName, readonly number[]>>>;
 }
