@@ -72,7 +72,7 @@ test('a flat line counts from its first equal value; zero never does', () => {
 function movableClock() {
   const fake = new FakeClock(Date.now());
   return {
-    clock: { ...systemClock, now: () => fake.now() },
+    clock: { ...systemClock, now: () => fake.now(), monotonic: () => performance.now() + fake.monotonic() },
     advance: (ms: number) => fake.advance(ms),
     now: () => fake.now(),
   };
