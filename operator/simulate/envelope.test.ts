@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { costAt, loosest, lowerEnvelope, type SweepPoint } from './envelope.ts';
 
 const STEPS = 100_000;
