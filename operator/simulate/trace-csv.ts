@@ -9,7 +9,7 @@ export type { ParsedTrace, Repair, RepairKind } from './trace-grid.ts';
 
 /** Beyond it a number is a mistake: the models take such a magnitude for a missing value. */
 const LARGEST = 1e18;
-/** Unix seconds of the year 5138; a larger number is milliseconds. */
+/** Unix seconds of the year 5138 (and of a past before all records); a larger number is milliseconds. */
 const LATEST_S = 1e11;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 /** What exporters write for "no value". */
@@ -68,7 +68,7 @@ export function parseLoad(cell: string): number | string {
 export function parseTime(cell: string): number | string {
   if (!NUMBER.test(cell)) return `the timestamp "${cell.slice(0, 40)}" is not a number of unix seconds`;
   const seconds = Number(cell);
-  if (seconds < 0 || seconds > LATEST_S) {
+  if (Math.abs(seconds) > LATEST_S) {
     return `the timestamp ${cell} is not in unix seconds${seconds > LATEST_S ? ' (milliseconds?)' : ''}`;
   }
   return Math.round(seconds * 1000);
