@@ -1,0 +1,55 @@
+/**
+ * From a forecast that has just been made to the load that the decision plans for: noted for calibration, lifted to
+ * the asked coverage, and led by the load that was read. The operator and the simulator take this same way.
+ */
+import type { ForecastLearner } from './learner.ts';
+import type { Confidence, QuantileForecast, UpperLoadPath } from './types.ts';
+
+export interface AheadPath {
+  /** Value i covers [originMs + i * stepMs, originMs + (i + 1) * stepMs), thousandths of the metric's unit. */
+  readonly originMs: number;
+  readonly stepMs: number;
+  readonly loadMilli: Float64Array;
+}
+
+export interface Ahead {
+  readonly path: AheadPath;
+  readonly confidence: Confidence;
+}
+
+/**
+ * The whole horizon, not only the lead window: in a metrics outage this path is what is left.
+ *
+ * @param load the load that was read last, in the metric's own unit
+ * @returns undefined when the forecast ends before `nowMs`
+ */
+export function lookAhead(
+  learner: ForecastLearner,
+  by: string,
+  forecast: QuantileForecast,
+  nowMs: number,
+  load: number,
+): Ahead | undefined {
+  learner.issue(by, forecast);
+  const windowMs = forecast.horizon * forecast.stepMs;
+  const path = learner.upperPath(by, forecast, { fromMs: nowMs, windowMs });
+  return path && { path: fromOrigin(path, forecast, load), confidence: path.confidence };
+}
+
+/** The step of a forecast (1-based) in which the lead window ends. */
+export function leadStepOf({ originMs, stepMs, horizon }: QuantileForecast, windowToMs: number): number {
+  return Math.min(Math.max(Math.ceil((windowToMs - originMs) / stepMs), 1), horizon);
+}
+
+/** The step that runs now carries the load that was just read; the forecast begins with the next one. */
+function fromOrigin(
+  { stepMs, loadMilli, fromMs }: UpperLoadPath,
+  { originMs }: QuantileForecast,
+  load: number,
+): AheadPath {
+  if (fromMs !== originMs + stepMs) return { originMs: fromMs, stepMs, loadMilli };
+  const whole = new Float64Array(loadMilli.length + 1);
+  whole[0] = load * 1000;
+  whole.set(loadMilli, 1);
+  return { originMs, stepMs, loadMilli: whole };
+}
