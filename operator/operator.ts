@@ -23,6 +23,7 @@ import {
 import { createPlanner } from './controllers/predictivescaler/plan.ts';
 import { watchPodTimes } from './controllers/predictivescaler/pod-times.ts';
 import { createScalerMemories } from './controllers/predictivescaler/scaler-memory.ts';
+import { createSharedPods } from './controllers/predictivescaler/shared-pods.ts';
 import type { ReactiveTuning } from './decision/types.ts';
 import { persistence } from './forecast/persistence.ts';
 import { ridge } from './forecast/ridge.ts';
@@ -197,6 +198,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     initialReadinessDelayMs: config.hpa.initialReadinessDelay,
   };
 
+  const watched = new Map([...informers.workloads].map(([kind, informer]) => [kind, informer.store]));
   const controller = createPredictiveScalerController({
     ref: SCALERS,
     informers,
@@ -205,8 +207,9 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     targets: {
       discovery,
       reader: client,
-      watched: new Map([...informers.workloads].map(([kind, informer]) => [kind, informer.store])),
+      watched,
     },
+    sharedPods: createSharedPods({ hpas: informers.hpas.store, watched, clock }),
     pods: informers.pods.store,
     podTimes: watchPodTimes(informers.pods, clock),
     rivals: () => ({

@@ -29,6 +29,7 @@ import {
   type ReconcilerOptions,
 } from '../../operator/controllers/predictivescaler/reconciler.ts';
 import { createScalerMemories } from '../../operator/controllers/predictivescaler/scaler-memory.ts';
+import { createSharedPods } from '../../operator/controllers/predictivescaler/shared-pods.ts';
 import type { Workload } from '../../operator/controllers/predictivescaler/target.ts';
 import { MemoryHistory } from '../../operator/history/memory-store.ts';
 import { openModel } from '../../operator/inference/model.ts';
@@ -260,6 +261,11 @@ function reconcilerOptions({ scalers, calendar, history, now, service }: FleetOp
       hpas: stores.hpas,
       scaledObjects: undefined,
       predictiveScalers: stores.scalers as never,
+    }),
+    sharedPods: createSharedPods({
+      hpas: stores.hpas,
+      watched: new Map([['apps/deployments', stores.workloads]]),
+      clock,
     }),
     sources: {
       read: ({ metric }) => {

@@ -340,6 +340,51 @@ describe('who may not be scaled', () => {
   });
 });
 
+describe('pods that two scalers select', () => {
+  /** Two Deployments; the selector of the second takes in the pods of the first. */
+  function overlapping(): Stage {
+    const staged = stage();
+    staged.addDeployment(10);
+    staged.load = () => 100;
+    staged.deployments.set({
+      metadata: { name: 'all', namespace: 'shop', resourceVersion: '1' },
+      spec: { replicas: 1, selector: { matchExpressions: [{ key: 'app', operator: 'Exists' }] } },
+      status: { replicas: 1 },
+    });
+    const all = { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'all' } };
+    staged.addScaler(all, { name: 'all', uid: 'u2' });
+    return staged;
+  }
+
+  test('stop both, with HPA’s condition and without a read, until one is gone', async () => {
+    const staged = overlapping();
+    await staged.once('shop/all');
+    const reads = staged.reads.length;
+    await staged.looks(25);
+    await staged.once('shop/all');
+    expect(staged.reads).toHaveLength(reads);
+    expect(staged.replicas()).toBe(10);
+    for (const key of [KEY, 'shop/all'])
+      expect(staged.condition('ScalingActive', key)).toBe('False/AmbiguousSelector');
+    staged.scalers.delete('shop/all');
+    await staged.once('shop/all');
+    await staged.looks(25);
+    expect(staged.condition('ScalingActive')).toBe('True/ValidMetricFound');
+    expect(staged.replicas()).toBe(1);
+  });
+
+  test('one that only recommends stops nobody', async () => {
+    const staged = overlapping();
+    staged.addScaler(
+      { ...staged.scalers.get('shop/all')?.spec, mode: 'Recommend' },
+      { name: 'all', uid: 'u2', generation: 2 },
+    );
+    await staged.once('shop/all');
+    await staged.once();
+    expect(staged.condition('ScalingActive')).toBe('True/ValidMetricFound');
+  });
+});
+
 describe('an object that cannot be understood', () => {
   test('says so, is not tried again, and its neighbour goes on', async () => {
     const staged = stage();

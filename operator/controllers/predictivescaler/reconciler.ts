@@ -50,6 +50,7 @@ import type { Fleet, Look, Outlook, Scaler } from './ports.ts';
 import { notReady, readiness, reasonOf } from './readiness.ts';
 import type { ScalerMemories, ScalerMemory } from './scaler-memory.ts';
 import { FIGHT_RULES, isFighting, NO_FIGHTS, observeReplicas, recordWrite } from './second-writer.ts';
+import type { SharedPods } from './shared-pods.ts';
 import { buildStatus, mergeConditions, type OwnCondition, worthWriting } from './status.ts';
 import { newest, readTarget, type Target, type TargetSources } from './target.ts';
 import { learnedCapacities, learnFromTarget } from './target-learning.ts';
@@ -63,6 +64,7 @@ export interface ReconcilerOptions {
   readonly pods: Store<Pod>;
   readonly podTimes: PodTimes;
   readonly rivals: () => Rivals;
+  readonly sharedPods: SharedPods;
   readonly sources: MetricSource;
   readonly outlook: Outlook;
   readonly fleet: Fleet;
@@ -105,6 +107,8 @@ interface Scope {
   decision?: Decision;
   look?: Look;
 }
+
+type SelectorProblem = NonNullable<DecisionInput['selectorProblem']>;
 
 /** Ends the pass early without an error: the conditions say why. */
 class Ended extends Error {}
@@ -258,7 +262,8 @@ class Pass {
     // Without a selector the pods are unknown, which is not the same as unready.
     if (target.selector === undefined) fleet.forget(key);
     else fleet.report(key, target.specReplicas, pods.filter(isReady).length);
-    const readings = await this.#read(plan, target, nowMs, signal);
+    const problem = this.#selectorProblem(scope, target, pods);
+    const readings = await this.#read(plan, target, problem, nowMs, signal);
     const loads = plan.decision.metrics.map((metric, i) => {
       const reading = readings[i];
       return reading !== undefined && isForecastable(metric) ? absoluteLoad(reading, views) : undefined;
@@ -301,7 +306,7 @@ class Pass {
       specReplicas: target.specReplicas,
       statusReplicas: target.statusReplicas,
       pods: views,
-      ...selectorProblem(target),
+      ...(problem === undefined ? {} : { selectorProblem: problem }),
       readings,
       forecast,
       ...(lastForecast === undefined ? {} : { lastForecast }),
@@ -325,14 +330,36 @@ class Pass {
     this.#measure(scope, readings);
   }
 
+  /** Why nothing can be computed from the pods of this target, when it cannot. */
+  #selectorProblem({ key, plan }: Scope, target: Target, pods: readonly Pod[]): SelectorProblem | undefined {
+    const { sharedPods } = this.#o;
+    const { selector, selectorText, namespace } = target;
+    if (selector === undefined) {
+      sharedPods.forget(key);
+      const message =
+        selectorText === '' ? 'selector is required' : `selector ${selectorText} cannot be read`;
+      return { reason: 'InvalidSelector', message };
+    }
+    const { mode, scaleTargetRef } = plan.scaler.spec;
+    const selecting = { namespace, target: targetKey(namespace, scaleTargetRef), selectorText, selector };
+    // One that only recommends is in nobody's way.
+    if (mode === 'Recommend') sharedPods.forget(key);
+    else sharedPods.report(key, selecting);
+    const others = sharedPods.others(key, selecting, pods);
+    if (others.length === 0) return undefined;
+    const named = others.length > 3 ? [...others.slice(0, 3), `${others.length - 3} more`] : others;
+    const message = `pods of selector ${selectorText} are also selected by ${named.join(', ')}`;
+    return { reason: 'AmbiguousSelector', message };
+  }
+
   /** An empty selector would read the metrics of every pod in the namespace. */
   async #read(
     { metrics }: Plan,
     target: Target,
+    problem: SelectorProblem | undefined,
     nowMs: number,
     signal: AbortSignal,
   ): Promise<readonly Observation<MetricReading>[]> {
-    const problem = selectorProblem(target).selectorProblem;
     if (problem !== undefined) return metrics.map(() => unknown('BadQuery', problem.message, nowMs));
     const { namespace, selectorText: podSelector } = target;
     const readings = await Promise.all(
@@ -454,10 +481,11 @@ class Pass {
       this.#o.events.event(eventTarget(object), 'Warning', reason, message);
   }
 
-  /** Nothing is known of the target: it has no vote on the fleet's health and no numbers. */
+  /** Nothing is known of the target: it has no vote on the fleet's health, no numbers and stands in nobody's way. */
   #hide(key: string): void {
     const { namespace, name } = parseKey(key);
     this.#o.fleet.forget(key);
+    this.#o.sharedPods.forget(key);
     this.#o.metrics.forgetScaler(namespace, name);
   }
 
@@ -497,13 +525,6 @@ function withReason(condition: ConditionPlan, { reason }: Fleet['pause']): Condi
 
 function eventTarget({ metadata }: Scaler): EventTarget {
   return { apiVersion: API_VERSION, kind: PREDICTIVE_SCALER.kind, metadata };
-}
-
-function selectorProblem(target: Target): Pick<DecisionInput, 'selectorProblem'> {
-  if (target.selector !== undefined) return {};
-  const message =
-    target.selectorText === '' ? 'selector is required' : `selector ${target.selectorText} cannot be read`;
-  return { selectorProblem: { reason: 'InvalidSelector' as const, message } };
 }
 
 /** Values that move with every sample; served to `foresail explain`. */

@@ -114,7 +114,8 @@ function isOlder(a: string, b: string): boolean {
   return a.length === b.length ? a < b : a.length < b.length;
 }
 
-function fromWorkload(ref: ResourceRef, { metadata, spec, status }: Workload): Target {
+function fromWorkload(ref: ResourceRef, workload: Workload): Target {
+  const { metadata, spec, status } = workload;
   return {
     ref,
     namespace: metadata.namespace ?? '',
@@ -123,8 +124,12 @@ function fromWorkload(ref: ResourceRef, { metadata, spec, status }: Workload): T
     // The API server defaults an absent number to 1.
     specReplicas: spec.replicas ?? 1,
     statusReplicas: status?.replicas ?? 0,
-    ...selectorOf(spec.selector === undefined ? '' : formatSelector(spec.selector)),
+    ...selectorOfWorkload(workload),
   };
+}
+
+export function selectorOfWorkload({ spec }: Workload): Pick<Target, 'selectorText' | 'selector'> {
+  return selectorOf(spec.selector === undefined ? '' : formatSelector(spec.selector));
 }
 
 function selectorOf(selectorText: string): Pick<Target, 'selectorText' | 'selector'> {

@@ -32,6 +32,7 @@ import { BY_LABEL, labelIndex, type Pod, podStart } from '../pods.ts';
 import type { Fleet, Look, Outlook, Scaler } from '../ports.ts';
 import { createReconcile } from '../reconciler.ts';
 import { createScalerMemories, type Restored } from '../scaler-memory.ts';
+import { createSharedPods } from '../shared-pods.ts';
 import type { Workload } from '../target.ts';
 
 export const KEY = 'shop/web';
@@ -108,6 +109,11 @@ export class Stage {
       pods: this.pods,
       podTimes: { startOf: podStart },
       rivals: () => ({ hpas: this.hpas, scaledObjects: undefined, predictiveScalers: this.scalers }),
+      sharedPods: createSharedPods({
+        hpas: this.hpas,
+        watched: new Map([['apps/deployments', this.deployments]]),
+        clock,
+      }),
       sources: { read: async (request) => this.#read(request) },
       outlook: {
         look: (request, signal) => this.look(request, signal),
