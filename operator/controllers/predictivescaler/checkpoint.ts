@@ -20,6 +20,7 @@ import { markOf } from './checkpoint-mark.ts';
 import { Learned } from './learned.ts';
 import { moveMemory } from './move-memory.ts';
 import type { ConfigMap } from './pause-switch.ts';
+import { phaseOf } from './phase.ts';
 import type { Restored, ScalerMemories, ScalerMemory } from './scaler-memory.ts';
 
 export const STATE_LABEL = 'foresail.io/state';
@@ -195,9 +196,4 @@ function encodeMemory({ learned, decision }: ScalerMemory, asOfMs: number): stri
     ...learned.toState(),
     ...(decision === undefined ? {} : { decision: JSON.parse(JSON.stringify(decision)) }),
   });
-}
-
-/** A share of the period, evenly spread over random uids (RFC 9562, version 4); 0 for any other text. */
-function phaseOf(uid: string): number {
-  return /^[0-9a-f]{8}-/.test(uid) ? Number.parseInt(uid.slice(0, 8), 16) / 2 ** 32 : 0;
 }

@@ -452,6 +452,26 @@ describe('the fleet', () => {
   });
 });
 
+test('scalers that are first seen together are looked at spread over the period from then on', async () => {
+  const staged = stage();
+  const perSecond = Array.from({ length: 15 }, () => 0);
+  for (let i = 0; i < 300; i++) {
+    const name = `web-${i}`;
+    const uid = `${Math.floor(((i + 0.5) * 2 ** 32) / 300)
+      .toString(16)
+      .padStart(8, '0')}-0000-4000-8000-000000000000`;
+    staged.addDeployment(1, name);
+    staged.addScaler({ scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name } }, { name, uid });
+    // oxlint-disable-next-line no-await-in-loop -- one after the other, as a single worker would
+    const { requeueAfterMs = 0 } = await staged.once(`shop/${name}`);
+    const second = Math.ceil(requeueAfterMs / 1000) - 1;
+    perSecond[second] = (perSecond[second] ?? 0) + 1;
+    // oxlint-disable-next-line no-await-in-loop
+    expect(await staged.once(`shop/${name}`)).toEqual({ requeueAfterMs: 15_000 });
+  }
+  expect(perSecond).toEqual(perSecond.map(() => 20));
+});
+
 describe('scalers come and go', () => {
   const scalerSeries = async (staged: Stage) =>
     (await staged.metrics.registry.metrics()).split('\n').filter((line) => line.includes('name="web"'))

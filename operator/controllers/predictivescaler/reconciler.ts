@@ -43,6 +43,7 @@ import { type Lead, leadTimeOf } from './lead-time.ts';
 import { metricId } from './learned.ts';
 import { absoluteLoad, isForecastable } from './load.ts';
 import { type Measured, sampleOf } from './measure.ts';
+import { phaseOf } from './phase.ts';
 import type { InvalidPlan, Plan, Planner } from './plan.ts';
 import type { PodTimes } from './pod-times.ts';
 import { isReady, type Pod, podsOf } from './pods.ts';
@@ -145,7 +146,15 @@ class Pass {
     });
     // A conflict comes back at once with a newer version; everything else waits for its turn.
     if (failure !== undefined && isConflict(failure)) throw failure;
-    return { requeueAfterMs: this.#o.settings.syncPeriodMs };
+    return { requeueAfterMs: this.#untilNextLook(scope.memory) };
+  }
+
+  /** A thousand scalers that were first seen in one moment are spread over the period, and stay so. */
+  #untilNextLook(memory: ScalerMemory): number {
+    const { syncPeriodMs } = this.#o.settings;
+    if (memory.inPhase) return syncPeriodMs;
+    memory.inPhase = true;
+    return syncPeriodMs * (1 - phaseOf(memory.uid));
   }
 
   async #phases(scope: Scope, signal: AbortSignal): Promise<void> {

@@ -18,6 +18,8 @@ export interface ScalerMemory {
   jumpedMs: number;
   /** True until the first decision on a memory out of a checkpoint: the present replicas are not in it yet. */
   resumed: boolean;
+  /** True after the first look, which is prompt: from then on the scaler is looked at in its own phase. */
+  inPhase: boolean;
   fights: Fights;
   /** Real time of our last write of the scale. */
   scaledAtMs: number | undefined;
@@ -64,6 +66,7 @@ export function createScalerMemories(
         decision: restored?.decision,
         jumpedMs,
         resumed: restored?.decision !== undefined,
+        inPhase: false,
         fights: NO_FIGHTS,
         scaledAtMs: undefined,
         written: undefined,
