@@ -177,14 +177,13 @@ export interface BacktestSeries {
   /** Time that one point stands for. */
   readonly pointSeconds: number;
   readonly atMs: readonly number[];
-  /** Peak of the load; NaN where it is unknown. */
+  /** Means over the point; NaN where the load is unknown, or where there was no forecast. */
   readonly load: readonly number[];
-  /** Peak of the replicas demanded. */
   readonly demanded: readonly number[];
-  /** Of the forecast for this instant, as made one lead time before: middle, and peak of the upper edge; else NaN. */
+  /** Forecast for this instant, as made one lead time before. */
   readonly median: readonly number[];
   readonly upper: readonly number[];
-  /** Mean of the ready replicas, by policy. */
+  /** Replicas ready, by policy. */
   readonly replicas: Readonly<Partial<Record<PolicyName, readonly number[]>>>;
   /** Minutes with fewer replicas ready than demanded, by policy. */
   readonly shortMinutes: Readonly<Partial<Record<PolicyName, readonly number[]>>>;

@@ -24,12 +24,12 @@ function day(parts: Partial<ScoredSteps> = {}): ScoredSteps {
 
 test('minutes short are counted on the full steps and survive the thinning', () => {
   const demanded = new Float64Array(24 * PER_HOUR).fill(4);
-  // One step of fifteen seconds asks for 9; in the same point the replicas dip to 4 at another step.
+  // One step of fifteen seconds asks for 9, which no mean shows.
   demanded[1000] = 9;
   const [whole] = drawnSeries(day({ demanded }));
   const sum = (values: readonly number[] = []) => values.reduce((a, b) => a + b, 0);
   expect(whole?.atMs.length).toBeLessThanOrEqual(720);
-  expect(Math.max(...(whole?.demanded ?? []))).toBe(9);
+  expect(Math.max(...(whole?.demanded ?? []))).toBeLessThan(5);
   expect(sum(whole?.shortMinutes.hpa)).toBeCloseTo(0.25, 10);
   expect(sum(whole?.shortMinutes.foresail)).toBeCloseTo(0.25, 10);
   expect(whole?.replicas.hpa?.every((n) => n === 5)).toBe(true);

@@ -2,8 +2,8 @@
  * From every step of a simulation to the few hundred points that a chart can show. Two views: the whole scored time,
  * and as a close-up the hours in which we and HPA differ most, whoever was better there.
  *
- * A point takes the peak of load, demand and upper edge, but the mean of the replicas, and its minutes short are counted
- * on the full steps: peaks against lows would show shortages that never were.
+ * A point is the mean over its time, but its minutes short are counted on the full steps: a mean shows no shortage of a
+ * minute, and a peak of demand against a low of replicas would show shortages that never were.
  */
 import type { BacktestSeries, ObjectiveName, PolicyName } from './report-types.ts';
 
@@ -79,10 +79,10 @@ function thinned(
     view,
     pointSeconds: (per * stepMs) / 1000,
     atMs: starts.map((start) => startMs + start * stepMs),
-    load: each((start, end) => peakOf(steps.load, start, end)),
-    demanded: each((start, end) => peakOf(demanded, start, end)),
+    load: each((start, end) => meanOf(steps.load, start, end)),
+    demanded: each((start, end) => meanOf(demanded, start, end)),
     median: each((start, end) => meanOf(steps.median, start, end)),
-    upper: each((start, end) => peakOf(steps.upper, start, end)),
+    upper: each((start, end) => meanOf(steps.upper, start, end)),
     replicas: byPolicy((ready) => each((start, end) => meanOf(ready, start, end))),
     shortMinutes: byPolicy((ready) =>
       each((start, end) => {
@@ -95,15 +95,6 @@ function thinned(
 }
 
 /** Unknown entries do not count; NaN where all are unknown. */
-function peakOf(values: ArrayLike<number>, start: number, end: number): number {
-  let peak = Number.NaN;
-  for (let i = start; i < end; i += 1) {
-    const value = values[i] ?? Number.NaN;
-    if (!(value <= peak) && !Number.isNaN(value)) peak = value;
-  }
-  return peak;
-}
-
 function meanOf(values: ArrayLike<number>, start: number, end: number): number {
   let sum = 0;
   let known = 0;
