@@ -51,7 +51,10 @@ function forecastOne(window: ForecastWindow): QuantileForecast {
   return fromBands(window, MODEL, bands, () => last.value);
 }
 
-/** A forecast from a centre per step (1-based) and error quantiles per anchor. */
+/**
+ * A forecast from a centre per step (1-based) and error quantiles per anchor. Nothing is below zero where the window
+ * has nothing below zero: most loads are counts.
+ */
 export function fromBands(
   window: ForecastWindow,
   model: QuantileForecast['model'],
@@ -60,13 +63,14 @@ export function fromBands(
 ): QuantileForecast {
   const width = MODEL_LEVELS.length;
   const values = new Float32Array(MODEL_HORIZON * width);
+  const floor = window.context.some((value) => value < 0) ? Number.NEGATIVE_INFINITY : 0;
   for (let h = 1; h <= MODEL_HORIZON; h++) {
     const { low, high, share } = betweenAnchors(h);
     const middle = centre(h);
     for (let i = 0; i < width; i++) {
       const a = bands[low]?.[i] ?? Number.NaN;
       const b = bands[high]?.[i] ?? Number.NaN;
-      values[(h - 1) * width + i] = middle + a + share * (b - a);
+      values[(h - 1) * width + i] = Math.max(middle + a + share * (b - a), floor);
     }
   }
   return {

@@ -1,8 +1,13 @@
 /** Every forecaster that is code, by id: what an evaluation compares and what a scaler may fall back on. */
 import { ForesailError } from '../errors.ts';
+import { arima } from './arima.ts';
+import { holtWinters } from './holt-winters.ts';
 import { persistence } from './persistence.ts';
 import { ridge } from './ridge.ts';
 import { seasonalNaive } from './seasonal-naive.ts';
+import { seasonalProfileForecaster } from './seasonal-profile.ts';
+import { theta } from './theta.ts';
+import { trendFourier } from './trend-fourier.ts';
 import type { Forecaster } from './types.ts';
 
 export interface CreateOptions {
@@ -29,6 +34,27 @@ export const FORECASTERS: readonly ForecasterEntry[] = [
     id: 'ridge',
     summary: 'linear regression on recent moves, yesterday and the time of day',
     create: (options) => ridge(options),
+  },
+  {
+    id: 'seasonal-profile',
+    summary: 'quantiles of this half hour over four weeks, weekends apart',
+    create: seasonalProfileForecaster,
+  },
+  {
+    id: 'holt-winters',
+    summary: 'exponential smoothing with a day season and a damped trend, ETS(A,Ad,A)',
+    create: holtWinters,
+  },
+  { id: 'theta', summary: 'the Theta method on the load without its day', create: theta },
+  {
+    id: 'arima',
+    summary: 'ARIMA of small order by AICc on the load without its day',
+    create: arima,
+  },
+  {
+    id: 'trend-fourier',
+    summary: 'trend, Fourier terms of day and week, holidays; what is left over carried on (after Prophet)',
+    create: trendFourier,
   },
 ];
 

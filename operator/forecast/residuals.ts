@@ -1,4 +1,5 @@
 /** Bands of the simple forecasters: what their errors were on the same window, at the levels of the box model. */
+import { ANCHORS } from './horizons.ts';
 import { empiricalQuantile } from './quantiles.ts';
 import { MODEL_LEVELS, type ModelRef } from './types.ts';
 
@@ -21,4 +22,43 @@ export function residualQuantiles(errors: Float64Array): Float64Array {
     MODEL_LEVELS,
     (level) => median + (empiricalQuantile(sorted, level) - median) * stretch,
   );
+}
+
+/** Origins that errors are taken from, spread evenly over the past of a fit. */
+const ORIGINS = 600;
+
+/**
+ * Bands at ANCHORS of a method on its own past.
+ *
+ * @param values what came, NaN = unknown
+ * @param first index of the first origin: before it the method is still warming up
+ * @param pathAt what the method said at origin `t` about `t + h`; NaN where it said nothing
+ * @param factor what the errors are multiplied by
+ * @returns undefined when the shortest horizon has fewer than MIN_RESIDUALS errors
+ */
+export function errorBands(
+  values: ArrayLike<number>,
+  first: number,
+  pathAt: (t: number) => (h: number) => number,
+  factor = 1,
+): Float64Array[] | undefined {
+  const errors: number[][] = ANCHORS.map(() => []);
+  const stride = Math.max(1, Math.floor((values.length - first) / ORIGINS));
+  for (let t = values.length - 2; t >= first; t -= stride) {
+    const path = pathAt(t);
+    ANCHORS.forEach((h, i) => {
+      if (t + h >= values.length) return;
+      const error = (values[t + h] ?? Number.NaN) - path(h);
+      if (Number.isFinite(error)) errors[i]?.push(error * factor);
+    });
+  }
+  const bands: Float64Array[] = [];
+  for (const [i, own] of errors.entries()) {
+    const before = bands.at(-1);
+    if (own.length >= MIN_RESIDUALS) bands.push(residualQuantiles(Float64Array.from(own)));
+    else if (before === undefined) return undefined;
+    // As a random walk grows, where the past is too short for this horizon.
+    else bands.push(before.map((offset) => offset * Math.sqrt((ANCHORS[i] ?? 1) / (ANCHORS[i - 1] ?? 1))));
+  }
+  return bands;
 }
