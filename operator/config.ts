@@ -96,7 +96,7 @@ export const operatorConfigSchema = z.strictObject({
     defaultLeadTime: durationMs('60s'),
     /** How late a metric tells of a load, on top of the lead time. */
     metricDelay: durationMs('30s'),
-    /** As spec.forecast.step. */
+    /** The finest step of a forecast whose spec names none, and the one until the metric's cadence is known. */
     defaultStep: durationMs('1m', '10s', '1h'),
   }),
   history: section({

@@ -24,6 +24,7 @@ import { createPlanner } from './controllers/predictivescaler/plan.ts';
 import { watchPodTimes } from './controllers/predictivescaler/pod-times.ts';
 import { createScalerMemories } from './controllers/predictivescaler/scaler-memory.ts';
 import { createSharedPods } from './controllers/predictivescaler/shared-pods.ts';
+import { createSteps } from './controllers/predictivescaler/steps.ts';
 import type { ReactiveTuning } from './decision/types.ts';
 import { persistence } from './forecast/persistence.ts';
 import { ridge } from './forecast/ridge.ts';
@@ -155,6 +156,14 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     { clock },
   );
   const ending = new AbortController();
+  const steps = createSteps({
+    sources,
+    clock,
+    calendar,
+    log,
+    defaultStepMs: config.forecast.defaultStep,
+    signal: ending.signal,
+  });
   const backfill = createBackfill({ sources, history, service, clock, calendar, log, signal: ending.signal });
   const events = createEventRecorder({
     client: writer,
@@ -222,8 +231,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
       history,
       service,
       backfill,
+      steps,
       clock,
-      defaultStepMs: config.forecast.defaultStep,
     }),
     fleet: createFleet({
       clock,

@@ -280,8 +280,8 @@ function reconcilerOptions({ scalers, calendar, history, now, service }: FleetOp
       history,
       service,
       backfill: { ensure: () => ({ ready: true }), forget: () => true },
+      steps: { stepOf: () => config.forecast.defaultStep, forget: () => true },
       clock,
-      defaultStepMs: config.forecast.defaultStep,
     }),
     fleet: createFleet({
       clock,

@@ -113,7 +113,7 @@ export function statusText({
     `  target      ${status.target ?? '-'}, ${status.currentReplicas ?? '?'} replicas, wants ${status.desiredReplicas ?? '?'} of ${spec.minReplicas}..${spec.maxReplicas}`,
     `  mode        ${spec.mode}${status.mode === undefined || status.mode === spec.mode ? '' : `, acts as ${status.mode}`}`,
     `  lead time   ${leadTime?.value ?? '-'} (${leadTime?.source ?? 'unknown'}${leadTime?.samples === undefined ? '' : `, ${leadTime.samples} starts seen`})`,
-    `  forecast    ${forecast === undefined ? 'none' : `${forecast.replicas ?? '?'} replicas by ${forecast.model} ${forecast.version} (${forecast.digest})`}`,
+    `  forecast    ${forecast === undefined ? 'none' : `${forecast.replicas ?? '?'} replicas by ${forecast.model} ${forecast.version} (${forecast.digest})${forecast.step === undefined ? '' : `, in steps of ${forecast.step}`}`}`,
     `  coverage    asked ${coverage?.asked ?? '-'}, realised ${coverage?.realised ?? 'not measured yet'}`,
     `  last change ${lastDecision === undefined ? '-' : `${lastDecision.time}: ${lastDecision.result} by ${lastDecision.boundBy} (decision ${lastDecision.id})`}`,
     ...conditions.map(

@@ -136,6 +136,14 @@ class Registry implements MetricSources {
     return this.#backfillOutages.settle(keyOf(request), observation);
   }
 
+  cadence({ metric, namespace }: MetricRequest, signal: AbortSignal): Promise<Observation<number>> {
+    return this.#attempt('cadence', metric, signal, async () => {
+      if (metric.type !== 'Prometheus')
+        throw new ReadError('NoData', `the cadence of a ${metric.type} metric cannot be asked for`);
+      return await this.#server(metric).source.cadence(namespace, metric.prometheus.query, signal);
+    });
+  }
+
   canBackfill(metric: MetricSpec): boolean {
     return metric.type === 'Prometheus' && this.#prometheus.has(metric.prometheus.serverRef.name);
   }

@@ -36,9 +36,15 @@ export interface BackfillSource {
   ): Promise<Observation<LoadSeries>>;
 }
 
+/** A source that knows how often its metric is sampled. */
+export interface CadenceSource {
+  /** Milliseconds between two samples. Never throws, except the signal's reason when it aborts. */
+  cadence(request: MetricRequest, signal: AbortSignal): Promise<Observation<number>>;
+}
+
 /** Everything the controller needs of the metric sources. */
-export interface MetricSources extends MetricSource, BackfillSource {
-  /** Whether this metric's past can be asked for (today: Prometheus metrics). */
+export interface MetricSources extends MetricSource, BackfillSource, CadenceSource {
+  /** Whether this metric's past and cadence can be asked for (today: Prometheus metrics). */
   canBackfill(metric: MetricSpec): boolean;
   /** Ends connections. Reads after it are unknown. */
   close(): Promise<void>;
@@ -58,9 +64,9 @@ export interface KindResolver {
   ): Promise<{ readonly ref: { readonly group: string; readonly plural: string } }>;
 }
 
-/** One finished read or back-fill, for the operator's own metrics. No field has unbounded values. */
+/** One finished read, back-fill or question after the cadence, for the operator's own metrics. No field has unbounded values. */
 export interface ReadEvent {
-  readonly operation: 'read' | 'backfill';
+  readonly operation: 'read' | 'backfill' | 'cadence';
   readonly source: MetricType;
   /** The admin's name of the Prometheus server; '' for the metrics APIs. */
   readonly server: string;

@@ -31,7 +31,10 @@ export const forecastSchema = z.object({
     .describe('Time from ordering a replica until it serves. Absent: learned from the target’s own pods.'),
   step: duration('10s', '1h')
     .optional()
-    .describe('Spacing of the forecast’s points. Absent: the operator’s default, one minute.'),
+    .describe(
+      'Spacing of the forecast’s points. Absent: the metric’s own cadence, rounded up to 1m, 2m, 5m, 10m, 15m, 30m or ' +
+        '1h; one minute until that is known, and never less. status.forecast.step shows it.',
+    ),
   history: duration('1h', '2160h')
     .default('336h')
     .describe('How much past load is read from Prometheus when the object is first seen.'),

@@ -128,6 +128,7 @@ export const predictiveScalerStatusSchema = z.object({
       model: shortText().optional().describe('Name of the model.'),
       version: shortText().optional().describe('Version of the model.'),
       digest: shortText().optional().describe('sha256 of the model’s file.'),
+      step: shortText().optional().describe('Spacing of the forecast’s points, as a duration.'),
       quantiles: z
         .array(
           z.object({

@@ -57,6 +57,12 @@ export class Learned {
     return this.#of(plan).capacity;
   }
 
+  /** The step that what is known of this metric's forecasts belongs to. */
+  stepOf(plan: MetricPlan): number | undefined {
+    const metric = this.#metrics.get(metricId(plan));
+    return metric?.restored?.stepMs ?? (metric?.forecast === undefined ? undefined : metric.stepMs);
+  }
+
   forecast(plan: MetricPlan, stepMs: number, coverage: number): ForecastLearner {
     const metric = this.#of(plan);
     if (metric.forecast === undefined || metric.stepMs !== stepMs) {

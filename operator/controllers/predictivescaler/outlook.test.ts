@@ -14,6 +14,7 @@ import { createBackfill } from './backfill.ts';
 import { Learned } from './learned.ts';
 import { createOutlook } from './outlook.ts';
 import type { Look } from './ports.ts';
+import { createSteps } from './steps.ts';
 import { queue } from './testing/stage.ts';
 
 const MINUTE = 60_000;
@@ -31,6 +32,12 @@ function setUp(options: { readonly maxSeries?: number } = {}) {
   const clock = new FakeClock(Date.UTC(2026, 0, 2, 12));
   const history = new MemoryHistory({ now: () => clock.now(), ...options });
   const service = new ChainedForecastService(missingModel, [persistence], { clock: systemClock });
+  const sources = {
+    canBackfill: () => false,
+    cadence: () => Promise.reject(new Error('never asked')),
+  };
+  const log = silentLogger;
+  const steps = createSteps({ sources, clock, calendar: realCalendar, log, defaultStepMs: MINUTE, signal });
   const backfill = createBackfill({
     sources: { canBackfill: () => false, backfill: () => Promise.reject(new Error('never asked')) },
     history,
@@ -40,14 +47,19 @@ function setUp(options: { readonly maxSeries?: number } = {}) {
     log: silentLogger,
     signal,
   });
-  const outlook = createOutlook({ history, service, backfill, clock, defaultStepMs: MINUTE });
+  const outlook = createOutlook({ history, service, backfill, steps, clock });
   const learned = new Learned();
-  const look = (scaler: PredictiveScaler, loads: readonly (number | undefined)[], until = signal) => {
+  const look = (
+    scaler: PredictiveScaler,
+    loads: readonly (number | undefined)[],
+    until = signal,
+    sampledAtMs = [clock.now()],
+  ) => {
     const nowMs = clock.now();
     const { metrics } = decisionSpec(scaler.spec, HPA_DEFAULTS);
     const window = { fromMs: nowMs, toMs: nowMs + 2 * MINUTE };
     const request = { uid: 'u1', learned, scaler, metrics: scaler.spec.metrics ?? [], plans: metrics };
-    return outlook.look({ ...request, podSelector: '', loads, nowMs, window }, until);
+    return outlook.look({ ...request, podSelector: '', loads, sampledAtMs, nowMs, window }, until);
   };
   /** A load per minute; the answer of the last look. */
   const live = async (scaler: PredictiveScaler, loads: readonly (number | undefined)[]) => {
@@ -187,6 +199,22 @@ describe('what cannot be forecast', () => {
     );
     await expect(look(scaler(), [100], AbortSignal.abort(new Error('down')))).rejects.toThrow('down');
   });
+});
+
+test('a metric that is sampled every five minutes is forecast in steps of five minutes', async () => {
+  const { clock, look } = setUp();
+  let last: Look | undefined;
+  for (let i = 0; i < 200; i++) {
+    const sampledAtMs = Math.floor(clock.now() / (5 * MINUTE)) * 5 * MINUTE;
+    // oxlint-disable-next-line no-await-in-loop -- one minute after the other
+    last = await look(scaler(), [100 + (sampledAtMs % 7)], signal, [sampledAtMs]);
+    // oxlint-disable-next-line no-await-in-loop
+    await clock.advance(MINUTE);
+  }
+  expect(last?.report?.stepMs).toBe(5 * MINUTE);
+  expect(last?.forecast).toMatchObject({ value: { paths: [{ stepMs: 5 * MINUTE }] } });
+  const named = await look(scaler({ forecast: { step: '2m' } }), [100]);
+  expect(named.report?.stepMs).toBe(2 * MINUTE);
 });
 
 describe('what is kept', () => {

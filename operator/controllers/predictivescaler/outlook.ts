@@ -27,13 +27,14 @@ import { isForecastable } from './load.ts';
 import type { Look, LookRequest, Outlook } from './ports.ts';
 import { createSeason } from './season.ts';
 import type { OwnCondition } from './status.ts';
+import type { Steps } from './steps.ts';
 
 export interface OutlookOptions {
   readonly history: HistoryStore;
   readonly service: ForecastService;
   readonly backfill: Backfill;
+  readonly steps: Steps;
   readonly clock: Clock;
-  readonly defaultStepMs: number;
 }
 
 /** A window whose newest value is older than this many steps says nothing about now. */
@@ -66,7 +67,7 @@ interface Seen {
 }
 
 export function createOutlook(options: OutlookOptions): Outlook {
-  const { history, service, backfill, clock, defaultStepMs } = options;
+  const { history, service, backfill, steps, clock } = options;
   const season = createSeason(history);
   const keysOf = new Map<string, ReadonlySet<string>>();
 
@@ -78,9 +79,10 @@ export function createOutlook(options: OutlookOptions): Outlook {
   ): Promise<Missing | Seen> {
     const { scaler, learned, nowMs } = request;
     const { step, coverage, history: span } = scaler.spec.forecast;
-    const stepMs = step === undefined ? defaultStepMs : parseDurationMs(step);
-    const spanMs = parseDurationMs(span);
     const seriesKey = seriesKeyOf(request.uid, plan);
+    const stepMs = step === undefined ? ownStep(request, plan, i, seriesKey) : parseDurationMs(step);
+    if (stepMs === undefined) return missing('BackFilling', 'the metric’s cadence is being asked for');
+    const spanMs = parseDurationMs(span);
     const retainMs = spanMs + SEASON_MS;
     history.declare(seriesKey, { stepMs, retainMs });
     const load = request.loads[i];
@@ -123,6 +125,24 @@ export function createOutlook(options: OutlookOptions): Outlook {
     return taken(outcome, learner, nowMs, newest.value);
   }
 
+  function ownStep(
+    { learned, metrics, scaler, podSelector, sampledAtMs }: LookRequest,
+    plan: MetricPlan,
+    i: number,
+    seriesKey: string,
+  ): number | undefined {
+    const metric = metrics[i];
+    if (metric === undefined) return undefined;
+    return steps.stepOf({
+      seriesKey,
+      namespace: scaler.metadata.namespace,
+      metric,
+      podSelector,
+      sampledAtMs: sampledAtMs[i],
+      learnedStepMs: learned.stepOf(plan),
+    });
+  }
+
   /** Whatever goes wrong ahead costs the forecast alone: the reactive rule still has its metrics. */
   async function tryToLook(
     request: LookRequest,
@@ -144,6 +164,7 @@ export function createOutlook(options: OutlookOptions): Outlook {
       if (keys.has(key)) continue;
       history.forget(key);
       backfill.forget(key);
+      steps.forget(key);
       season.forget(key);
     }
     if (keys.size === 0) keysOf.delete(uid);
@@ -224,6 +245,7 @@ function summary(
     seasonalProfile: undefined,
     report: {
       model: forecast.model,
+      stepMs: forecast.stepMs,
       quantiles: [
         { level: 0.5, load: Math.max(0, forecastQuantile(forecast, leadStep - 1, 0.5)) },
         { level: coverage, load: upper },

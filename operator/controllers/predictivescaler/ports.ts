@@ -19,6 +19,8 @@ export interface LookRequest {
   readonly podSelector: string;
   /** Absolute load per metric in its own unit; undefined where it is not known. Aligned with `plans`. */
   readonly loads: readonly (number | undefined)[];
+  /** Time of each metric's sample, real time; undefined where it is not known. Aligned with `plans`. */
+  readonly sampledAtMs: readonly (number | undefined)[];
   /** Load time. */
   readonly nowMs: number;
   readonly window: LoadWindow;

@@ -299,6 +299,7 @@ class Pass {
         plans: plan.decision.metrics,
         podSelector: target.selectorText,
         loads,
+        sampledAtMs: readings.map((reading) => (reading.kind === 'value' ? reading.at : undefined)),
         nowMs: window.fromMs,
         window,
       },

@@ -27,6 +27,7 @@ export interface OwnCondition {
 
 export interface ForecastReport {
   readonly model: ModelRef;
+  readonly stepMs: number;
   /** Calibrated quantiles of the load at the lead time, unit of the metric. */
   readonly quantiles: readonly { readonly level: number; readonly load: number }[];
 }
@@ -117,6 +118,7 @@ function significant(status: PredictiveScalerStatus): unknown {
     status.leadTime?.source,
     status.forecast?.replicas,
     status.forecast?.digest,
+    status.forecast?.step,
     status.verdict?.recommendation,
     [...(status.conditions ?? [])]
       .map(({ type, status: value, reason }) => `${type}=${value}/${reason}`)
@@ -146,12 +148,13 @@ export function mergeConditions(
   return [...merged.values()];
 }
 
-function forecastStatus({ model, quantiles }: ForecastReport, decision: Decision) {
+function forecastStatus({ model, stepMs, quantiles }: ForecastReport, decision: Decision) {
   return {
     ...(decision.forecast.kind === 'known' ? { replicas: decision.forecast.replicas } : {}),
     model: model.name,
     version: model.version,
     digest: model.digest,
+    step: formatDuration(stepMs),
     quantiles: quantiles.map(({ level, load }) => ({
       level: String(level),
       value: formatQuantityMilli(Math.round(load * 1000)),

@@ -17,7 +17,8 @@ const indexLabel = 'foresail_selector';
 /** Prometheus looks back five minutes for an instant selector; further only when told how far. */
 const lookbackMs = 300_000;
 
-function liveSelectors(query: Query): readonly Selector[] {
+/** The selectors whose newest samples make the value, each once. */
+export function liveSelectors(query: Query): readonly Selector[] {
   const seen = new Set<string>();
   return query.selectors.filter((selector) => {
     const text = renderSelector(selector);

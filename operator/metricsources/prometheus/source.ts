@@ -6,6 +6,7 @@ import { ReadError } from '../read-error.ts';
 import { RecentMap } from '../recent-map.ts';
 import { type ScopedQuery, scopeQuery } from './access.ts';
 import { type Answer, largestLoad, parseAnswer, toMilli, unusable } from './answer.ts';
+import { cadenceOf, cadenceQuery } from './cadence.ts';
 import { FlatLine, freshnessQuery, newestSample } from './freshness.ts';
 import type { ServerClient } from './server.ts';
 
@@ -44,6 +45,24 @@ export class PrometheusSource {
       throw new ReadError('Stale', `the value has not moved for ${Math.floor(flatMs / 3_600_000)} h`);
     const newest = newestSampleMs === undefined ? {} : { newestSampleAt: newestSampleMs };
     return known({ form: 'total', milli: toMilli(value), series, ...newest }, atMs);
+  }
+
+  /** Milliseconds between two samples of the query's fastest series. Rejects with a ReadError. */
+  async cadence(namespace: string, query: string, signal: AbortSignal): Promise<Known<number>> {
+    const { parsed } = scopeQuery(this.#server.entry, namespace, query);
+    const { enforcedNamespaceLabel: label } = this.#server.entry;
+    const matcher = label === undefined ? undefined : { label, value: namespace };
+    const text = parsed === undefined ? undefined : cadenceQuery(parsed, matcher);
+    if (text === undefined)
+      throw new ReadError('NoData', 'the query names no series whose samples could be counted');
+    const params = { query: text };
+    const answer = parseAnswer(
+      await this.#server.ask({ path: '/api/v1/query', params, namespace, lane: 'backfill' }, signal),
+    );
+    const cadence = cadenceOf(answer);
+    if (cadence === undefined)
+      throw new ReadError('NoData', 'no series has had a steady rhythm for an hour yet');
+    return known(cadence, this.#clock.now());
   }
 
   #recall(key: string): Memory {
