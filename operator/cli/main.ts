@@ -1,13 +1,17 @@
 /** `foresail`, also found by kubectl as `kubectl foresail`. */
 import { Command } from 'commander';
 import { isForesailError, messageOf } from '../errors.ts';
+import { backtestCommand } from './backtest.ts';
 import { clusterCommand } from './cluster.ts';
+import { evaluateCommand } from './evaluate.ts';
 import { explainCommand } from './explain.ts';
 
 const program = new Command('foresail')
   .description('Predictive autoscaling for Kubernetes.')
   .showHelpAfterError()
   .addCommand(explainCommand())
+  .addCommand(evaluateCommand())
+  .addCommand(backtestCommand())
   .addCommand(clusterCommand());
 
 try {
