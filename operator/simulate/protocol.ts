@@ -15,12 +15,16 @@ const SCORED_DAYS: Readonly<Record<string, readonly [from: number, to: number]>>
   worldcup98_1m: [40, 80],
 };
 
-export function scoredSpan({ name, stepMs, values }: Trace): Span {
-  const days = SCORED_DAYS[name];
+export function scoredSpan(trace: Trace): Span {
+  const length = trace.values.length;
+  return daysOf(trace) ?? { from: Math.ceil(length * (1 - SCORED_SHARE)), to: length };
+}
+
+function daysOf({ name, stepMs, values }: Trace): Span | undefined {
+  const [first, end] = SCORED_DAYS[name] ?? [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   const perDay = DAY_MS / stepMs;
-  if (days !== undefined && values.length > days[0] * perDay)
-    return { from: Math.round(days[0] * perDay), to: Math.min(Math.round(days[1] * perDay), values.length) };
-  return { from: Math.ceil(values.length * (1 - SCORED_SHARE)), to: values.length };
+  if (first * perDay >= values.length) return undefined;
+  return { from: Math.round(first * perDay), to: Math.min(Math.round(end * perDay), values.length) };
 }
 
 /** A quantile of the trace's load divided among so many replicas, or a plain number in the load's unit. */
@@ -47,14 +51,15 @@ export function parseCapacity(text: string): CapacityRule {
 }
 
 /**
- * Load per replica, in the trace's unit, from all of the trace: capacity is a property of the target, not of what was
- * known at some time.
+ * Load per replica, in the trace's unit, from all of the trace (or the days that its protocol names): capacity is a
+ * property of the target, not of what was known at some time.
  *
  * @throws TRACE_INVALID when the rule finds no load in the trace
  */
 export function capacityOf(trace: Trace, rule: CapacityRule): number {
   if (rule.kind === 'fixed') return rule.load;
-  const capacity = quantileOf(knownSorted(trace.values), rule.quantile) / rule.replicas;
+  const { from, to } = daysOf(trace) ?? { from: 0, to: trace.values.length };
+  const capacity = quantileOf(knownSorted(trace.values.slice(from, to)), rule.quantile) / rule.replicas;
   if (capacity > 0) return capacity;
   throw new ForesailError(
     'TRACE_INVALID',

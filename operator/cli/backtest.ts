@@ -1,0 +1,272 @@
+/**
+ * `foresail backtest`: what would have happened on a recorded load, by the operator's own decision code under a
+ * virtual clock. Files, the model and the terminal are here; the simulation itself is operator/simulate.
+ */
+import { writeFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { systemClock } from '../clock.ts';
+import { parseDurationMs } from '../duration.ts';
+import { ForesailError } from '../errors.ts';
+import { persistence } from '../forecast/persistence.ts';
+import { seasonalNaive } from '../forecast/seasonal-naive.ts';
+import type { Forecaster } from '../forecast/types.ts';
+import { openModel } from '../inference/model.ts';
+import type { OnnxModel } from '../inference/types.ts';
+import { aggregate } from '../simulate/aggregate.ts';
+import {
+  type BacktestOptions,
+  needsForecasts,
+  planOf,
+  runBacktest,
+  scoredTrace,
+} from '../simulate/backtest.ts';
+import { generatedTraces } from '../simulate/generated.ts';
+import { type CapacityRule, parseCapacity } from '../simulate/protocol.ts';
+import type {
+  BacktestReport,
+  BacktestResult,
+  ObjectiveName,
+  PolicyName,
+  ScoredTrace,
+  SkippedTrace,
+} from '../simulate/report-types.ts';
+import { createRunner, type Runner } from '../simulate/runner.ts';
+import { recordTape } from '../simulate/tape.ts';
+import type { Trace } from '../simulate/trace.ts';
+import { backtestText } from './backtest-text.ts';
+import { Progress } from './progress.ts';
+import { readTraces } from './trace-files.ts';
+
+const BOX_MODEL = new URL('../../models/loadcast/loadcast.onnx', import.meta.url).pathname;
+const POLICIES: readonly PolicyName[] = ['hpa', 'foresail', 'shadow', 'static', 'profile', 'oracle'];
+const OBJECTIVES: readonly ObjectiveName[] = ['availability', 'efficiency'];
+
+interface Flags {
+  readonly data?: readonly string[];
+  readonly generated?: true;
+  readonly startUp: readonly number[];
+  readonly metricDelay: number;
+  readonly objective: readonly ObjectiveName[];
+  readonly target: number;
+  readonly capacity: CapacityRule;
+  readonly policies: readonly PolicyName[];
+  readonly coverage: number;
+  readonly model?: string;
+  readonly json?: string;
+}
+
+export function backtestCommand(): Command {
+  return new Command('backtest')
+    .description('replay recorded load and compare policies, by the same code that decides in the cluster')
+    .option('--data <path...>', 'CSV files (timestamp,value) and folders of them', gathered)
+    .option('--generated', 'also run on generated loads: white noise, spikes, steps, growth')
+    .addOption(
+      new Option('--start-up <durations>', 'time from the order of a replica until it is ready')
+        .argParser(listOf(duration))
+        .default([30_000, 120_000, 600_000], '30s,120s,600s'),
+    )
+    .addOption(
+      new Option('--metric-delay <duration>', "how long after a step's end its load can be read")
+        .argParser(duration)
+        .default(60_000, '60s'),
+    )
+    .addOption(
+      new Option('--objective <names>', OBJECTIVES.join(', '))
+        .argParser(listOf(oneOf(OBJECTIVES)))
+        .default(OBJECTIVES, OBJECTIVES.join()),
+    )
+    .option('--target <share>', 'share of its capacity that a replica should carry', share(0.05, 1), 0.7)
+    .addOption(
+      new Option('--capacity <rule>', 'load that one replica carries: p95/20 of the trace, or a number')
+        .argParser(capacity)
+        .default(parseCapacity('p95/20'), 'p95/20'),
+    )
+    .addOption(
+      new Option('--policies <names>', POLICIES.join(', '))
+        .argParser(listOf(oneOf(POLICIES)))
+        .default(['hpa', 'foresail', 'static', 'profile', 'oracle'], 'hpa,foresail,static,profile,oracle'),
+    )
+    .option('--coverage <share>', 'asked coverage of the forecast', share(0.5, 0.9999), 0.99)
+    .option('--model <file>', 'ONNX file to forecast with; default: the model in the box')
+    .option('--json <file>', 'write the report as JSON')
+    .action(backtest);
+}
+
+async function backtest(flags: Flags): Promise<void> {
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort(new ForesailError('INTERRUPTED', 'terminal', 'interrupted'));
+  process.once('SIGINT', interrupt);
+  try {
+    const progress = new Progress(process.stderr);
+    const { report } = await run(flags, progress, interrupted.signal);
+    progress.end();
+    if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(report, null, 1)}\n`);
+    process.stdout.write(backtestText(report));
+  } finally {
+    process.removeListener('SIGINT', interrupt);
+  }
+}
+
+/** A report and, per trace, the runner that made it: charts and sweeps go on from there. */
+interface Done {
+  readonly report: BacktestReport;
+}
+
+async function run(flags: Flags, progress: Progress, signal: AbortSignal): Promise<Done> {
+  const options = optionsOf(flags);
+  const traces = await tracesOf(flags, progress, signal);
+  const results: BacktestResult[] = [];
+  const scored: ScoredTrace[] = [];
+  const skipped: SkippedTrace[] = [];
+  const model = needsForecasts(options.policies) ? await forecasterOf(flags) : undefined;
+  const settings = settingsOf(flags, model);
+  try {
+    for (const trace of traces) {
+      // oxlint-disable-next-line no-await-in-loop -- one trace's forecasts in memory at a time
+      const done = await runTrace(trace, options, model, progress, signal);
+      results.push(...done.results);
+      skipped.push(...done.skipped);
+      if (done.scored !== undefined) scored.push(done.scored);
+    }
+  } finally {
+    await model?.close();
+  }
+  return { report: { results, aggregate: aggregate(results), settings, traces: scored, skipped } };
+}
+
+interface DoneTrace {
+  readonly results: readonly BacktestResult[];
+  readonly skipped: readonly SkippedTrace[];
+  readonly scored: ScoredTrace | undefined;
+  readonly runner: Runner | undefined;
+}
+
+async function runTrace(
+  trace: Trace,
+  options: BacktestOptions,
+  model: OnnxModel | undefined,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<DoneTrace> {
+  const plan = planOf(trace, options);
+  for (const { startUpSeconds, reason } of plan.skipped)
+    progress.note(
+      `${trace.name}${startUpSeconds === undefined ? '' : ` at ${startUpSeconds} s`}: skipped, ${reason}`,
+    );
+  if (plan.startUpMs.length === 0)
+    return { results: [], skipped: plan.skipped, scored: undefined, runner: undefined };
+  const onForecast = (done: number, all: number) => progress.show(`${trace.name}: forecasting`, done, all);
+  const tape =
+    model === undefined
+      ? undefined
+      : await recordTape(
+          trace,
+          [model, seasonalNaive, persistence],
+          { horizon: plan.horizon, origins: { from: 0, to: plan.scored.to }, onProgress: onForecast },
+          signal,
+        );
+  const { metricDelayMs } = options;
+  const runner = createRunner(trace, tape, { metricDelayMs, capacity: plan.capacity, scored: plan.scored });
+  const results = runBacktest(plan, runner, options, (done, all) => {
+    signal.throwIfAborted();
+    progress.show(`${trace.name}: deciding`, done, all);
+  });
+  return { results, skipped: plan.skipped, scored: scoredTrace(plan), runner };
+}
+
+async function tracesOf(
+  { data = [], generated }: Flags,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<Trace[]> {
+  if (data.length === 0 && generated === undefined)
+    throw new ForesailError('DATA_MISSING', 'terminal', 'name data with --data or ask for --generated', {
+      subject: '--data',
+    });
+  const read = data.length === 0 ? [] : await readTraces(data, (line) => progress.note(line), { signal });
+  return [...read, ...(generated === undefined ? [] : generatedTraces())];
+}
+
+/** @throws MODEL_INVALID with the reason why the file is refused */
+async function forecasterOf({ model: path = BOX_MODEL }: Flags): Promise<OnnxModel & Forecaster> {
+  const model = await openModel({ path }, { clock: systemClock });
+  if (model.state.phase === 'ready') return model;
+  await model.close();
+  const { message, ...state } = model.state;
+  throw new ForesailError(
+    'MODEL_INVALID',
+    'terminal',
+    `${path}: ${'reason' in state ? `${state.reason}: ` : ''}${message}`,
+    {
+      subject: path,
+    },
+  );
+}
+
+function optionsOf(flags: Flags): BacktestOptions {
+  const { startUp, metricDelay, objective, policies, target, capacity: rule, coverage } = flags;
+  return {
+    startUpMs: startUp,
+    metricDelayMs: metricDelay,
+    objectives: objective,
+    policies,
+    target,
+    capacity: rule,
+    coverage,
+  };
+}
+
+function settingsOf(flags: Flags, model: OnnxModel | undefined): BacktestReport['settings'] {
+  const described = model?.state.phase === 'ready' ? model.state.descriptor : undefined;
+  return {
+    startUpSeconds: flags.startUp.map((ms) => ms / 1000),
+    metricDelaySeconds: flags.metricDelay / 1000,
+    target: flags.target,
+    capacity: flags.capacity.text,
+    coverage: flags.coverage,
+    policies: flags.policies,
+    objectives: flags.objective,
+    model: described === undefined ? null : `${described.name} ${described.version} (${described.digest})`,
+  };
+}
+
+/** `--data a b --data c` is a, b and c. */
+function gathered(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+function listOf<T>(parse: (text: string) => T): (text: string) => readonly T[] {
+  return (text) => [...new Set(text.split(',').map((part) => parse(part.trim())))];
+}
+
+function oneOf<T extends string>(names: readonly T[]): (text: string) => T {
+  return (text) => {
+    const name = names.find((known) => known === text);
+    if (name !== undefined) return name;
+    throw new InvalidArgumentError(`"${text}" is none of ${names.join(', ')}.`);
+  };
+}
+
+function duration(text: string): number {
+  try {
+    return parseDurationMs(text);
+  } catch {
+    throw new InvalidArgumentError(`"${text}" is not a duration such as 30s or 10m.`);
+  }
+}
+
+function share(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`"${text}" is not a number from ${least} to ${most}.`);
+  };
+}
+
+function capacity(text: string): CapacityRule {
+  try {
+    return parseCapacity(text);
+  } catch {
+    throw new InvalidArgumentError(`"${text}" is neither a load above 0 nor of the form p95/20.`);
+  }
+}
