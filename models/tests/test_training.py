@@ -32,33 +32,6 @@ def small_config():
     return config.load(CONFIG, **SMALL)
 
 
-@pytest.fixture
-def folder(tmp_path, rng):
-    """A training folder with two generated sources."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    entries = []
-    for source in ("web", "batch"):
-        names, t, v = [], [], []
-        for i in range(30):
-            day = np.arange(1500) * 300
-            names += [f"s{i}"] * 1500
-            t += day.tolist()
-            v += rng.poisson(50 + 40 * np.sin(2 * np.pi * day / 86400)).tolist()
-        table = pa.table(
-            {
-                "series": pa.array(names).dictionary_encode(),
-                "t": pa.array(t, pa.int64()),
-                "v": pa.array(v, pa.float32()),
-            }
-        )
-        pq.write_table(table, tmp_path / f"{source}.parquet")
-        entries.append({"name": source, "file": f"{source}.parquet", "licence": "MIT", "citation": "none"})
-    (tmp_path / "manifest.json").write_text(json.dumps({"sources": entries}))
-    return tmp_path
-
-
 @needs_torch
 def test_one_step_is_determined_by_the_seed(folder):
     from foresail_models import data, train

@@ -22,6 +22,8 @@ OUTPUT_QUANTILES = "quantiles"
 # Inner tensors that keep their name in the graph, so that a test can look at them.
 TENSOR_LAST = "last_value"
 TENSOR_SCALE = "window_scale"
+# Only in families that have it: the share of attention per token.
+TENSOR_ATTENTION = "attention"
 
 # A magnitude from which a sample counts as missing: its square would leave float32.
 MAGNITUDE_LIMIT = 1e18

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from onnx import helper
 from torch import Tensor, nn
 
-from . import contract
+from . import contract, golden
 from .files import write_atomic
 
 OPSET = 18
@@ -19,15 +20,16 @@ IR_VERSION = 10
 
 
 class _Border(nn.Module):
-    """Only tensors pass the exporter; scale and last value keep a name for the tests."""
+    """Only tensors pass the exporter; inner ones keep a name so that a reader can ask for them."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, context: Tensor, seasonal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, context: Tensor, seasonal: Tensor) -> tuple[Tensor, ...]:
         forecast = self.model(context, seasonal)
-        return forecast.quantiles, forecast.window.last, forecast.window.scale
+        inner = (forecast.window.last, forecast.window.scale)
+        return (forecast.quantiles, *inner) if forecast.attention is None else (forecast.quantiles, *inner, forecast.attention)
 
 
 def to_onnx(model: nn.Module, name: str, version: str, training_sources: list[str]) -> onnx.ModelProto:
@@ -39,15 +41,20 @@ def to_onnx(model: nn.Module, name: str, version: str, training_sources: list[st
         torch.rand(batch, contract.CONTEXT_LENGTH, generator=generator),
         torch.rand(batch, lags, 2 * contract.SEASON_WINDOW, generator=generator),
     )
+    border = _Border(model).eval()
+    names = [contract.OUTPUT_QUANTILES, contract.TENSOR_LAST, contract.TENSOR_SCALE, contract.TENSOR_ATTENTION]
+    with torch.no_grad():
+        outputs = len(border(*inputs))
     dynamic = {0: torch.export.Dim("batch", min=1, max=1 << 20)}
     program = torch.onnx.export(
-        _Border(model).eval(),
+        border,
         inputs,
         input_names=[contract.INPUT_CONTEXT, contract.INPUT_SEASONAL],
-        output_names=[contract.OUTPUT_QUANTILES, contract.TENSOR_LAST, contract.TENSOR_SCALE],
+        output_names=names[:outputs],
         opset_version=OPSET,
         dynamic_shapes={"context": dynamic, "seasonal": dynamic},
         dynamo=True,
+        verbose=False,
     )
     proto: onnx.ModelProto = program.model_proto
     return _finish(proto, contract.metadata(name, version, training_sources))
@@ -70,6 +77,20 @@ def _finish(proto: onnx.ModelProto, metadata: dict[str, str]) -> onnx.ModelProto
     helper.set_model_props(proto, metadata)
     onnx.checker.check_model(proto, full_check=True)
     return proto
+
+
+def difference(model: nn.Module, proto: onnx.ModelProto) -> float:
+    """Largest |ONNX - PyTorch| over the golden cases, each relative to its largest magnitude."""
+    session = golden.session(proto.SerializeToString())
+    worst = 0.0
+    for _, context, seasonal in golden.cases():
+        feed = {contract.INPUT_CONTEXT: context[None], contract.INPUT_SEASONAL: seasonal[None]}
+        (got,) = session.run([contract.OUTPUT_QUANTILES], feed)
+        with torch.no_grad():
+            expected = model.eval()(*(torch.from_numpy(a) for a in feed.values())).quantiles.numpy()
+        largest = max(1e-9, *(float(np.nanmax(np.abs(a), initial=0)) for a in (context, seasonal, expected)))
+        worst = max(worst, float(np.abs(got - expected).max()) / largest)
+    return worst
 
 
 def save(proto: onnx.ModelProto, path: Path) -> str:

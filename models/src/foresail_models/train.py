@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import augment, checkpoint, config, contract, data, export, losses, models, plot
+from . import augment, checkpoint, config, contract, data, export, golden, losses, models, plot
 from .files import write_atomic
 from .validate import Validation
 
@@ -134,7 +134,7 @@ def run(cfg: config.Config, folder: Path, out: Path, overrides: tuple[str, ...] 
         return data.build(sources, cfg.steps_s, cfg.source_weight, which, cfg.train_share, cfg.held_out_every)
 
     trainer = Trainer(cfg, part("train"))
-    validation = Validation.draw({which: part(which) for which in ("later", "unseen")}, cfg)
+    validation = Validation.draw({which: part(which) for which in ("later", "unseen")}, cfg.seed, cfg.validation_windows)
     path = out / "checkpoint.pt"
     log: dict[str, Any] = {"history": [], "best": None, "cpu_s": 0.0, "wall_s": 0.0}
     best: dict[str, Tensor] | None = None
@@ -172,9 +172,9 @@ def run(cfg: config.Config, folder: Path, out: Path, overrides: tuple[str, ...] 
     assert best is not None
     trainer.average.load_state_dict(best)
     names = [source.name for source in sources]
-    sha256 = export.save(export.to_onnx(trainer.average, cfg.name, cfg.version, names), out / f"{cfg.name}.onnx")
+    published = publish(trainer.average, cfg.name, cfg.version, names, out)
     report = log | {
-        "sha256": sha256,
+        **published,
         "seed": cfg.seed,
         "overrides": list(overrides),
         "name": cfg.name,
@@ -189,7 +189,19 @@ def run(cfg: config.Config, folder: Path, out: Path, overrides: tuple[str, ...] 
     }
     write_atomic(out / "training.json", (json.dumps(report, indent=1) + "\n").encode())
     plot.losses(log["history"], out / "loss.png")
+    plot.forecasts(trainer.average, {name: cut for name, (cut, _) in validation.parts.items()}, out / "forecasts.png")
     return out / f"{cfg.name}.onnx"
+
+
+def publish(model: nn.Module, name: str, version: str, sources: list[str], out: Path) -> dict[str, Any]:
+    """Writes the ONNX file and its golden vectors; raises ValueError when it answers unlike the model."""
+    proto = export.to_onnx(model, name, version, sources)
+    difference = export.difference(model, proto)
+    if not difference <= golden.TOLERANCE:
+        raise ValueError(f"the ONNX file differs from the model by {difference:.2g}, more than {golden.TOLERANCE}")
+    sha256 = export.save(proto, out / f"{name}.onnx")
+    write_atomic(out / "golden.json", golden.build(out / f"{name}.onnx", sha256).encode())
+    return {"sha256": sha256, "onnx_difference": difference}
 
 
 def _show(trainer: Trainer, recent: list[float], log: dict[str, Any], since: float) -> None:

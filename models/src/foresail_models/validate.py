@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import augment, config, contract, data, losses
+from . import augment, contract, data, losses
 from .normalise import squash
 
 CHUNK = 128
@@ -21,14 +21,13 @@ class Validation:
     parts: dict[str, tuple[data.Windows, np.ndarray]]
 
     @staticmethod
-    def draw(corpora: dict[str, data.Corpus], cfg: config.Config) -> Validation:
+    def draw(corpora: dict[str, data.Corpus], seed: int, windows: int) -> Validation:
         """The same windows in every run of one seed. A fifth has a short history."""
         parts = {}
         for index, (name, corpus) in enumerate(corpora.items()):
-            rng = np.random.default_rng((cfg.seed, 1 << 30, index))
-            size = cfg.validation_windows
-            history = augment.histories(rng, size, augment.Rates(short_history=0.2))
-            parts[name] = corpus.sample(rng, size, history)
+            rng = np.random.default_rng((seed, 1 << 30, index))
+            history = augment.histories(rng, windows, augment.Rates(short_history=0.2))
+            parts[name] = corpus.sample(rng, windows, history)
         return Validation(parts)
 
     def score(self, model: nn.Module) -> dict[str, float]:
