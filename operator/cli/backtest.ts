@@ -30,9 +30,18 @@ import type {
   ScoredTrace,
   SkippedTrace,
 } from '../simulate/report-types.ts';
-import { createRunner, type Runner } from '../simulate/runner.ts';
+import { createRunner } from '../simulate/runner.ts';
 import { recordTape } from '../simulate/tape.ts';
 import type { Trace } from '../simulate/trace.ts';
+import {
+  addExtras,
+  type ExtraFlags,
+  type Extras,
+  extrasNeedForecasts,
+  type Simulated,
+  withFrontier,
+  writeExtras,
+} from './backtest-extras.ts';
 import { backtestText } from './backtest-text.ts';
 import { Progress } from './progress.ts';
 import { readTraces } from './trace-files.ts';
@@ -41,7 +50,7 @@ const BOX_MODEL = new URL('../../models/loadcast/loadcast.onnx', import.meta.url
 const POLICIES: readonly PolicyName[] = ['hpa', 'foresail', 'shadow', 'static', 'profile', 'oracle'];
 const OBJECTIVES: readonly ObjectiveName[] = ['availability', 'efficiency'];
 
-interface Flags {
+interface Flags extends ExtraFlags {
   readonly data?: readonly string[];
   readonly generated?: true;
   readonly startUp: readonly number[];
@@ -88,7 +97,13 @@ export function backtestCommand(): Command {
     )
     .option('--coverage <share>', 'asked coverage of the forecast', share(0.5, 0.9999), 0.99)
     .option('--model <file>', 'ONNX file to forecast with; default: the model in the box')
+    .option(
+      '--frontier',
+      'also compare with HPA tuned in hindsight to the same time short; objective efficiency',
+    )
     .option('--json <file>', 'write the report as JSON')
+    .option('--html <file>', 'write the report with charts, one file')
+    .option('--png <folder>', 'write the charts as pictures (not in the image: needs @resvg/resvg-js)')
     .action(backtest);
 }
 
@@ -98,18 +113,19 @@ async function backtest(flags: Flags): Promise<void> {
   process.once('SIGINT', interrupt);
   try {
     const progress = new Progress(process.stderr);
-    const { report } = await run(flags, progress, interrupted.signal);
+    const { report, extras } = await run(flags, progress, interrupted.signal);
     progress.end();
     if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(report, null, 1)}\n`);
+    await writeExtras(flags, report, extras.series);
     process.stdout.write(backtestText(report));
   } finally {
     process.removeListener('SIGINT', interrupt);
   }
 }
 
-/** A report and, per trace, the runner that made it: charts and sweeps go on from there. */
 interface Done {
   readonly report: BacktestReport;
+  readonly extras: Extras;
 }
 
 async function run(flags: Flags, progress: Progress, signal: AbortSignal): Promise<Done> {
@@ -118,7 +134,9 @@ async function run(flags: Flags, progress: Progress, signal: AbortSignal): Promi
   const results: BacktestResult[] = [];
   const scored: ScoredTrace[] = [];
   const skipped: SkippedTrace[] = [];
-  const model = needsForecasts(options.policies) ? await forecasterOf(flags) : undefined;
+  const isForecasting = needsForecasts(options.policies) || extrasNeedForecasts(flags);
+  const model = isForecasting ? await forecasterOf(flags) : undefined;
+  const extras: Extras = { sweeps: [], series: [] };
   const settings = settingsOf(flags, model);
   try {
     for (const trace of traces) {
@@ -126,20 +144,24 @@ async function run(flags: Flags, progress: Progress, signal: AbortSignal): Promi
       const done = await runTrace(trace, options, model, progress, signal);
       results.push(...done.results);
       skipped.push(...done.skipped);
-      if (done.scored !== undefined) scored.push(done.scored);
+      if (done.scored === undefined) continue;
+      scored.push(done.scored);
+      addExtras(extras, flags, done, options, (count, all) => {
+        signal.throwIfAborted();
+        progress.show(`${trace.name}: frontier`, count, all);
+      });
     }
   } finally {
     await model?.close();
   }
-  return { report: { results, aggregate: aggregate(results), settings, traces: scored, skipped } };
+  const report = { results, aggregate: aggregate(results), settings, traces: scored, skipped };
+  return { report: withFrontier(report, extras.sweeps), extras };
 }
 
-interface DoneTrace {
+type DoneTrace = {
   readonly results: readonly BacktestResult[];
   readonly skipped: readonly SkippedTrace[];
-  readonly scored: ScoredTrace | undefined;
-  readonly runner: Runner | undefined;
-}
+} & ({ readonly scored: undefined } | (Simulated & { readonly scored: ScoredTrace }));
 
 async function runTrace(
   trace: Trace,
@@ -153,8 +175,7 @@ async function runTrace(
     progress.note(
       `${trace.name}${startUpSeconds === undefined ? '' : ` at ${startUpSeconds} s`}: skipped, ${reason}`,
     );
-  if (plan.startUpMs.length === 0)
-    return { results: [], skipped: plan.skipped, scored: undefined, runner: undefined };
+  if (plan.startUpMs.length === 0) return { results: [], skipped: plan.skipped, scored: undefined };
   const onForecast = (done: number, all: number) => progress.show(`${trace.name}: forecasting`, done, all);
   const tape =
     model === undefined
@@ -171,7 +192,7 @@ async function runTrace(
     signal.throwIfAborted();
     progress.show(`${trace.name}: deciding`, done, all);
   });
-  return { results, skipped: plan.skipped, scored: scoredTrace(plan), runner };
+  return { results, skipped: plan.skipped, scored: scoredTrace(plan), plan, runner, tape };
 }
 
 async function tracesOf(

@@ -8,6 +8,7 @@ import type {
   ObjectiveName,
 } from '../../simulate/report-types.ts';
 import { aggregateTables, frontierTables, resultTable, settingsTables } from './backtest-tables.ts';
+import { groupedViews } from './charts.ts';
 import { escaped, shortened } from './draw/markup.ts';
 import { frontierSvg } from './frontier-chart.ts';
 import { changes, headline, type Pair, pairs } from './headline.ts';
@@ -112,12 +113,9 @@ function traceSection(
 ): string {
   const sweeps = (report.frontierSweeps ?? []).filter(({ trace }) => trace === name);
   const compared = pairs(report).filter(({ ours }) => ours.trace === name);
-  const charts = [
-    ...Map.groupBy(
-      series.filter(({ trace }) => trace === name),
-      ({ startUpSeconds, objective }) => `${startUpSeconds} ${objective}`,
-    ).values(),
-  ].map((views, i) => chartOf(views, compared, i === 0));
+  const charts = groupedViews(series.filter(({ trace }) => trace === name)).map((views, i) =>
+    chartOf(views, compared, i === 0),
+  );
   return section(name, [figure(frontierSvg(sweeps), frontierCaption(sweeps)), ...charts].join('\n'), id);
 }
 

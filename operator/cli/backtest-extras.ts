@@ -1,0 +1,93 @@
+/** What a backtest makes beyond its numbers when it is asked to: the frontier, the page and the pictures. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { BacktestOptions, TracePlan } from '../simulate/backtest.ts';
+import {
+  defaultCoverageAggregate,
+  defaultCoverageCell,
+  frontierAggregate,
+  frontierCells,
+} from '../simulate/frontier.ts';
+import { sweepTrace } from '../simulate/frontier-runs.ts';
+import { recordedSeries } from '../simulate/recorded-series.ts';
+import type { BacktestReport, BacktestSeries, FrontierSweep } from '../simulate/report-types.ts';
+import type { Runner } from '../simulate/runner.ts';
+import type { ForecastTape } from '../simulate/tape.ts';
+import { backtestHtml } from './report/backtest-html.ts';
+import { chartsOf } from './report/charts.ts';
+import { renderPng } from './report/draw/png.ts';
+
+export interface ExtraFlags {
+  readonly frontier?: true;
+  readonly html?: string;
+  readonly png?: string;
+}
+
+/** A trace with all that was made of it. */
+export interface Simulated {
+  readonly plan: TracePlan;
+  readonly runner: Runner;
+  readonly tape: ForecastTape | undefined;
+}
+
+export interface Extras {
+  readonly sweeps: FrontierSweep[];
+  readonly series: BacktestSeries[];
+}
+
+/** The sweep of ours needs forecasts whatever policies were asked for. */
+export function extrasNeedForecasts({ frontier, html, png }: ExtraFlags): boolean {
+  return frontier === true || html !== undefined || png !== undefined;
+}
+
+/** Of one trace, while its runner and forecasts are at hand. */
+export function addExtras(
+  { sweeps, series }: Extras,
+  flags: ExtraFlags,
+  { plan, runner, tape }: Simulated,
+  options: BacktestOptions,
+  onProgress: (done: number, all: number) => void,
+): void {
+  if (flags.frontier) sweeps.push(...sweepTrace(plan, runner, { ...options, onProgress }));
+  if (flags.html !== undefined || flags.png !== undefined)
+    series.push(...recordedSeries(plan, runner, tape, options));
+}
+
+export function withFrontier(report: BacktestReport, sweeps: readonly FrontierSweep[]): BacktestReport {
+  if (sweeps.length === 0) return report;
+  const frontier = sweeps.flatMap(frontierCells);
+  return {
+    ...report,
+    frontier,
+    frontierAggregate: frontierAggregate(frontier),
+    frontierDefault: sweeps.map(defaultCoverageCell),
+    frontierDefaultAggregate: defaultCoverageAggregate(sweeps),
+    frontierSweeps: sweeps,
+  };
+}
+
+/** @throws PNG_UNAVAILABLE where pictures are asked for and cannot be made */
+export async function writeExtras(
+  { html, png }: ExtraFlags,
+  report: BacktestReport,
+  series: readonly BacktestSeries[],
+): Promise<void> {
+  if (html !== undefined) {
+    await mkdir(dirname(html), { recursive: true });
+    await writeFile(html, backtestHtml(report, series, commandLine(process.argv)));
+  }
+  if (png === undefined) return;
+  await mkdir(png, { recursive: true });
+  for (const { name, svg } of chartsOf(report, series)) {
+    // oxlint-disable-next-line no-await-in-loop -- a picture is work for the processor
+    await writeFile(join(png, `${name}.png`), await renderPng(svg, 2000));
+  }
+}
+
+/** As it could be typed again. */
+export function commandLine(argv: readonly string[]): string {
+  const quoted = argv
+    .slice(2)
+    .map((part) => (/^[\w./:,=@%+-]+$/.test(part) ? part : `'${part.replaceAll("'", "'\\''")}'`));
+  return ['foresail', ...quoted].join(' ');
+}
