@@ -8,7 +8,7 @@ import { type Bounds, boundsInForce } from './bounds.ts';
 import { metricsDegraded, scalingActive, scalingDisabled, succeededGetScale } from './conditions.ts';
 import { type Wanted, want } from './degrade.ts';
 import { bindingStep, explain } from './explain.ts';
-import { applyBreakers } from './limits.ts';
+import { applyBreakers, type Limited } from './limits.ts';
 import { recordHold } from './memory.ts';
 import { type ModeRules, modeRules } from './modes.ts';
 import { freshNeed } from './need/choose.ts';
@@ -28,14 +28,23 @@ import type {
 interface Settled {
   readonly replicas: SettledReplicas;
   readonly rung: Rung;
-  readonly need?: NeedResult;
+  readonly need?: NeedResult | undefined;
   readonly steps: readonly DecisionStep[];
   readonly reason: string;
   readonly conditions: readonly ConditionPlan[];
   readonly memory: DecisionMemory;
 }
 
-export function decide(input: DecisionInput): Decision {
+/** What the chain came to, before words are found for it. */
+interface Chained {
+  readonly mode: ModeRules;
+  readonly seen: Seen;
+  readonly settled: Settled;
+  readonly limited: Limited;
+  readonly write: boolean;
+}
+
+function chain(input: DecisionInput): Chained {
   const mode = modeRules(input.spec);
   const seen = observe(input, mode);
   const settled =
@@ -43,10 +52,19 @@ export function decide(input: DecisionInput): Decision {
       ? switchedOff(seen)
       : (outsideBounds(input, seen) ?? byMetrics(input, mode, seen));
   const limited = applyBreakers(input, settled.replicas);
+  return { mode, seen, settled, limited, write: limited.replicas !== input.specReplicas && mode.writes };
+}
+
+/** The same decision without its explanation, for a simulator that takes millions of them. */
+export function decideReplicas(input: DecisionInput): Pick<Decision, 'desiredReplicas' | 'write' | 'memory'> {
+  const { settled, limited, write } = chain(input);
+  return { desiredReplicas: limited.replicas, write, memory: settled.memory };
+}
+
+export function decide(input: DecisionInput): Decision {
+  const { mode, seen, settled, limited, write } = chain(input);
   const steps = [...settled.steps, ...limited.steps];
   const desired = limited.replicas;
-  const moves = desired !== input.specReplicas;
-  const write = moves && mode.writes;
   return {
     id: input.id,
     atMs: input.nowMs,
@@ -62,7 +80,7 @@ export function decide(input: DecisionInput): Decision {
     forecast: settled.need ?? freshNeed(input),
     boundBy: bindingStep(steps)?.step ?? 'Hold',
     rung: settled.rung,
-    rescaleReason: moves ? settled.reason : '',
+    rescaleReason: desired === input.specReplicas ? '' : settled.reason,
     conditions: merged(settled.conditions, limited.conditions),
     explanation: explain(input, seen.readings, mode, steps, desired),
     memory: settled.memory,
@@ -114,18 +132,17 @@ function byMetrics(input: DecisionInput, mode: ModeRules, seen: Seen): Settled {
   const { reactive, permit, memory, readings } = seen;
   const wanted = want(input, mode, reactive, permit, memory.unknownSinceMs);
   const proposed = { step: wanted.source, from: current, to: wanted.replicas, note: wanted.note } as const;
-  const shared = {
-    rung: wanted.rung,
-    ...(wanted.chosen === undefined ? {} : { need: wanted.chosen.need }),
-    reason: reasonOf(wanted, current),
-  };
+  const reason = reasonOf(wanted, current);
+  const need = wanted.chosen?.need;
   const metricConditions = [
     scalingActive(reactive, wanted.rung),
     metricsDegraded(readings, reactive.metrics, wanted.rung),
   ];
   if (wanted.source === 'Hold') {
     return {
-      ...shared,
+      rung: wanted.rung,
+      need,
+      reason,
       replicas: keep(current),
       steps: [proposed],
       conditions: [succeededGetScale(), ...metricConditions],
@@ -162,7 +179,9 @@ function byMetrics(input: DecisionInput, mode: ModeRules, seen: Seen): Settled {
     });
   }
   return {
-    ...shared,
+    rung: wanted.rung,
+    need,
+    reason,
     replicas,
     steps,
     conditions: [...normalised.conditions, ...metricConditions],

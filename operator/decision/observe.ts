@@ -33,10 +33,18 @@ export function observe(input: DecisionInput, mode: ModeRules): Seen {
   return { readings, reactive, permit, memory: { ...before, outliers, unknownSinceMs } };
 }
 
+/** A plan lives as long as a generation of its object, and its key is asked for at every decision. */
+const keyOf = new WeakMap<MetricPlan, string>();
+
 /** Identifies a metric's guard state; changes with whatever would change the meaning of its numbers. */
 export function metricKey(plan: MetricPlan): string {
-  const { type, name, container = '', objectKind = '', scope = '', target } = plan;
-  return [type, name, container, objectKind, scope, target.kind].join('|');
+  let key = keyOf.get(plan);
+  if (key === undefined) {
+    const { type, name, container = '', objectKind = '', scope = '', target } = plan;
+    key = [type, name, container, objectKind, scope, target.kind].join('|');
+    keyOf.set(plan, key);
+  }
+  return key;
 }
 
 function guarded(input: DecisionInput, mode: ModeRules, memory: DecisionMemory) {

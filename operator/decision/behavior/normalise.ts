@@ -24,9 +24,11 @@ export interface Normalised {
   readonly stabilised: number;
   readonly replicas: number;
   /** What stabilisation did, if anything. */
-  readonly stabilisedBy?: Extract<BoundBy, 'ScaleUpStabilization' | 'ScaleDownStabilization'>;
+  readonly stabilisedBy: Extract<BoundBy, 'ScaleUpStabilization' | 'ScaleDownStabilization'> | undefined;
   /** What limited the stabilised number, if anything. */
-  readonly limitedBy?: Extract<BoundBy, 'Min' | 'Max' | 'ScaleUpPolicy' | 'ScaleDownPolicy' | 'ScaleUpLimit'>;
+  readonly limitedBy:
+    | Extract<BoundBy, 'Min' | 'Max' | 'ScaleUpPolicy' | 'ScaleDownPolicy' | 'ScaleUpLimit'>
+    | undefined;
   readonly conditions: readonly ConditionPlan[];
   readonly memory: DecisionMemory;
 }
@@ -106,8 +108,8 @@ function finish(
   return {
     stabilised,
     replicas,
-    ...(stabilisedBy === undefined ? {} : { stabilisedBy }),
-    ...(limitedBy === undefined ? {} : { limitedBy }),
+    stabilisedBy,
+    limitedBy,
     conditions: [ableToScale(stabilisedBy), scalingLimited(limitedBy)],
     memory,
   };

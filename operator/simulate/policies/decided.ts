@@ -1,12 +1,13 @@
 /**
- * Policies that decide as the operator does, by `decide` itself: HPA (mode Reactive), ours (Active) and Shadow. What
+ * Policies that decide as the operator does, by the same chain as `decide`: HPA (mode Reactive), ours (Active) and Shadow. What
  * the controller gathers from a cluster is put together here from the trace.
  */
-import { decide } from '../../decision/decide.ts';
+import { decideReplicas } from '../../decision/decide.ts';
 import { DEFAULT_OUTLIER_CONFIG } from '../../decision/guards/outlier.ts';
 import { recordScale } from '../../decision/memory.ts';
 import { HPA_DEFAULTS } from '../../decision/reactive/tuning.ts';
 import type {
+  DecisionInput,
   DecisionMemory,
   DecisionSpec,
   ForecastInput,
@@ -115,7 +116,7 @@ function begin(mode: Mode, { target, objective, band }: Asked, trace: Trace, con
     }
     if (seen !== undefined) unreadSince = Number.NaN;
     else if (Number.isNaN(unreadSince)) unreadSince = nowMs;
-    const decision = decide({
+    const input: DecisionInput = {
       id: '',
       nowMs,
       spec,
@@ -125,14 +126,16 @@ function begin(mode: Mode, { target, objective, band }: Asked, trace: Trace, con
       pods: [],
       readings: [seen === undefined ? unread(unreadSince) : known(seen, nowMs)],
       forecast,
-      ...(lastForecast === undefined ? {} : { lastForecast }),
       window: { fromMs: nowMs, toMs: nowMs + aheadMs },
       learnedCapacityMilli: NONE_LEARNED,
       activeSchedules: NO_SCHEDULES,
       tuning: HPA_DEFAULTS,
       guards: GUARDS,
       memory,
-    });
+    };
+    const decision = decideReplicas(
+      forecast.kind === 'value' || lastForecast === undefined ? input : { ...input, lastForecast },
+    );
     memory = decision.memory;
     if (decision.write) memory = recordScale(memory, spec, ordered, decision.desiredReplicas, nowMs);
     return decision.write ? decision.desiredReplicas : ordered;
