@@ -295,6 +295,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
           notReady: () => (manager.cachesSynced ? undefined : 'caches are not synced'),
           explain: (scalerNamespace, name) => explanations.of(`${scalerNamespace}/${name}`),
           log,
+          clock,
         },
       );
       log.info('serving', { url: http.url });

@@ -1,6 +1,11 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get as httpsGet } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
 import { silentLogger } from '../logger.ts';
+import { selfSigned } from '../metricsources/testing/certificate.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { createAuthorizer } from './authorizer.ts';
 import { createHttp, type HttpContent, startHttp } from './http.ts';
@@ -39,6 +44,7 @@ function start(overrides: Partial<HttpContent> = {}) {
     notReady: () => undefined,
     explain: (namespace, name) => (name === 'web' ? { namespace, name, result: 4 } : undefined),
     log: silentLogger,
+    clock,
     ...overrides,
   });
   const get = (url: string, token?: string) =>
@@ -109,8 +115,66 @@ test('an IPv6 address is listened on', async () => {
       notReady: () => undefined,
       explain: () => undefined,
       log: silentLogger,
+      clock: new FakeClock(),
     },
   );
   expect(url).toContain('[::1]:');
   await close();
+});
+
+describe('the certificate', () => {
+  /** Asks over a new connection that believes one certificate alone. */
+  const ask = (url: string, ca: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      httpsGet(`${url}/healthz`, { ca, agent: false }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).on('error', reject);
+    });
+
+  test('is replaced when its files change, and half a pair replaces nothing', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'foresail-certificate-'));
+    const tls = { certFile: join(folder, 'tls.crt'), keyFile: join(folder, 'tls.key') };
+    const [first, second] = [selfSigned(), selfSigned()];
+    const warnings: unknown[] = [];
+    const log = { ...silentLogger, warn: (text: string) => void warnings.push(text) };
+    await writeFile(tls.certFile, first.cert);
+    await writeFile(tls.keyFile, first.key);
+    const clock = new FakeClock();
+    /** Reading files takes its own time, so the next look is waited for. */
+    const until = async (done: () => boolean | Promise<boolean>) => {
+      for (let i = 0; i < 200 && !(await done()); i++) await clock.advance(5_000);
+    };
+    const http = await startHttp(
+      { address: '127.0.0.1:0', tls },
+      {
+        registry: createMetrics().registry,
+        authorizer: createAuthorizer(reviews(), clock),
+        unhealthy: () => undefined,
+        notReady: () => undefined,
+        explain: () => undefined,
+        log,
+        clock,
+      },
+    );
+    try {
+      expect(await ask(http.url, first.cert)).toBe(200);
+      await writeFile(tls.certFile, second.cert);
+      await until(() => warnings.length > 0);
+      expect(warnings).toEqual(['certificate could not be replaced, the old one serves']);
+      expect(await ask(http.url, first.cert)).toBe(200);
+      await writeFile(tls.keyFile, second.key);
+      await until(() =>
+        ask(http.url, second.cert).then(
+          () => true,
+          () => false,
+        ),
+      );
+      expect(await ask(http.url, second.cert)).toBe(200);
+      await expect(ask(http.url, first.cert)).rejects.toThrow();
+    } finally {
+      await http.close();
+      await rm(folder, { recursive: true });
+    }
+  });
 });

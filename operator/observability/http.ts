@@ -2,18 +2,20 @@
  * The operator's own HTTP face: probes for the kubelet (open), metrics for Prometheus and explanations for
  * `foresail explain` (both behind the API server's authentication and RBAC).
  */
-import { readFileSync } from 'node:fs';
+import type { Server } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
+import type { Clock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { AccessRequest, Authorizer } from './authorizer.ts';
+import { type CertificateFiles, followCertificate, readCertificate } from './certificate.ts';
 
 export interface HttpOptions {
   /** 'host:port'; port 0 takes a free one. */
   readonly address: string;
-  /** PEM files; absent: plain HTTP (a mesh or a NetworkPolicy has to protect tokens on the way). */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** PEM files, followed when they change; absent: plain HTTP (a mesh or a NetworkPolicy has to protect tokens). */
+  readonly tls?: CertificateFiles;
 }
 
 export interface HttpContent {
@@ -26,6 +28,7 @@ export interface HttpContent {
   /** The newest explanation of a scaler, or undefined when this replica has decided nothing for it. */
   readonly explain: (namespace: string, name: string) => object | undefined;
   readonly log: Logger;
+  readonly clock: Clock;
 }
 
 export async function startHttp(
@@ -51,11 +54,15 @@ export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): Fast
     // The longest name that Kubernetes takes.
     routerOptions: { maxParamLength: 253 },
   };
+  const pair = tls === undefined ? undefined : readCertificate(tls);
   const server = (
-    tls === undefined
-      ? Fastify(limits)
-      : Fastify({ ...limits, https: { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } })
+    pair === undefined ? Fastify(limits) : Fastify({ ...limits, https: pair })
   ) as FastifyInstance;
+  if (tls !== undefined && pair !== undefined) {
+    const secure = server.server as unknown as Server;
+    const stop = followCertificate(secure, tls, pair, content.clock, content.log);
+    server.addHook('onClose', async () => stop());
+  }
 
   server.get('/healthz', probe(content.unhealthy));
   server.get('/readyz', probe(content.notReady));
