@@ -72,16 +72,19 @@ export async function writeExtras(
   report: BacktestReport,
   series: readonly BacktestSeries[],
 ): Promise<void> {
-  if (html !== undefined) {
-    await mkdir(dirname(html), { recursive: true });
-    await writeFile(html, backtestHtml(report, series, commandLine(process.argv)));
-  }
+  if (html !== undefined) await writeInFolder(html, backtestHtml(report, series, commandLine(process.argv)));
   if (png === undefined) return;
   await mkdir(png, { recursive: true });
   for (const { name, svg } of chartsOf(report, series)) {
     // oxlint-disable-next-line no-await-in-loop -- a picture is work for the processor
     await writeFile(join(png, `${name}.png`), await renderPng(svg, 2000));
   }
+}
+
+/** Makes the folder where there is none: a run of minutes must not end for want of one. */
+export async function writeInFolder(file: string, content: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, content);
 }
 
 /** As it could be typed again. */

@@ -2,7 +2,6 @@
  * `foresail backtest`: what would have happened on a recorded load, by the operator's own decision code under a
  * virtual clock. Files, the model and the terminal are here; the simulation itself is operator/simulate.
  */
-import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { parseDurationMs } from '../duration.ts';
@@ -41,6 +40,7 @@ import {
   type Simulated,
   withFrontier,
   writeExtras,
+  writeInFolder,
 } from './backtest-extras.ts';
 import { backtestText } from './backtest-text.ts';
 import { Progress } from './progress.ts';
@@ -115,7 +115,7 @@ async function backtest(flags: Flags): Promise<void> {
     const progress = new Progress(process.stderr);
     const { report, extras } = await run(flags, progress, interrupted.signal);
     progress.end();
-    if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(report, null, 1)}\n`);
+    if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
     await writeExtras(flags, report, extras.series);
     process.stdout.write(backtestText(report));
   } finally {
@@ -154,6 +154,8 @@ async function run(flags: Flags, progress: Progress, signal: AbortSignal): Promi
   } finally {
     await model?.close();
   }
+  if (scored.length === 0)
+    throw new ForesailError('NOTHING_TO_SCORE', 'terminal', 'every trace was skipped', { subject: '--data' });
   const report = { results, aggregate: aggregate(results), settings, traces: scored, skipped };
   return { report: withFrontier(report, extras.sweeps), extras };
 }
@@ -225,16 +227,21 @@ async function forecasterOf({ model: path = BOX_MODEL }: Flags): Promise<OnnxMod
 }
 
 function optionsOf(flags: Flags): BacktestOptions {
-  const { startUp, metricDelay, objective, policies, target, capacity: rule, coverage } = flags;
+  const { startUp, metricDelay, objective, target, capacity: rule, coverage } = flags;
   return {
     startUpMs: startUp,
     metricDelayMs: metricDelay,
     objectives: objective,
-    policies,
+    policies: policiesOf(flags),
     target,
     capacity: rule,
     coverage,
   };
+}
+
+/** HPA is what the others are measured by. */
+function policiesOf({ policies }: Flags): readonly PolicyName[] {
+  return policies.includes('hpa') ? policies : ['hpa', ...policies];
 }
 
 function settingsOf(flags: Flags, model: OnnxModel | undefined): BacktestReport['settings'] {
@@ -245,7 +252,7 @@ function settingsOf(flags: Flags, model: OnnxModel | undefined): BacktestReport[
     target: flags.target,
     capacity: flags.capacity.text,
     coverage: flags.coverage,
-    policies: flags.policies,
+    policies: policiesOf(flags),
     objectives: flags.objective,
     model: described === undefined ? null : `${described.name} ${described.version} (${described.digest})`,
   };

@@ -88,9 +88,11 @@ ${rows.join('\n')}
 function overviewCell(pair: Pair, frontier: readonly FrontierCell[]): string {
   const { short, hours } = changes(pair);
   const minutes = `${duration(pair.ours.underProvisionedMinutes)}, HPA ${duration(pair.hpa.underProvisionedMinutes)}`;
+  // Availability may cost something: only above what it promises is that a loss.
+  const promised = pair.ours.objective === 'availability' ? ALLOWED_COST : 0;
   const lines = [
     `${toned(short, short === null ? '' : `${change(short)} `)}time short <small>(${minutes})</small>`,
-    `${toned(hours, change(hours))} replica-hours`,
+    `${toned(hours, change(hours), promised)} replica-hours`,
     ...frontier.map(
       ({ tauU, ratio }) =>
         `${toned(ratio === null ? null : ratio - 1, saving(ratio))} <small>at ${tauU} % short, tuned HPA</small>`,
@@ -99,9 +101,13 @@ function overviewCell(pair: Pair, frontier: readonly FrontierCell[]): string {
   return lines.join('<br>');
 }
 
-/** Less is better in all that is compared here; a change too small to print has no colour. */
-function toned(relative: number | null, words: string): string {
-  const tone = relative === null || Math.abs(relative) < 0.0005 ? '' : relative < 0 ? 'better' : 'worse';
+/** Replica-hours that Availability may cost more than HPA. */
+const ALLOWED_COST = 0.08;
+
+/** Less is better in all that is compared here; a change too small to print, or one that was allowed, has no colour. */
+function toned(relative: number | null, words: string, allowed = 0): string {
+  const isPlain = relative === null || Math.abs(relative) < 0.0005 || (relative > 0 && relative <= allowed);
+  const tone = isPlain ? '' : relative < 0 ? 'better' : 'worse';
   return tone === '' ? escaped(words) : `<span class="${tone}">${escaped(words)}</span>`;
 }
 

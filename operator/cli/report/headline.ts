@@ -84,7 +84,7 @@ function worstPair(compared: readonly Pair[], objective: ObjectiveName): string 
   if (worst === undefined) return '';
   const { trace, startUpSeconds } = worst.pair.ours;
   const what = objective === 'availability' ? 'time short' : 'replica-hours';
-  return `; worst: ${trace} at ${startUp(startUpSeconds)}, ${change(worst.value)} ${what}`;
+  return `; worst: ${trace} at a start-up of ${startUp(startUpSeconds)}, ${change(worst.value)} ${what}`;
 }
 
 function frontierSentences(cells: readonly FrontierCell[]): string[] {
@@ -93,23 +93,25 @@ function frontierSentences(cells: readonly FrontierCell[]): string[] {
   const hpaMissing = cells.filter((cell) => cell.hpaReplicaHoursAtSameTauU === null).length;
   const oursMissing = cells.length - rated.length - hpaMissing;
   const missing = [
-    ...(hpaMissing > 0 ? [`${hpaMissing} that HPA reaches at no target are left out`] : []),
-    ...(oursMissing > 0 ? [`${oursMissing} that we do not reach count against us`] : []),
+    ...(hpaMissing > 0 ? [`left out, since HPA reaches it at no target: ${hpaMissing}`] : []),
+    ...(oursMissing > 0 ? [`lost, since no coverage of ours reaches it: ${oursMissing}`] : []),
   ];
   const mean = geometricMean(rated.map(({ ratio }) => ratio));
   if (mean === null) return [`No comparison at equal time short was possible: ${missing.join('; ')}`];
   const worst = rated.toSorted((a, b) => b.ratio - a.ratio)[0];
-  const cheaper = cheaperOrDearer(mean);
   const dearer = rated.filter(({ ratio }) => ratio > 1.02).length;
   const where =
     worst === undefined
-      ? ''
-      : `; worst: ${worst.cell.trace} at ${startUp(worst.cell.startUpSeconds)}, ${cheaperOrDearer(worst.ratio)} at ${worst.cell.tauU} % of the time short`;
+      ? []
+      : [
+          `worst: ${worst.cell.trace} at a start-up of ${startUp(worst.cell.startUpSeconds)} and tau_U ${worst.cell.tauU} %, ${cheaperOrDearer(worst.ratio)}`,
+        ];
   return [
-    `At the same time short, Foresail is ${cheaper} than HPA tuned in hindsight${where}`,
+    `At the same time short, Foresail is ${cheaperOrDearer(mean)} than HPA tuned in hindsight`,
     [
       `Mean of ${counted(rated.length, 'comparison')} at tau_U 0.1, 0.5 and 1 %`,
-      `${dearer} more than 2 % dearer`,
+      ...where,
+      `more than 2 % dearer: ${dearer}`,
       ...missing,
     ].join('; '),
   ];
