@@ -1,6 +1,11 @@
 /**
- * Which forecaster serves a load best, by its own rolling loss on that load. Changing costs trust and makes replicas
- * jump, so a challenger must be clearly better for a while: a bad forecaster does not stay, a lucky one does not win.
+ * Which forecaster serves a load best, by its own rolling pinball loss on that load. Weights by fixed share (Herbster
+ * & Warmuth 1998): each is multiplied by exp(-eta * loss), then a small share of all is dealt out again, so that
+ * nobody is ever out of the race and a change of the load is followed in a few steps. An average with these weights is
+ * not much worse than the best sequence of forecasters in hindsight, and pinball loss is convex, so the same holds for
+ * the average of their quantiles (`blend.ts`). A change of the one that serves costs trust and makes replicas jump, so
+ * the leader stays until another one has many times its weight: a bad one does not stay, a lucky one does not win.
+ * Weights forget slowly, on purpose; a leader that a new level has struck blind is left at once (`#flee`).
  */
 import { Pending } from './pending.ts';
 import { forecastQuantile } from './quantiles.ts';
@@ -10,51 +15,84 @@ import type { QuantileForecast } from './types.ts';
 /** Steps ahead and levels that are compared; the upper levels are what replicas are bought for. */
 const STEPS = [1, 4, 16, 64] as const;
 const LEVELS = [0.1, 0.5, 0.9, 0.95, 0.99] as const;
+/** Part of the weight that the preferred forecaster starts with, and of what is dealt out again. */
+const PREFERRED_SHARE = 0.5;
+/** The next step's loss, in typical losses, from which on a leader counts as struck blind, if another sees … */
+const BLIND = 3;
+/** … at most this share of its loss … */
+const SEEING = 0.5;
+/** … for so many steps on end. */
+const BLIND_STEPS = 5;
+/** Scaled losses above it say "far off" and no more: one spike must not decide a contest. */
+const LOSS_LIMIT = 20;
 
 export interface ContestOptions {
   readonly stepMs: number;
-  /** Observations that the rolling loss remembers; default 500. */
+  /** Observations that the rolling losses remember; default 500. */
   readonly memory?: number;
-  /** A challenger's loss must be below this share of the leader's; default 0.95. */
-  readonly margin?: number;
-  /** Settled comparisons before the first change and between two changes; default 120. */
+  /** Weight of a step's loss, which is about 1 on average; default 0.03. */
+  readonly eta?: number;
+  /** Part of the weights that is dealt out again at each step; default 0.001. */
+  readonly share?: number;
+  /** A challenger needs this many times the leader's weight; default 20. */
+  readonly ratio?: number;
+  /** Settled comparisons of an entrant before it may lead; default 120, which is about half an hour of minutes. */
   readonly patience?: number;
 }
 
 interface Entrant {
   loss: number;
   settled: number;
+  /** Logarithm of its weight. */
+  log: number;
+  /** Steps on end at which it foresaw the next step well and the leader did not at all. */
+  seeing: number;
   readonly pending: readonly Pending<Float64Array>[];
 }
 
 export interface ContestState {
   readonly leader: string;
-  readonly sinceSwitch: number;
-  readonly entrants: readonly { readonly id: string; readonly loss: number; readonly settled: number }[];
+  /** Typical loss per compared step ahead, in the load's unit; absent in what older versions stored. */
+  readonly scales?: readonly number[] | undefined;
+  readonly entrants: readonly {
+    readonly id: string;
+    readonly loss: number;
+    readonly settled: number;
+    readonly weight?: number | undefined;
+  }[];
 }
 
 const MAX_ENTRANTS = 8;
 
 export class Contest {
   readonly #options: Required<ContestOptions>;
+  readonly #preferred: string;
   readonly #entrants = new Map<string, Entrant>();
+  #scales: number[] = STEPS.map(() => 0);
   #leader: string;
-  #sinceSwitch = 0;
+  #entered = Number.NEGATIVE_INFINITY;
 
-  /** @param leader id of the forecaster that serves until another one has earned it */
-  constructor(leader: string, options: ContestOptions) {
-    this.#leader = leader;
-    this.#options = { memory: 500, margin: 0.95, patience: 120, ...options };
+  /** @param preferred id of the forecaster that leads until another one has earned it */
+  constructor(preferred: string, options: ContestOptions) {
+    this.#preferred = preferred;
+    this.#leader = preferred;
+    this.#options = { memory: 500, eta: 0.03, share: 0.001, ratio: 20, patience: 120, ...options };
   }
 
   get leader(): string {
     return this.#leader;
   }
 
+  /** Origin of the newest forecast that entered; one per step is enough. */
+  get enteredMs(): number {
+    return this.#entered;
+  }
+
   /** A forecast of one entrant; all entrants should forecast from the same origins. */
   enter(id: string, forecast: QuantileForecast): void {
-    const entrant = this.#entrants.get(id) ?? this.#newEntrant(id, 0, 0);
+    const entrant = this.#entrants.get(id) ?? this.#newEntrant(id, 0, 0, undefined);
     if (entrant === undefined) return;
+    this.#entered = Math.max(this.#entered, forecast.originMs);
     STEPS.forEach((h, i) => {
       if (h > forecast.horizon) return;
       const quantiles = Float64Array.from(LEVELS, (level) => forecastQuantile(forecast, h - 1, level));
@@ -64,18 +102,22 @@ export class Contest {
 
   /** As Calibration.settle; then the leader may change. */
   settle(upToMs: number, read: (atMs: number) => number): void {
-    let most = 0;
+    const rounds = new Map<number, Map<Entrant, number>[]>();
     for (const entrant of this.#entrants.values()) {
-      let count = 0;
-      for (const pending of entrant.pending) {
-        for (const { payload, value } of pending.settle(upToMs, read)) {
-          this.#score(entrant, payload, value);
-          count++;
+      entrant.pending.forEach((pending, i) => {
+        for (const { targetMs, payload, value } of pending.settle(upToMs, read)) {
+          let round = rounds.get(targetMs);
+          if (round === undefined) rounds.set(targetMs, (round = STEPS.map(() => new Map())));
+          round[i]?.set(entrant, meanPinball(payload, value));
         }
-      }
-      most = Math.max(most, count);
+      });
     }
-    this.#sinceSwitch += most;
+    if (rounds.size === 0) return;
+    for (const targetMs of [...rounds.keys()].sort((a, b) => a - b)) {
+      const round = rounds.get(targetMs) ?? [];
+      this.#flee(round[0] ?? new Map());
+      this.#judge(round);
+    }
     this.#elect();
   }
 
@@ -85,52 +127,141 @@ export class Contest {
     return new Map(known.map(([id, entrant]) => [id, entrant.loss]));
   }
 
+  /** Ids by weight, the leader first whatever it weighs. */
+  order(): string[] {
+    const others = [...this.#entrants].filter(([id]) => id !== this.#leader);
+    return [this.#leader, ...others.toSorted(([, a], [, b]) => b.log - a.log).map(([id]) => id)];
+  }
+
+  /** Weights of all entrants, together 1. */
+  weights(): ReadonlyMap<string, number> {
+    return new Map([...this.#entrants].map(([id, entrant]) => [id, Math.exp(entrant.log)]));
+  }
+
   toState(): ContestState {
     return {
       leader: this.#leader,
-      sinceSwitch: this.#sinceSwitch,
-      entrants: [...this.#entrants].map(([id, { loss, settled }]) => ({ id, loss, settled })),
+      scales: this.#scales,
+      entrants: [...this.#entrants].map(([id, { loss, settled, log }]) => ({
+        id,
+        loss,
+        settled,
+        weight: Math.min(Math.exp(log), 1),
+      })),
     };
   }
 
-  static fromState(state: ContestState, options: ContestOptions): Contest {
-    const contest = new Contest(state.leader, options);
-    contest.#sinceSwitch = state.sinceSwitch;
-    for (const { id, loss, settled } of state.entrants) contest.#newEntrant(id, loss, settled);
+  /** @param preferred defaults to the leader of the state */
+  static fromState(state: ContestState, options: ContestOptions, preferred = state.leader): Contest {
+    const contest = new Contest(preferred, options);
+    contest.#leader = state.leader;
+    contest.#scales = STEPS.map((_, i) => state.scales?.[i] ?? 0);
+    for (const { id, loss, settled, weight } of state.entrants) {
+      contest.#newEntrant(id, loss, settled, weight);
+    }
+    contest.#normalise();
     return contest;
   }
 
-  #newEntrant(id: string, loss: number, settled: number): Entrant | undefined {
+  #newEntrant(id: string, loss: number, settled: number, weight: number | undefined): Entrant | undefined {
     if (this.#entrants.size >= MAX_ENTRANTS) return undefined;
     const patienceMs = 10 * this.#options.stepMs;
     const pending = STEPS.map((h) => new Pending<Float64Array>(h + 16, patienceMs));
-    const entrant: Entrant = { loss, settled, pending };
+    const entrant: Entrant = { loss, settled, log: 0, seeing: 0, pending };
     this.#entrants.set(id, entrant);
+    entrant.log = Math.log(Math.max(weight ?? this.#dealt(id), 1e-300));
+    if (weight === undefined) this.#normalise();
     return entrant;
   }
 
-  #score(entrant: Entrant, quantiles: Float64Array, value: number): void {
-    let loss = 0;
-    LEVELS.forEach((level, i) => {
-      loss += pinball(level, quantiles[i] ?? value, value) / LEVELS.length;
+  /** What this entrant gets of what is dealt out. */
+  #dealt(id: string): number {
+    const others = this.#entrants.size - (this.#entrants.has(this.#preferred) ? 1 : 0);
+    if (id === this.#preferred) return others === 0 ? 1 : PREFERRED_SHARE;
+    return (this.#entrants.has(this.#preferred) ? 1 - PREFERRED_SHARE : 1) / others;
+  }
+
+  /**
+   * Leaves a leader that a change of level has struck blind: for some steps on end it has been off by far more than
+   * usual one step ahead, and another one has not. The two change weights, so that it does not come straight back.
+   */
+  #flee(losses: ReadonlyMap<Entrant, number>): void {
+    const leader = this.#entrants.get(this.#leader);
+    const own = leader && losses.get(leader);
+    if (leader === undefined || own === undefined) return;
+    const blind = own > BLIND * (this.#scales[0] ?? 0);
+    for (const [id, entrant] of this.#entrants) {
+      const loss = losses.get(entrant) ?? Number.POSITIVE_INFINITY;
+      entrant.seeing = blind && loss < SEEING * own ? entrant.seeing + 1 : 0;
+      if (entrant.seeing < BLIND_STEPS || entrant.settled < this.#options.patience) continue;
+      [entrant.log, leader.log] = [leader.log, entrant.log];
+      this.#leader = id;
+      for (const other of this.#entrants.values()) other.seeing = 0;
+      return;
+    }
+  }
+
+  /** One target time: the losses of those who spoke about it, per compared step ahead. */
+  #judge(round: readonly ReadonlyMap<Entrant, number>[]): void {
+    const { eta, share, memory } = this.#options;
+    round.forEach((losses, i) => {
+      if (losses.size === 0) return;
+      let mixed = 0;
+      let awake = 0;
+      for (const [entrant, loss] of losses) {
+        const weight = Math.exp(entrant.log);
+        mixed += weight * loss;
+        awake += weight;
+        entrant.settled++;
+        const own = Math.max(1 / entrant.settled, 1 / memory);
+        entrant.loss += own * (loss - entrant.loss);
+      }
+      mixed /= Math.max(awake, 1e-300);
+      const scale = this.#scales[i] ?? 0;
+      const limited = scale > 0 ? Math.min(mixed, 10 * scale) : mixed;
+      const next = scale > 0 ? scale + (limited - scale) / Math.min(memory, 100) : limited;
+      this.#scales[i] = next;
+      const scaled = (loss: number): number =>
+        next > 0 ? Math.min(loss / next, LOSS_LIMIT) : loss > 0 ? LOSS_LIMIT : 0;
+      // Who did not speak is neither praised nor blamed: it fares as the average of the others.
+      for (const entrant of this.#entrants.values()) {
+        entrant.log -= (eta / STEPS.length) * scaled(losses.get(entrant) ?? mixed);
+      }
     });
-    entrant.settled++;
-    const weight = Math.max(1 / entrant.settled, 1 / this.#options.memory);
-    entrant.loss += weight * (loss - entrant.loss);
+    this.#normalise();
+    for (const [id, entrant] of this.#entrants) {
+      entrant.log = Math.log((1 - share) * Math.exp(entrant.log) + share * this.#dealt(id));
+    }
+  }
+
+  #normalise(): void {
+    let most = Number.NEGATIVE_INFINITY;
+    for (const { log } of this.#entrants.values()) most = Math.max(most, log);
+    let sum = 0;
+    for (const { log } of this.#entrants.values()) sum += Math.exp(log - most);
+    for (const entrant of this.#entrants.values()) entrant.log -= most + Math.log(sum);
   }
 
   #elect(): void {
-    const { patience, margin } = this.#options;
-    if (this.#sinceSwitch < patience) return;
-    const leader = this.#entrants.get(this.#leader);
-    let best: { id: string; loss: number } | undefined;
+    const { patience, ratio } = this.#options;
+    let best: { id: string; log: number } | undefined;
     for (const [id, entrant] of this.#entrants) {
       if (entrant.settled < patience) continue;
-      if (best === undefined || entrant.loss < best.loss) best = { id, loss: entrant.loss };
+      if (best === undefined || entrant.log > best.log) best = { id, log: entrant.log };
     }
     if (best === undefined || best.id === this.#leader) return;
-    if (leader !== undefined && leader.settled > 0 && best.loss >= margin * leader.loss) return;
+    const leader = this.#entrants.get(this.#leader);
+    // One that has never spoken is missing, not bad: whoever serves in its place shall say why.
+    if (leader === undefined) return;
+    if (best.log - leader.log < Math.log(ratio)) return;
     this.#leader = best.id;
-    this.#sinceSwitch = 0;
   }
+}
+
+function meanPinball(quantiles: Float64Array, value: number): number {
+  let loss = 0;
+  LEVELS.forEach((level, i) => {
+    loss += pinball(level, quantiles[i] ?? value, value) / LEVELS.length;
+  });
+  return loss;
 }

@@ -1,6 +1,8 @@
 /**
  * All that one load has taught us about its forecasts: a calibration per forecaster (each is wrong in its own way)
- * and the contest between them. The controller calls `settle`, then `issue`, then `upperPath` at every decision.
+ * and the contest between them. The controller calls `settle`, asks the forecasters in the order of `order`, then calls
+ * `issue` and `upperPath` at every decision; at a step for which `competes` says so, the others' forecasts go to
+ * `compete`.
  */
 import { Calibration, type CalibrationState, type RealisedCoverage } from './calibration.ts';
 import { Contest, type ContestState } from './contest.ts';
@@ -8,7 +10,7 @@ import type { QuantileForecast, UpperLoadPath } from './types.ts';
 import { type PathWindow, upperLoadPath } from './upper-path.ts';
 
 /** Forecasters that are remembered; the one used longest ago goes first. */
-const REMEMBERED = 4;
+const REMEMBERED = 3;
 
 export interface LearnerOptions {
   readonly stepMs: number;
@@ -38,6 +40,16 @@ export class ForecastLearner {
     return this.#contest;
   }
 
+  /** Ids of forecasters, the leader first, then by their record; who is not among them has none yet. */
+  order(): readonly string[] {
+    return this.#contest.order();
+  }
+
+  /** True once per step: then everyone who can should forecast from it. Ask before `issue`. */
+  competes(originMs: number): boolean {
+    return originMs > this.#contest.enteredMs;
+  }
+
   /** Takes over a changed spec. */
   ask(coverage: number): void {
     this.#options = { ...this.#options, coverage };
@@ -56,8 +68,9 @@ export class ForecastLearner {
     this.#contest.enter(by, forecast);
   }
 
-  /** A forecast that only competes. */
+  /** A forecast that only competes. The one next in line is calibrated too, so that its band is measured when it leads. */
   compete(by: string, forecast: QuantileForecast): void {
+    if (by === this.#contest.order()[1]) this.#of(by).issue(forecast);
     this.#contest.enter(by, forecast);
   }
 
@@ -93,7 +106,7 @@ export class ForecastLearner {
     for (const { by, state: calibration } of state.calibrations.slice(-REMEMBERED)) {
       learner.#calibrations.set(by, Calibration.fromState(calibration, options));
     }
-    learner.#contest = Contest.fromState(state.contest, options);
+    learner.#contest = Contest.fromState(state.contest, options, options.preferred);
     return learner;
   }
 

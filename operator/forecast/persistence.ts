@@ -15,6 +15,8 @@ import {
 import { lastKnown } from './window.ts';
 
 const MODEL = builtin('persistence');
+/** Lengths of move whose quantiles are taken from the window: sorting is what a forecast costs. */
+const MEASURED = [1, 4, 16, 64] as const;
 /** A value older than this many steps does not stand for "now". */
 const MAX_AGE_STEPS = 8;
 
@@ -33,21 +35,29 @@ function forecastOne(window: ForecastWindow): QuantileForecast {
       subject: window.key,
     });
   }
-  const bands: Float64Array[] = [];
-  for (const steps of ANCHORS) {
+  const measured: { steps: number; band: Float64Array }[] = [];
+  for (const steps of MEASURED) {
     const errors = moves(window.context, steps + last.age);
-    // A long move that the window cannot show yet: the longest known one, grown as a random walk grows.
-    const widest = bands.at(-1);
-    if (errors.length >= MIN_RESIDUALS) bands.push(residualQuantiles(errors));
-    else if (widest !== undefined) {
-      const growth = Math.sqrt(steps / (ANCHORS[bands.length - 1] ?? steps));
-      bands.push(widest.map((offset) => offset * growth));
-    } else {
-      throw new ForesailError('FORECAST_NO_HISTORY', 'transient', 'too few values in the window', {
-        subject: window.key,
-      });
-    }
+    // Long moves that the window cannot show yet are left to the growth of a random walk.
+    if (errors.length >= MIN_RESIDUALS) measured.push({ steps, band: residualQuantiles(errors) });
+    else break;
   }
+  const [shortest] = measured;
+  if (shortest === undefined) {
+    throw new ForesailError('FORECAST_NO_HISTORY', 'transient', 'too few values in the window', {
+      subject: window.key,
+    });
+  }
+  const bands = ANCHORS.map((steps) => {
+    const low = measured.findLast((one) => one.steps <= steps) ?? shortest;
+    const high = measured.find((one) => one.steps >= steps);
+    if (high === undefined || high === low) {
+      return low.band.map((offset) => offset * Math.sqrt(steps / low.steps));
+    }
+    // Between two measured lengths linear in the root of the length, as a random walk grows.
+    const share = (Math.sqrt(steps) - Math.sqrt(low.steps)) / (Math.sqrt(high.steps) - Math.sqrt(low.steps));
+    return low.band.map((offset, i) => offset + share * ((high.band[i] ?? offset) - offset));
+  });
   return fromBands(window, MODEL, bands, () => last.value);
 }
 

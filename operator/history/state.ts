@@ -30,8 +30,17 @@ const learner = z.object({
   calibrations: z.array(z.object({ by: id, state: calibration })).max(8),
   contest: z.object({
     leader: id,
-    sinceSwitch: count,
-    entrants: z.array(z.object({ id, loss: z.number().min(0), settled: count })).max(16),
+    scales: z.array(z.number().min(0).max(1e300)).max(16).optional(),
+    entrants: z
+      .array(
+        z.object({
+          id,
+          loss: z.number().min(0),
+          settled: count,
+          weight: z.number().min(0).max(1).optional(),
+        }),
+      )
+      .max(16),
   }),
 });
 

@@ -57,6 +57,12 @@ export async function forecastByChain(
   };
 }
 
+/** The links with those named in `order` first. */
+export function ordered(links: readonly ChainLink[], order: readonly string[]): readonly ChainLink[] {
+  const named = order.flatMap((id) => links.filter((link) => link.id === id));
+  return [...named, ...links.filter((link) => !order.includes(link.id))];
+}
+
 /** A forecaster that takes one window at a time. */
 export function linkOf(forecaster: Forecaster): ChainLink {
   return {

@@ -4,8 +4,15 @@ import { ForesailError } from '../errors.ts';
 import type { Forecaster, ForecastOutcome, ForecastWindow } from '../forecast/types.ts';
 import { knownSteps } from '../forecast/window.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
-import { type ChainLink, forecastByChain, linkOf } from './chain.ts';
-import type { ForecastService, InferenceStats, ModelState, OnnxModel } from './types.ts';
+import { type ChainLink, forecastByChain, linkOf, ordered } from './chain.ts';
+import type {
+  ContestRequest,
+  ContestRound,
+  ForecastService,
+  InferenceStats,
+  ModelState,
+  OnnxModel,
+} from './types.ts';
 
 export interface ForecastServiceOptions extends Omit<BatcherOptions, 'onRun'> {
   readonly clock: Clock;
@@ -51,6 +58,24 @@ export class ChainedForecastService implements ForecastService {
 
   forecast(window: ForecastWindow, signal: AbortSignal): Promise<ForecastOutcome> {
     return signal.aborted ? Promise.reject(signal.reason) : forecastByChain(this.#links, window, signal);
+  }
+
+  async contest(
+    window: ForecastWindow,
+    { order, everyone }: ContestRequest,
+    signal: AbortSignal,
+  ): Promise<ContestRound> {
+    signal.throwIfAborted();
+    const links = ordered(this.#links, order);
+    const outcome = await forecastByChain(links, window, signal);
+    if (!everyone || outcome.kind === 'unavailable') return { outcome, others: [] };
+    // Those ahead of the one that served have failed already.
+    const rest = links.slice(links.findIndex((link) => link.id === outcome.by) + 1);
+    const answers = await Promise.all(rest.map((link) => forecastByChain([link], window, signal)));
+    const others = answers.flatMap((answer) =>
+      answer.kind === 'forecast' ? [{ by: answer.by, forecast: answer.forecast }] : [],
+    );
+    return { outcome, others };
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,13 @@
  * Running model files. The box file, recognised by its compiled-in digest, runs in this process; any other file
  * runs in a child process without credentials, because a model is code.
  */
-import type { Forecaster, ForecastOutcome, ForecastWindow, ModelRef } from '../forecast/types.ts';
+import type {
+  Forecaster,
+  ForecastOutcome,
+  ForecastWindow,
+  ModelRef,
+  QuantileForecast,
+} from '../forecast/types.ts';
 
 export interface ModelSource {
   readonly path: string;
@@ -66,10 +72,25 @@ export interface OnnxModel extends Forecaster {
 export interface ForecastService {
   /** Never rejects but with the signal's reason. The chain falls back and says so. */
   forecast(window: ForecastWindow, signal: AbortSignal): Promise<ForecastOutcome>;
+  /** As `forecast`, with the forecasters asked in the order that this load's own record gives. */
+  contest(window: ForecastWindow, request: ContestRequest, signal: AbortSignal): Promise<ContestRound>;
   /** State of the model in the box, for readiness and metrics. */
   readonly model: ModelState;
   /** Drains and ends; requests after it are answered `unavailable`. */
   close(): Promise<void>;
+}
+
+export interface ContestRequest {
+  /** Ids, first asked first; an unknown id is passed over, who is not named comes after in the service's own order. */
+  readonly order: readonly string[];
+  /** Asks the others too, for the record. */
+  readonly everyone: boolean;
+}
+
+export interface ContestRound {
+  readonly outcome: ForecastOutcome;
+  /** Sound forecasts of the others; empty unless everyone was asked. */
+  readonly others: readonly { readonly by: string; readonly forecast: QuantileForecast }[];
 }
 
 /** Counters for prom-client; monotonic since the start. */
