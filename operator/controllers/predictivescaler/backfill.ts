@@ -51,6 +51,8 @@ const RETRY = { firstMs: 60_000, longestMs: 30 * 60_000, jitter: 0.25 };
 /** Forecasts of the past that seed a calibration: some more than its scores at 0.99 need. */
 const REPLAYED = 400;
 const AT_ONCE = 64;
+/** The other forecasters join in at every so many of them: a record to choose by, at a quarter of its price. */
+const COMPETING = 4;
 
 interface Entry {
   readonly stepMs: number;
@@ -122,10 +124,14 @@ export function createBackfill(options: BackfillOptions): Backfill {
     for (let i = 0; i < origins.length; i += AT_ONCE) {
       const batch = origins.slice(i, i + AT_ONCE);
       const windows = batch.map((origin) => buildWindow(seriesKey, origin, stepMs, past));
+      const order = learner.order();
+      const asked = windows.map((window, k) =>
+        service.contest(window, { order, everyone: k % COMPETING === 0 }, signal),
+      );
       // oxlint-disable-next-line no-await-in-loop -- in order, and one batch at a time leaves room for live forecasts
-      const outcomes = await Promise.all(windows.map((window) => service.forecast(window, signal)));
-      for (const [k, outcome] of outcomes.entries()) {
+      for (const [k, { outcome, others }] of (await Promise.all(asked)).entries()) {
         learner.settle(batch[k] as number, read);
+        for (const { by, forecast } of others) learner.compete(by, forecast);
         if (outcome.kind === 'forecast') learner.issue(outcome.by, outcome.forecast);
       }
     }

@@ -120,7 +120,9 @@ export function createOutlook(options: OutlookOptions): Outlook {
           : missing('StaleHistory', `the newest load is ${newest.age} steps of ${stepMs / 1000} s old`);
       return { ...why, season: season.path(seasonal) };
     }
-    const outcome = await service.forecast(window, signal);
+    const asked = { order: learner.order(), everyone: learner.competes(originMs) };
+    const { outcome, others } = await service.contest(window, asked, signal);
+    for (const { by, forecast } of others) learner.compete(by, forecast);
     if (outcome.kind === 'unavailable') return missing(outcome.reason, outcome.message);
     return taken(outcome, learner, nowMs, newest.value);
   }
@@ -269,13 +271,15 @@ function servingCondition(
       fallen.fellBack.reason,
       `${fallen.by} serves instead: ${fallen.fellBack.message}`,
     );
+  const leading = seen.find(({ forecast }) => forecast.model.digest === 'builtin');
+  const who = leading === undefined ? 'the forecast' : `${leading.by}, which has forecast this load best,`;
   return lowConfidence
     ? forecastReady(
         'True',
         'LowConfidence',
-        'the forecast serves; its band is not measured well yet and is kept wide',
+        `${who} serves; its band is not measured well yet and is kept wide`,
       )
-    : forecastReady('True', 'Calibrated', 'the forecast serves and its band is measured on this load');
+    : forecastReady('True', 'Calibrated', `${who} serves and its band is measured on this load`);
 }
 
 function forecastReady(status: OwnCondition['status'], reason: string, message: string): OwnCondition {
