@@ -1,6 +1,5 @@
 /** What a backtest makes beyond its numbers when it is asked to: the frontier, the page and the pictures. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { BacktestOptions, TracePlan } from '../simulate/backtest.ts';
 import {
   defaultCoverageAggregate,
@@ -13,6 +12,7 @@ import { recordedSeries } from '../simulate/recorded-series.ts';
 import type { BacktestReport, BacktestSeries, FrontierSweep } from '../simulate/report-types.ts';
 import type { Runner } from '../simulate/runner.ts';
 import type { ForecastTape } from '../simulate/tape.ts';
+import { commandLine, writeInFolder } from './output.ts';
 import { backtestHtml } from './report/backtest-html.ts';
 import { chartsOf } from './report/charts.ts';
 import { renderPng } from './report/draw/png.ts';
@@ -74,23 +74,8 @@ export async function writeExtras(
 ): Promise<void> {
   if (html !== undefined) await writeInFolder(html, backtestHtml(report, series, commandLine(process.argv)));
   if (png === undefined) return;
-  await mkdir(png, { recursive: true });
   for (const { name, svg } of chartsOf(report, series)) {
     // oxlint-disable-next-line no-await-in-loop -- a picture is work for the processor
-    await writeFile(join(png, `${name}.png`), await renderPng(svg, 2000));
+    await writeInFolder(join(png, `${name}.png`), await renderPng(svg, 2000));
   }
-}
-
-/** Makes the folder where there is none: a run of minutes must not end for want of one. */
-export async function writeInFolder(file: string, content: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, content);
-}
-
-/** As it could be typed again. */
-export function commandLine(argv: readonly string[]): string {
-  const quoted = argv
-    .slice(2)
-    .map((part) => (/^[\w./:,=@%+-]+$/.test(part) ? part : `'${part.replaceAll("'", "'\\''")}'`));
-  return ['foresail', ...quoted].join(' ');
 }

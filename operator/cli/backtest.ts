@@ -40,9 +40,9 @@ import {
   type Simulated,
   withFrontier,
   writeExtras,
-  writeInFolder,
 } from './backtest-extras.ts';
 import { backtestText } from './backtest-text.ts';
+import { writeInFolder } from './output.ts';
 import { Progress } from './progress.ts';
 import { readTraces } from './trace-files.ts';
 

@@ -2,8 +2,6 @@
  * `foresail evaluate`: how well each forecaster would have forecast recorded loads, all side by side, with nothing
  * after an origin seen. docs/guides/evaluate.md says how to read the tables.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../clock.ts';
 import { parseDurationMs } from '../duration.ts';
@@ -24,6 +22,8 @@ import { seededRandom } from '../simulate/generated.ts';
 import { BOX, CODE_NAMES, closeModels, type Opened, openModels } from './evaluate-models.ts';
 import { measureSpeed } from './evaluate-speed.ts';
 import { evaluationText } from './evaluate-table.ts';
+import { commandLine, writeInFolder } from './output.ts';
+import { evaluationHtml } from './report/evaluation-html.ts';
 import { readTraces } from './trace-files.ts';
 
 /** Lead times at which the operator's bands are judged. */
@@ -70,10 +70,9 @@ export function evaluateCommand(): Command {
         controller.abort(new ForesailError('INTERRUPTED', 'terminal', 'interrupted')),
       );
       const report = await evaluate(flags, (line) => process.stderr.write(`${line}\n`), controller.signal);
-      if (flags.json !== undefined) {
-        await mkdir(dirname(flags.json), { recursive: true });
-        await writeFile(flags.json, `${JSON.stringify(report, null, 1)}\n`);
-      }
+      if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
+      if (flags.html !== undefined)
+        await writeInFolder(flags.html, evaluationHtml(report, commandLine(process.argv)));
       process.stdout.write(`${evaluationText(report)}\n`);
     });
 }

@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals';
+import { evaluationHtml } from './evaluation-html.ts';
+import { accuracyOf, madeUpEvaluation, scoreOf } from './testing/evaluation.ts';
+
+const COMMAND = 'foresail evaluate --data wave.csv';
+
+test('says per horizon who is best and against whom, best first', () => {
+  const html = evaluationHtml(madeUpEvaluation(), COMMAND);
+  expect(html).toContain(
+    '<h1>15 min ahead loadcast is best: 0.460 of seasonal naive&#39;s quantile loss, 0.740 of its error, over 12 series; next: seasonal-naive, 1.000; worst series: burst, 1.08</h1>',
+  );
+  expect(html).toContain('60 min ahead loadcast is best: 0.520');
+  const rows = html.match(/<tr><td class="text">[\w-]+<\/td><td>15 min<\/td>/g) ?? [];
+  expect(rows[0]).toContain('loadcast');
+});
+
+test('draws accuracy and calibration, with an arrow where a dot lies beyond the chart', () => {
+  const html = evaluationHtml(madeUpEvaluation(), COMMAND);
+  expect(html.split('<svg ')).toHaveLength(3);
+  // Asked 0.9, realised 0.7 is twenty points off.
+  expect(html.match(/◀<\/text>/g)).toHaveLength(2);
+  expect(html).toContain('Realised minus asked coverage, points');
+  expect(html).not.toMatch(/NaN|undefined|<script|https?:\/\/(?!www\.w3\.org)/);
+});
+
+test('shows what was left out and why, and text as text', () => {
+  const html = evaluationHtml(
+    madeUpEvaluation({
+      results: [scoreOf({ series: '<script>x</script>', leftOut: 'trained on it' })],
+      skipped: [{ series: 'short', reason: 'fewer than <14> days' }],
+    }),
+    COMMAND,
+  );
+  expect(html).toContain('&lt;script&gt;x&lt;/script&gt;');
+  expect(html).toContain('trained on it');
+  expect(html).toContain('fewer than &lt;14&gt; days');
+  expect(html).not.toContain('<script');
+});
+
+test('numbers that cannot be told are dashes, and an empty evaluation says so', () => {
+  const unknown = evaluationHtml(
+    madeUpEvaluation({
+      aggregate: [accuracyOf({ relMase: null, relWql: null, worstSeries: null, coverage: {} })],
+    }),
+    COMMAND,
+  );
+  expect(unknown).toContain('<td>–</td>');
+  expect(unknown).not.toMatch(/NaN|null/);
+  const empty = evaluationHtml(
+    madeUpEvaluation({ results: [], aggregate: [], speed: [], models: [] }),
+    COMMAND,
+  );
+  expect(empty).toContain('<h1>Nothing to compare');
+  expect(empty).not.toContain('<svg');
+});
