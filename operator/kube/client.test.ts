@@ -148,6 +148,24 @@ describe('bad answers', () => {
   });
 });
 
+test('a raw answer is read up to 16 MiB, and what is larger is told as such', async () => {
+  const answer = (megabytes: number): Fault => {
+    const chunk = 'x'.repeat(1024 ** 2 - 2);
+    return {
+      kind: 'answer',
+      status: 200,
+      body: ['["', ...Array.from({ length: megabytes }, (_, i) => (i === 0 ? chunk : `xx${chunk}`)), '"]'],
+    };
+  };
+  const proxy = await serve(answer(15), answer(64));
+  const client = clientFor(proxy);
+  await expect(client.getJson('/apis/custom.metrics.k8s.io/v1beta1', forever)).resolves.toHaveLength(1);
+  await expect(client.getJson('/apis/custom.metrics.k8s.io/v1beta1?x=1', forever)).rejects.toMatchObject({
+    code: 'KUBE_TOO_LARGE',
+    message: 'get /apis/custom.metrics.k8s.io/v1beta1: the answer has more than 16 MiB',
+  });
+});
+
 describe('credentials', () => {
   test('are read again after a 401, once', async () => {
     let reads = 0;

@@ -49,8 +49,12 @@ interface Call {
   readonly path: string;
   readonly contentType?: string;
   readonly body?: object;
+  /** Largest answer that is read; absent: the transport's. */
+  readonly maxBytes?: number;
 }
 
+/** Of a raw GET: it speaks to adapters behind the API server too, which anybody may have written. */
+const MAX_RAW_BYTES = 16 * 1024 ** 2;
 const MERGE_PATCH = 'application/merge-patch+json';
 const APPLY_PATCH = 'application/apply-patch+yaml';
 
@@ -217,7 +221,10 @@ export class KubeClient implements Client {
   getJson(path: string, signal: AbortSignal): Promise<unknown> {
     if (!path.startsWith('/'))
       throw new ForesailError('KUBE_BAD_REQUEST', 'terminal', `path "${path}" must begin with /`);
-    return this.#json<unknown>({ verb: 'get', resource: 'raw', method: 'GET', path }, signal);
+    return this.#json<unknown>(
+      { verb: 'get', resource: 'raw', method: 'GET', path, maxBytes: MAX_RAW_BYTES },
+      signal,
+    );
   }
 
   async reviewToken(
@@ -403,11 +410,29 @@ function withQuery(path: string, query: URLSearchParams): string {
 
 async function readBody(call: Call, response: TransportResponse, signal: AbortSignal): Promise<string> {
   try {
-    return await response.body.text();
+    if (call.maxBytes === undefined) return await response.body.text();
+    return await boundedText(call, response, call.maxBytes);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     throw errorFromNetwork(error, `${call.verb} ${call.resource}`);
   }
+}
+
+async function boundedText(call: Call, response: TransportResponse, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Leaving the loop early closes the connection: the rest is not read either.
+  for await (const chunk of response.body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes)
+      throw new ForesailError(
+        'KUBE_TOO_LARGE',
+        'transient',
+        `${call.verb} ${call.path.split('?')[0]}: the answer has more than ${maxBytes / 1024 ** 2} MiB`,
+      );
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parseJson(call: Call, text: string): unknown {

@@ -89,6 +89,35 @@ describe('a kubeconfig', () => {
     expect([String(tls.cert), String(tls.key), tls.servername]).toEqual(['cert', 'key', 'kubernetes']);
   });
 
+  test('with a token file: it is read anew each time, from beside the kubeconfig', async () => {
+    const path = join(folder, 'config');
+    await writeFile(path, config({ token: 'old', tokenFile: 'token' }));
+    await writeFile(join(folder, 'token'), 'one\n');
+    const connection = await loadConnection({ kubeconfig: path });
+    expect((await connection.credentials()).headers).toEqual({ authorization: 'Bearer one' });
+    await writeFile(join(folder, 'token'), 'two\n');
+    expect((await connection.credentials()).headers).toEqual({ authorization: 'Bearer two' });
+    await rm(join(folder, 'token'));
+    await expect(connection.credentials()).rejects.toMatchObject({ retry: 'transient' });
+  });
+
+  test('of several files the first one that knows the user tells its token file', async () => {
+    const [first, second] = ['first', 'second'].map((name) => join(folder, name));
+    const bare = { apiVersion: 'v1', kind: 'Config', clusters: [], contexts: [] };
+    await writeFile(String(first), JSON.stringify({ ...bare, users: [{ name: 'other', user: {} }] }));
+    await writeFile(String(second), config({ tokenFile: join(folder, 'token') }));
+    await writeFile(join(folder, 'token'), 'secret');
+    const before = process.env['KUBECONFIG'];
+    process.env['KUBECONFIG'] = [first, second].join(':');
+    try {
+      const connection = await loadConnection();
+      expect((await connection.credentials()).headers).toEqual({ authorization: 'Bearer secret' });
+    } finally {
+      if (before === undefined) delete process.env['KUBECONFIG'];
+      else process.env['KUBECONFIG'] = before;
+    }
+  });
+
   test('that is broken or names no cluster is told apart from one that is not there', async () => {
     const path = join(folder, 'config');
     await writeFile(path, config({}).replace('"c"', '"other"'));

@@ -7,8 +7,10 @@
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { isIPv6 } from 'node:net';
-import { join } from 'node:path';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
+import { load } from 'js-yaml';
 import { ForesailError } from '../errors.ts';
 
 export interface TlsMaterial {
@@ -78,7 +80,8 @@ export async function inClusterConnection(
   };
 }
 
-export function kubeConfigConnection(config: KubeConfig): Connection {
+/** @param tokenFile holds the user's token and is read anew each time; it counts before a token in the kubeconfig */
+export function kubeConfigConnection(config: KubeConfig, tokenFile?: string): Connection {
   const cluster = config.getCurrentCluster();
   if (cluster === null)
     throw configError(`the kubeconfig's current-context "${config.getCurrentContext()}" names no cluster`);
@@ -96,6 +99,7 @@ export function kubeConfigConnection(config: KubeConfig): Connection {
       if (user?.username !== undefined && user.username !== '')
         headers['authorization'] =
           `Basic ${Buffer.from(`${user.username}:${user.password ?? ''}`).toString('base64')}`;
+      if (tokenFile !== undefined) headers['authorization'] = `Bearer ${(await readText(tokenFile)).trim()}`;
       return { headers, tls: tlsOf(options) };
     },
   };
@@ -111,7 +115,36 @@ export async function loadConnection(
   else if (env['KUBECONFIG'] === undefined && env['KUBERNETES_SERVICE_HOST'] !== undefined)
     return inClusterConnection(env);
   else config.loadFromDefault();
-  return kubeConfigConnection(config);
+  const files = options.kubeconfig === undefined ? kubeConfigFiles(env) : [options.kubeconfig];
+  return kubeConfigConnection(config, await tokenFileOf(files, config.getCurrentUser()?.name));
+}
+
+function kubeConfigFiles(env: NodeJS.ProcessEnv): readonly string[] {
+  const listed = env['KUBECONFIG'];
+  if (listed !== undefined) return listed.split(delimiter).filter((path) => path !== '');
+  return [join(env['HOME'] ?? homedir(), '.kube', 'config')];
+}
+
+/**
+ * `tokenFile` of a user, which client-node leaves out. As in kubectl the first file that knows the user counts, and a
+ * relative path begins at that file.
+ */
+async function tokenFileOf(files: readonly string[], user: string | undefined): Promise<string | undefined> {
+  for (const path of files) {
+    // oxlint-disable-next-line no-await-in-loop -- in order: the first one counts; one that is not there is passed over
+    const text = await readFile(path, 'utf8').catch(() => undefined);
+    const users = text === undefined ? undefined : (load(text) as { readonly users?: unknown } | null)?.users;
+    const entry = (Array.isArray(users) ? users : []).find((each: KubeConfigUser) => each?.name === user);
+    if (entry === undefined) continue;
+    const file = (entry as KubeConfigUser).user?.tokenFile;
+    return typeof file === 'string' && file !== '' ? resolve(dirname(path), file) : undefined;
+  }
+  return undefined;
+}
+
+interface KubeConfigUser {
+  readonly name?: unknown;
+  readonly user?: { readonly tokenFile?: unknown };
 }
 
 function tlsOf(options: RequestOptions): TlsMaterial {
