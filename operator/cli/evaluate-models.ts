@@ -62,7 +62,7 @@ export async function openModels(names: readonly string[], options: OpenOptions)
 }
 
 export async function closeModels(opened: readonly Opened[]): Promise<void> {
-  await Promise.all(opened.map(({ onnx }) => onnx?.close()));
+  await Promise.all(opened.flatMap(({ onnx }) => (onnx === undefined ? [] : [onnx.close()])));
 }
 
 function isPath(name: string): boolean {

@@ -16,18 +16,26 @@ export function evaluationText(report: EvaluationReport): string {
   if (aggregate.length === 0) parts.push('No series enters the aggregate; see --json for each of them.');
   if (scenarios !== undefined) parts.push(scenarioTable(scenarios));
   if (speed.length > 0) parts.push(speedTable(speed));
-  const leftOut = new Map(
-    results.flatMap(({ series, leftOut: why }) => (why === null ? [] : [[series, why]])),
-  );
-  const notes = [
-    ...[...leftOut].map(([series, why]) => `${series}: scored, left out of the aggregate: ${why}`),
-    ...skipped.map(({ series, model, horizonSeconds, reason }) => {
-      const at = horizonSeconds === undefined ? '' : ` at ${name(horizonSeconds)}`;
-      return `${series}${model === undefined ? '' : `, ${model}`}${at}: not scored: ${reason}`;
-    }),
-  ];
+  const notes = notesOf(results, skipped);
   if (notes.length > 0) parts.push(notes.join('\n'));
   return parts.join('\n\n');
+}
+
+/** One line per reason. */
+function notesOf(results: EvaluationReport['results'], skipped: EvaluationReport['skipped']): string[] {
+  const lines = new Map<string, Set<string>>();
+  const note = (reason: string, series: string): void => {
+    lines.set(reason, (lines.get(reason) ?? new Set()).add(series));
+  };
+  for (const { series, leftOut } of results) {
+    if (leftOut !== null) note(`scored, left out of the aggregate: ${leftOut}`, series);
+  }
+  for (const { series, model = '', horizonSeconds, reason } of skipped) {
+    const at = horizonSeconds === undefined ? '' : `at ${name(horizonSeconds)}`;
+    const who = [model, at].filter((part) => part !== '').join(' ');
+    note(`not scored${who === '' ? '' : ` (${who})`}: ${reason}`, series);
+  }
+  return [...lines].map(([reason, series]) => `${reason}: ${[...series].join(', ')}`);
 }
 
 function accuracyTable(horizon: number, rows: readonly EvaluationAggregate[]): string {

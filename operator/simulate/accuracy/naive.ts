@@ -32,21 +32,27 @@ export function naiveErrors(training: Float64Array, lead: number, season: number
   return Float64Array.from(LEVELS, (level) => sortedQuantile(sorted, level));
 }
 
-/** Quantiles [origins, LEVELS] of a naive contender; a load is not negative. */
-export function naiveQuantiles(
+export interface NaiveForecasts {
+  /** [origins] what it is scored by as a point. */
+  readonly point: Float64Array;
+  /** [origins, LEVELS]; a load is not negative. */
+  readonly quantiles: Float64Array;
+}
+
+export function naiveForecasts(
   { seen }: Scene,
   split: number,
   origins: readonly number[],
   lead: number,
   season: number,
-): Float64Array {
+): NaiveForecasts {
   const offsets = naiveErrors(seen.subarray(0, split), lead, season);
-  const out = new Float64Array(origins.length * WIDTH);
-  origins.forEach((origin, i) => {
-    const point = naivePoint(seen, origin, lead, season);
+  const point = Float64Array.from(origins, (origin) => naivePoint(seen, origin, lead, season));
+  const quantiles = new Float64Array(origins.length * WIDTH);
+  point.forEach((middle, i) => {
     offsets.forEach((offset, k) => {
-      out[i * WIDTH + k] = Math.max(point + offset, 0);
+      quantiles[i * WIDTH + k] = Math.max(middle + offset, 0);
     });
   });
-  return out;
+  return { point, quantiles };
 }

@@ -60,9 +60,10 @@ export async function rollForecasts(
       const answer = answers[i];
       const row = first + i - warm.length;
       if (typeof answer !== 'object') {
-        if (row >= 0) unanswered++;
-        complaint ??= answer;
         bands?.settle(origin);
+        if (row < 0) return;
+        unanswered++;
+        complaint ??= answer;
         return;
       }
       if (row >= 0) leads.forEach((lead, l) => write(answer, lead, quantiles[l], row));

@@ -92,9 +92,10 @@ export async function runScenarios(
       (await scoreSeries(one, contenders, options, signal)).results;
     // oxlint-disable-next-line no-await-in-loop -- one after the other: they share the processor
     clean.push(...(await score(scene)));
-    for (const { id, disturb } of SCENARIOS) {
+    for (const scenario of SCENARIOS) {
+      const other = scenario.disturb(scene, protocol.split, random());
       // oxlint-disable-next-line no-await-in-loop -- as above
-      disturbed.get(id)?.push(...(await score(disturb(scene, protocol.split, random()))));
+      disturbed.get(scenario.id)?.push(...(await score(other)));
     }
   }
   return [...disturbed].flatMap(([scenario, results]) =>

@@ -4,7 +4,6 @@ import {
   bias,
   columnOf,
   coverage,
-  LEVELS,
   mae,
   mape,
   meanPinball,
@@ -20,7 +19,7 @@ import {
   wape,
   wql,
 } from './metrics.ts';
-import { naivePoint, naiveQuantiles } from './naive.ts';
+import { naiveForecasts, naivePoint } from './naive.ts';
 import { leadOf, type Protocol, protocolOf } from './protocol.ts';
 import type { ByLevel, EvaluationNote, EvaluationResult } from './report-types.ts';
 import { rollForecasts } from './rolling.ts';
@@ -76,6 +75,7 @@ export async function scoreSeries(
   const series = scene.name;
   const protocol = protocolOf(scene);
   if (typeof protocol === 'string') return { results: [], skipped: [{ series, reason: protocol }] };
+  const { split } = protocol;
   const skipped: EvaluationNote[] = [];
   const leads: Lead[] = [];
   for (const horizonMs of options.horizonsMs) {
@@ -85,22 +85,22 @@ export async function scoreSeries(
   }
   const results: EvaluationResult[] = [];
   const scored: Scored = { scene, protocol, ...options };
-  const everyOrigin = originsOf(scene, protocol.split, Number.POSITIVE_INFINITY);
+  const everyOrigin = originsOf(scene, split, Number.POSITIVE_INFINITY);
   for (const { model, days } of NAIVE.filter((one) => options.naive.includes(one.model))) {
     const season = days === 0 ? 1 : days * Math.round(86_400_000 / scene.stepMs);
-    if (season < 1 || protocol.split <= 2 * season) {
+    if (season < 1 || split <= 2 * season) {
       skipped.push({ series, model, reason: 'no two seasons in the training part' });
       continue;
     }
     for (const lead of leads) {
-      const quantiles = naiveQuantiles(scene, protocol.split, everyOrigin.at, lead.steps, season);
+      const { point, quantiles } = naiveForecasts(scene, split, everyOrigin.at, lead.steps, season);
       const naive = { model, trained: false, unanswered: 0, ...everyOrigin };
-      keep(resultOf(scored, naive, lead, quantiles), lead, model);
+      keep(resultOf(scored, naive, lead, quantiles, point), lead, model);
     }
   }
   for (const contender of contenders) {
     const { model, batch, calibrated } = contender;
-    const origins = originsOf(scene, protocol.split, contender.maxOrigins);
+    const origins = originsOf(scene, split, contender.maxOrigins);
     // oxlint-disable-next-line no-await-in-loop -- one after the other: they share the processor
     const rolled = await rollForecasts(
       scene,
@@ -130,7 +130,13 @@ export async function scoreSeries(
     if (result !== undefined) results.push(result);
     else {
       const reason = complaint ?? `no forecast ${lead.steps} steps ahead`;
-      skipped.push({ series, model, horizonSeconds: lead.horizonSeconds, reason });
+      const reached = lead.steps < scene.truth.length - split;
+      skipped.push({
+        series,
+        model,
+        horizonSeconds: lead.horizonSeconds,
+        reason: reached ? reason : 'the horizon is longer than the test part',
+      });
     }
   }
 }
@@ -160,12 +166,17 @@ function originsOf({ truth }: Scene, split: number, most: number): { at: number[
   return { at: Array.from({ length: Math.ceil(count / stride) }, (_, i) => split - 1 + i * stride), stride };
 }
 
-/** Undefined when there is not one forecast whose value is known. */
+/**
+ * @param all quantiles [origins, LEVELS]
+ * @param points what is scored as the point forecast; default: the median
+ * @returns undefined when there is not one forecast whose value is known
+ */
 function resultOf(
   { scene, protocol, excludeTrained }: Scored,
   run: Run,
   lead: Lead,
   all: Float64Array,
+  points: Float64Array | undefined = undefined,
 ): EvaluationResult | undefined {
   const { truth, seen, stepMs } = scene;
   const { split, season, scale, days } = protocol;
@@ -179,7 +190,8 @@ function resultOf(
   const y = Float64Array.from(origins, (origin) => truth[origin + lead.steps] ?? Number.NaN);
   const quantiles = new Float64Array(rows.length * WIDTH);
   rows.forEach((i, row) => quantiles.set(all.subarray(i * WIDTH, (i + 1) * WIDTH), row * WIDTH));
-  const point = medianOf(quantiles);
+  const point =
+    points === undefined ? medianOf(quantiles) : Float64Array.from(rows, (i) => points[i] ?? Number.NaN);
   const naive = Float64Array.from(origins, (origin) => naivePoint(seen, origin, lead.steps, season.steps));
   const hasNaive = season.name !== 'none' && !naive.some(Number.isNaN);
   const against = (own: number, reference: number): number | null =>
@@ -227,6 +239,3 @@ function resultOf(
     leftOut,
   };
 }
-
-/** What `--help` and the report say of a matrix' columns. */
-export const SCORED_LEVELS: readonly number[] = LEVELS;
