@@ -30,7 +30,7 @@ export interface ContestOptions {
   readonly stepMs: number;
   /** Observations that the rolling losses remember; default 500. */
   readonly memory?: number;
-  /** Weight of a step's loss, which is about 1 on average; default 0.03. */
+  /** Weight of a step's loss, which is about 1 on average for the best one; default 0.03. */
   readonly eta?: number;
   /** Part of the weights that is dealt out again at each step; default 0.001. */
   readonly share?: number;
@@ -41,7 +41,9 @@ export interface ContestOptions {
 }
 
 interface Entrant {
-  loss: number;
+  /** Rolling mean pinball loss per compared step ahead, in the load's unit; NaN before the first. */
+  readonly losses: number[];
+  /** Comparisons, over all steps ahead. */
   settled: number;
   /** Logarithm of its weight. */
   log: number;
@@ -52,13 +54,14 @@ interface Entrant {
 
 export interface ContestState {
   readonly leader: string;
-  /** Typical loss per compared step ahead, in the load's unit; absent in what older versions stored. */
-  readonly scales?: readonly number[] | undefined;
   readonly entrants: readonly {
     readonly id: string;
     readonly loss: number;
     readonly settled: number;
+    /** Absent in what older versions stored, as is the next. */
     readonly weight?: number | undefined;
+    /** Per compared step ahead. */
+    readonly losses?: readonly number[] | undefined;
   }[];
 }
 
@@ -68,7 +71,6 @@ export class Contest {
   readonly #options: Required<ContestOptions>;
   readonly #preferred: string;
   readonly #entrants = new Map<string, Entrant>();
-  #scales: number[] = STEPS.map(() => 0);
   #leader: string;
   #entered = Number.NEGATIVE_INFINITY;
 
@@ -90,7 +92,7 @@ export class Contest {
 
   /** A forecast of one entrant; all entrants should forecast from the same origins. */
   enter(id: string, forecast: QuantileForecast): void {
-    const entrant = this.#entrants.get(id) ?? this.#newEntrant(id, 0, 0, undefined);
+    const entrant = this.#entrants.get(id) ?? this.#newEntrant(id, 0);
     if (entrant === undefined) return;
     this.#entered = Math.max(this.#entered, forecast.originMs);
     STEPS.forEach((h, i) => {
@@ -124,7 +126,7 @@ export class Contest {
   /** Mean pinball loss per entrant in the load's unit; undefined before the first settled forecast. */
   losses(): ReadonlyMap<string, number> {
     const known = [...this.#entrants].filter(([, entrant]) => entrant.settled > 0);
-    return new Map(known.map(([id, entrant]) => [id, entrant.loss]));
+    return new Map(known.map(([id, entrant]) => [id, meanOf(entrant.losses)]));
   }
 
   /** Ids by weight, the leader first whatever it weighs. */
@@ -141,12 +143,12 @@ export class Contest {
   toState(): ContestState {
     return {
       leader: this.#leader,
-      scales: this.#scales,
-      entrants: [...this.#entrants].map(([id, { loss, settled, log }]) => ({
+      entrants: [...this.#entrants].map(([id, { losses, settled, log }]) => ({
         id,
-        loss,
+        loss: meanOf(losses),
         settled,
         weight: Math.min(Math.exp(log), 1),
+        losses: losses.map((loss) => (Number.isNaN(loss) ? 0 : loss)),
       })),
     };
   }
@@ -155,19 +157,20 @@ export class Contest {
   static fromState(state: ContestState, options: ContestOptions, preferred = state.leader): Contest {
     const contest = new Contest(preferred, options);
     contest.#leader = state.leader;
-    contest.#scales = STEPS.map((_, i) => state.scales?.[i] ?? 0);
-    for (const { id, loss, settled, weight } of state.entrants) {
-      contest.#newEntrant(id, loss, settled, weight);
+    for (const { id, loss, settled, weight, losses } of state.entrants) {
+      const entrant = contest.#newEntrant(id, settled, weight);
+      if (settled > 0) STEPS.forEach((_, i) => entrant && (entrant.losses[i] = losses?.[i] ?? loss));
     }
     contest.#normalise();
     return contest;
   }
 
-  #newEntrant(id: string, loss: number, settled: number, weight: number | undefined): Entrant | undefined {
+  #newEntrant(id: string, settled: number, weight?: number): Entrant | undefined {
     if (this.#entrants.size >= MAX_ENTRANTS) return undefined;
     const patienceMs = 10 * this.#options.stepMs;
     const pending = STEPS.map((h) => new Pending<Float64Array>(h + 16, patienceMs));
-    const entrant: Entrant = { loss, settled, log: 0, seeing: 0, pending };
+    const losses = STEPS.map(() => Number.NaN);
+    const entrant: Entrant = { losses, settled, log: 0, seeing: 0, pending };
     this.#entrants.set(id, entrant);
     entrant.log = Math.log(Math.max(weight ?? this.#dealt(id), 1e-300));
     if (weight === undefined) this.#normalise();
@@ -189,7 +192,7 @@ export class Contest {
     const leader = this.#entrants.get(this.#leader);
     const own = leader && losses.get(leader);
     if (leader === undefined || own === undefined) return;
-    const blind = own > BLIND * (this.#scales[0] ?? 0);
+    const blind = own > BLIND * Math.max(leader.losses[0] ?? 0, 1e-12);
     for (const [id, entrant] of this.#entrants) {
       const loss = losses.get(entrant) ?? Number.POSITIVE_INFINITY;
       entrant.seeing = blind && loss < SEEING * own ? entrant.seeing + 1 : 0;
@@ -206,26 +209,29 @@ export class Contest {
     const { eta, share, memory } = this.#options;
     round.forEach((losses, i) => {
       if (losses.size === 0) return;
+      // The best one's typical loss is the yardstick: a bad one shall not make itself look usual.
+      let scale = Number.POSITIVE_INFINITY;
+      for (const [entrant, loss] of losses) {
+        entrant.settled++;
+        const before = entrant.losses[i] ?? Number.NaN;
+        const step = Math.max(STEPS.length / entrant.settled, STEPS.length / memory);
+        const mean = Number.isNaN(before) ? loss : before + Math.min(step, 1) * (loss - before);
+        entrant.losses[i] = mean;
+        scale = Math.min(scale, mean);
+      }
+      const scaled = (loss: number): number =>
+        loss === 0 ? 0 : Math.min(loss / Math.max(scale, 1e-12), LOSS_LIMIT);
       let mixed = 0;
       let awake = 0;
       for (const [entrant, loss] of losses) {
-        const weight = Math.exp(entrant.log);
-        mixed += weight * loss;
+        const weight = Math.max(Math.exp(entrant.log), 1e-300);
+        mixed += weight * scaled(loss);
         awake += weight;
-        entrant.settled++;
-        const own = Math.max(1 / entrant.settled, 1 / memory);
-        entrant.loss += own * (loss - entrant.loss);
       }
-      mixed /= Math.max(awake, 1e-300);
-      const scale = this.#scales[i] ?? 0;
-      const limited = scale > 0 ? Math.min(mixed, 10 * scale) : mixed;
-      const next = scale > 0 ? scale + (limited - scale) / Math.min(memory, 100) : limited;
-      this.#scales[i] = next;
-      const scaled = (loss: number): number =>
-        next > 0 ? Math.min(loss / next, LOSS_LIMIT) : loss > 0 ? LOSS_LIMIT : 0;
       // Who did not speak is neither praised nor blamed: it fares as the average of the others.
       for (const entrant of this.#entrants.values()) {
-        entrant.log -= (eta / STEPS.length) * scaled(losses.get(entrant) ?? mixed);
+        const loss = losses.get(entrant);
+        entrant.log -= (eta / STEPS.length) * (loss === undefined ? mixed / awake : scaled(loss));
       }
     });
     this.#normalise();
@@ -256,6 +262,11 @@ export class Contest {
     if (best.log - leader.log < Math.log(ratio)) return;
     this.#leader = best.id;
   }
+}
+
+function meanOf(losses: readonly number[]): number {
+  const known = losses.filter((loss) => !Number.isNaN(loss));
+  return known.reduce((sum, loss) => sum + loss, 0) / Math.max(known.length, 1);
 }
 
 function meanPinball(quantiles: Float64Array, value: number): number {

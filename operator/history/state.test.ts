@@ -28,8 +28,7 @@ const stateWith = (scores: number, calibrations = 1, metrics = 1): ScalerState =
       })),
       contest: {
         leader: 'model-0',
-        scales: [0.5, 1.25],
-        entrants: [{ id: 'model-0', loss: 1.5, settled: 9, weight: 1 }],
+        entrants: [{ id: 'model-0', loss: 1.5, settled: 9, weight: 1, losses: [1, 1, 2, 2] }],
       },
     },
     capacity: { borne: [70, 71], ceiling: null },

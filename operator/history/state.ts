@@ -30,7 +30,6 @@ const learner = z.object({
   calibrations: z.array(z.object({ by: id, state: calibration })).max(8),
   contest: z.object({
     leader: id,
-    scales: z.array(z.number().min(0).max(1e300)).max(16).optional(),
     entrants: z
       .array(
         z.object({
@@ -38,6 +37,7 @@ const learner = z.object({
           loss: z.number().min(0),
           settled: count,
           weight: z.number().min(0).max(1).optional(),
+          losses: z.array(z.number().min(0)).max(16).optional(),
         }),
       )
       .max(16),
