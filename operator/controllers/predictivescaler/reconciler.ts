@@ -5,7 +5,7 @@
  */
 import { API_VERSION, type Condition, PREDICTIVE_SCALER } from '../../api/index.ts';
 import type { Calendar, Clock } from '../../clock.ts';
-import { failedGetScale, failedUpdateScale, succeededRescale } from '../../decision/conditions.ts';
+import { failedGetScale } from '../../decision/conditions.ts';
 import { decide } from '../../decision/decide.ts';
 import { recordHold, recordScale } from '../../decision/memory.ts';
 import { podView } from '../../decision/pod-view.ts';
@@ -49,6 +49,7 @@ import type { PodTimes } from './pod-times.ts';
 import { isReady, type Pod, podsOf } from './pods.ts';
 import type { Fleet, Look, Outlook, Scaler } from './ports.ts';
 import { notReady, readiness, reasonOf } from './readiness.ts';
+import { createScaleWriter, type WriteScale } from './scale-write.ts';
 import type { ScalerMemories, ScalerMemory } from './scaler-memory.ts';
 import { FIGHT_RULES, isFighting, NO_FIGHTS, observeReplicas, recordWrite } from './second-writer.ts';
 import type { SharedPods } from './shared-pods.ts';
@@ -121,9 +122,11 @@ export function createReconcile(options: ReconcilerOptions): Reconcile {
 
 class Pass {
   readonly #o: ReconcilerOptions;
+  readonly #writeScale: WriteScale;
 
   constructor(options: ReconcilerOptions) {
     this.#o = options;
+    this.#writeScale = createScaleWriter(options);
   }
 
   async run(key: string, signal: AbortSignal): Promise<Result> {
@@ -407,56 +410,16 @@ class Pass {
   }
 
   async #act(scope: Scope, signal: AbortSignal): Promise<void> {
-    const { object, plan, memory, target, decision, conditions } = scope;
+    const { key, object, plan, memory, target, decision, conditions, nowMs } = scope;
     if (target === undefined || decision === undefined || !acts(scope)) return;
-    const { client, events, metrics, fleet, log } = this.#o;
+    const outcome = await this.#writeScale({ key, regarding: eventTarget(object), target, decision }, signal);
+    if (outcome.condition !== undefined) conditions.push(outcome.condition);
+    if (outcome.kind === 'failed') throw outcome.error;
     const [from, to] = [target.specReplicas, decision.desiredReplicas];
-    const regarding = eventTarget(object);
-    const annotations = { 'foresail.io/decision-id': decision.id };
-    try {
-      const scale = await client.patchScale(
-        target.ref,
-        { namespace: target.namespace, name: target.name },
-        to,
-        target.resourceVersion === undefined ? {} : { resourceVersion: target.resourceVersion },
-        signal,
-      );
-      memory.written = { resourceVersion: scale.metadata.resourceVersion ?? '', replicas: to };
-    } catch (error) {
-      fleet.spend(-decision.creations);
-      signal.throwIfAborted();
-      metrics.scaleWrite(isConflict(error) ? 'conflict' : 'failed');
-      if (isConflict(error)) throw error;
-      conditions.push(failedUpdateScale(messageOf(error)));
-      events.event(
-        regarding,
-        'Warning',
-        'FailedRescale',
-        `New size: ${to}; reason: ${decision.rescaleReason}; error: ${messageOf(error)}`,
-        annotations,
-      );
-      throw error;
-    }
-    metrics.scaleWrite('written');
-    memory.scaledAtMs = scope.nowMs;
+    memory.written = { resourceVersion: outcome.resourceVersion, replicas: to };
+    memory.scaledAtMs = nowMs;
     memory.fights = recordWrite(memory.fights, to);
-    memory.decision = recordScale(decision.memory, plan.decision, from, to, scope.nowMs);
-    conditions.push(succeededRescale(to));
-    events.event(
-      regarding,
-      'Normal',
-      'SuccessfulRescale',
-      `New size: ${to}; reason: ${decision.rescaleReason}`,
-      annotations,
-    );
-    log.info('scaled', {
-      scaler: scope.key,
-      decision: decision.id,
-      from,
-      to,
-      boundBy: decision.boundBy,
-      reason: decision.rescaleReason,
-    });
+    memory.decision = recordScale(decision.memory, plan.decision, from, to, nowMs);
   }
 
   async #report(scope: Scope, failure: unknown, signal: AbortSignal): Promise<void> {
