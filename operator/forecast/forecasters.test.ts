@@ -3,7 +3,7 @@ import { faultOf } from './guard.ts';
 import { persistence } from './persistence.ts';
 import { profileAt, profilePeak, seasonalProfile } from './profile.ts';
 import { forecastQuantile } from './quantiles.ts';
-import { ridge, solveRidge } from './ridge.ts';
+import { ridge } from './ridge.ts';
 import { mase, pinball, weightedQuantileLoss } from './scores.ts';
 import { seasonalNaive } from './seasonal-naive.ts';
 import { dailyLoad, MINUTE, readerOf, seeded } from './testing/series.ts';
@@ -94,17 +94,6 @@ test('ridge fits at most a few series per step', async () => {
   await expect(regression.forecast([windowOf('b')], signal)).rejects.toMatchObject({
     code: 'FORECAST_NO_HISTORY',
   });
-});
-
-test('the closed form finds the weights that made the data, and its errors are leave-one-out', () => {
-  const random = seeded(1);
-  const rows = Array.from({ length: 400 }, () => Float64Array.of(random(), 5 * random()));
-  const fit = solveRidge(
-    rows,
-    rows.map((row) => 3 * (row[0] ?? 0) - 2 * (row[1] ?? 0) + 7),
-  );
-  expect((fit.weights[0] ?? 0) / (fit.deviation[0] ?? 1)).toBeCloseTo(3, 1);
-  expect((fit.weights[1] ?? 0) / (fit.deviation[1] ?? 1)).toBeCloseTo(-2, 1);
 });
 
 describe('the profile of a day', () => {

@@ -16,16 +16,19 @@ export function builtin(name: string): ModelRef {
  */
 export function residualQuantiles(errors: Float64Array): Float64Array {
   const sorted = errors.slice().sort();
-  const median = empiricalQuantile(sorted, 0.5);
-  const stretch = 1 + 1 / Math.sqrt(Math.max(sorted.length, 1));
-  return Float64Array.from(
-    MODEL_LEVELS,
-    (level) => median + (empiricalQuantile(sorted, level) - median) * stretch,
-  );
+  return bandOf((level) => empiricalQuantile(sorted, level), sorted.length);
 }
 
-/** Origins that errors are taken from, spread evenly over the past of a fit. */
+/** The same from the quantiles of `count` errors that are kept in order elsewhere. */
+export function bandOf(quantile: (level: number) => number, count: number): Float64Array {
+  const median = quantile(0.5);
+  const stretch = 1 + 1 / Math.sqrt(Math.max(count, 1));
+  return Float64Array.from(MODEL_LEVELS, (level) => median + (quantile(level) - median) * stretch);
+}
+
+/** Origins that errors are taken from, spread evenly over the newest steps: a load is not as restless as last month. */
 const ORIGINS = 600;
+const RECENT_STEPS = 3000;
 
 /**
  * Bands at ANCHORS of a method on its own past.
@@ -43,8 +46,9 @@ export function errorBands(
   factor = 1,
 ): Float64Array[] | undefined {
   const errors: number[][] = ANCHORS.map(() => []);
-  const stride = Math.max(1, Math.floor((values.length - first) / ORIGINS));
-  for (let t = values.length - 2; t >= first; t -= stride) {
+  const oldest = Math.max(first, values.length - RECENT_STEPS);
+  const stride = Math.max(1, Math.floor((values.length - oldest) / ORIGINS));
+  for (let t = values.length - 2; t >= oldest; t -= stride) {
     const path = pathAt(t);
     ANCHORS.forEach((h, i) => {
       if (t + h >= values.length) return;

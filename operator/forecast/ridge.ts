@@ -1,244 +1,231 @@
 /**
- * Ridge regression per load, closed form: how far the load will move from its last value, from its recent moves, its
- * distance to recent means, what earlier days did from here, and the time of day. One set of weights per horizon
- * anchor, steps between are interpolated; bands from leave-one-out errors (e / (1 - h_ii), exact for ridge), which a
- * fit on its own data would make too narrow. A fit takes some tens of milliseconds and is renewed every few hours.
+ * Ridge regression per load: how far the load will move from its last value, from its recent moves, its distance to
+ * recent means, what yesterday did from here, and the time of day. One set of weights per horizon, steps between are
+ * interpolated. Fitted once in closed form, then each new step is one row more and older rows fade (`moments.ts`).
+ * Bands from errors that no fit has seen: leave-one-out ones of the first fit, then those of each new step before it
+ * was learned from.
  */
-import { ForesailError } from '../errors.ts';
-import { ANCHORS, betweenAnchors } from './horizons.ts';
-import { fromBands } from './persistence.ts';
-import { builtin, residualQuantiles } from './residuals.ts';
-import { type Forecaster, type ForecastWindow, MODEL_HORIZON, type QuantileForecast } from './types.ts';
+import { ANCHORS } from './horizons.ts';
+import { applied, leverage, Moments, type RidgeWeights } from './moments.ts';
+import { type Method, type OnlineOptions, online } from './online.ts';
+import { bandOf, builtin } from './residuals.ts';
+import { ScoreWindow } from './score-window.ts';
+import { type Forecaster, MODEL_HORIZON } from './types.ts';
 
-const MODEL = builtin('ridge');
 const DAY_MS = 86_400_000;
+/** Horizons that have weights; increasing, ANCHORS all of them. */
+const FITTED = [1, 2, 4, 8, 16, 32, 64] as const;
 /** Differences to the value this many steps ago. */
 const LAGS = [1, 2, 4, 8, 16, 32] as const;
-/** Differences to means over this many steps. */
+/** Differences to means over this many steps; increasing. */
 const MEANS = [8, 32, 128] as const;
 /** Harmonics of the day. */
 const HARMONICS = 3;
 const LOOKBACK = 128;
-/** Rows of a fit, spread evenly over the past: enough for 17 weights. */
+const WIDTH = LAGS.length + MEANS.length + 2 + 2 * HARMONICS;
+/** Rows of the first fit, spread evenly over the past. */
 const ROWS = 600;
 const MIN_ROWS = 150;
-/** Penalty on standardised features. */
-const PENALTY = 1;
+/** Errors that make the band. */
+const ERRORS = 320;
+/** Penalty on standardised features, as a share of the rows. */
+const PENALTY = 1 / ROWS;
+const MEMORY_DAYS = 3;
+const MOST_STEPS = 6000;
+/** Steps after which rounding and a change of season are thrown out by a new fit. */
+const REFIT_STEPS = 10_080;
+/** Steps that the past grows by before its oldest are let go. */
+const SLACK = 256;
 
-interface Fit {
-  readonly madeMs: number;
+interface State {
   readonly stepMs: number;
-  /** Per anchor; undefined where the past was too short. */
-  readonly anchors: readonly (AnchorFit | undefined)[];
+  /** Steps of a day. */
+  readonly day: number;
+  /** What is left of old rows after one step. */
+  readonly keep: number;
+  /** The newest values, the last of them at `end - 1`. */
+  readonly past: Float32Array;
+  end: number;
+  readonly horizons: readonly Horizon[];
 }
 
-interface AnchorFit {
-  readonly mean: Float64Array;
-  readonly deviation: Float64Array;
-  readonly weights: Float64Array;
-  readonly bias: number;
-  readonly band: Float64Array;
-}
-
-export interface RidgeOptions {
-  /** A fit older than this many steps is renewed; default 240. */
-  readonly refitSteps?: number;
-  /** Series whose fits are kept; default 5000. */
-  readonly maxSeries?: number;
-  /** New fits per origin, so that a thousand scalers never fit in the same step; default 8. */
-  readonly fitsPerStep?: number;
+interface Horizon {
+  readonly moments: Moments;
+  readonly errors: ScoreWindow;
+  weights: RidgeWeights;
+  /** Of the errors; undefined when there is a new one. */
+  band: Float64Array | undefined;
 }
 
 /** @throws FORECAST_NO_HISTORY (from `forecast`) while a series has no fit yet, or its past is too short for one */
-export function ridge(options: RidgeOptions = {}): Forecaster {
-  const { refitSteps = 240, maxSeries = 5000, fitsPerStep = 8 } = options;
-  const fits = new Map<string, Fit>();
-  let origin = Number.NaN;
-  let budget = 0;
-  return {
-    id: MODEL.name,
-    async forecast(windows, signal) {
-      signal.throwIfAborted();
-      return windows.map((window) => {
-        if (window.originMs !== origin) {
-          origin = window.originMs;
-          budget = fitsPerStep;
-        }
-        let fit = fits.get(window.key);
-        const age =
-          fit === undefined ? Number.POSITIVE_INFINITY : (window.originMs - fit.madeMs) / window.stepMs;
-        if (fit?.stepMs !== window.stepMs || age > refitSteps || age < 0) {
-          if (budget-- > 0) fit = fitSeries(window);
-          if (fit !== undefined) fits.set(window.key, fit);
-          if (fits.size > maxSeries) fits.delete(fits.keys().next().value ?? '');
-        }
-        return predict(window, fit);
-      });
-    },
-  };
+export function ridge(options: OnlineOptions = {}): Forecaster {
+  return online(METHOD, { refitSteps: REFIT_STEPS, ...options });
 }
 
-function fitSeries(window: ForecastWindow): Fit | undefined {
-  const day = Math.max(1, Math.round(DAY_MS / window.stepMs));
-  const reach = Math.min(3 * day, 6000);
-  const past = window.past?.(reach + day + LOOKBACK + MODEL_HORIZON) ?? Float64Array.from(window.context);
-  const anchors = ANCHORS.map((h) => fitAnchor(past, window, h, day));
-  return { madeMs: window.originMs, stepMs: window.stepMs, anchors };
-}
+const METHOD: Method<State> = {
+  model: builtin('ridge'),
+  // Of what a fit reads, the first day is only looked back at.
+  reach: (stepMs) => memorySteps(stepMs) + dayOf(stepMs) + LOOKBACK + MODEL_HORIZON,
+  fit(past, endMs, stepMs) {
+    const horizons: Horizon[] = [];
+    for (const h of FITTED) {
+      const horizon = fitHorizon(past, endMs, stepMs, h);
+      if (horizon === undefined) return undefined;
+      horizons.push(horizon);
+    }
+    const day = dayOf(stepMs);
+    const held = Math.min(day + LOOKBACK + MODEL_HORIZON + 1, past.length);
+    const kept = new Float32Array(day + LOOKBACK + MODEL_HORIZON + 1 + SLACK).fill(Number.NaN);
+    kept.set(past.subarray(-held), 0);
+    return { stepMs, day, keep: 1 - 1 / memorySteps(stepMs), past: kept, end: held, horizons };
+  },
+  advance,
+  ahead({ stepMs, day, past, end, horizons }, value, atMs) {
+    past[end] = value;
+    // The running step may be unknown; what was known last stands for now.
+    let now = end;
+    while (now > 0 && Number.isNaN(past[now] ?? Number.NaN)) now--;
+    const features = new Float64Array(WIDTH);
+    fillMoves(features, past, now, day);
+    const late = end - now;
+    const centres = FITTED.map((h, i) => {
+      const weights = horizons[i]?.weights;
+      if (weights === undefined) return Number.NaN;
+      fillAhead(features, past, now, h + late, day, atMs + h * stepMs);
+      return (past[now] ?? Number.NaN) + applied(weights, features);
+    });
+    past[end] = Number.NaN;
+    const bands = horizons.map((horizon) => {
+      horizon.band ??= bandOf((level) => horizon.errors.quantile(level), horizon.errors.count);
+      return horizon.band;
+    });
+    return {
+      centre: (h) => {
+        const { low, high, share } = betweenFitted(h);
+        return (centres[low] ?? 0) + share * ((centres[high] ?? 0) - (centres[low] ?? 0));
+      },
+      bands: ANCHORS.map((h) => {
+        const { low, high, share } = betweenFitted(h);
+        const a = bands[low] ?? new Float64Array(0);
+        return a.map((offset, i) => offset + share * ((bands[high]?.[i] ?? offset) - offset));
+      }),
+    };
+  },
+};
 
-function fitAnchor(
-  past: Float64Array,
-  window: ForecastWindow,
-  h: number,
-  day: number,
-): AnchorFit | undefined {
-  const last = past.length - 1;
-  const first = LOOKBACK;
-  const stride = Math.max(1, Math.floor((last - h - first) / ROWS));
-  const rows: Float64Array[] = [];
-  const targets: number[] = [];
-  for (let t = last - h; t >= first; t -= stride) {
-    const move = (past[t + h] ?? Number.NaN) - (past[t] ?? Number.NaN);
-    if (Number.isNaN(move)) continue;
-    const features = featuresAt(past, t, h, day, window.originMs - (last - t) * window.stepMs, window.stepMs);
-    if (features === undefined) continue;
-    rows.push(features);
-    targets.push(move);
+/** Each horizon learns from the row that has its answer now. */
+function advance(state: State, value: number, atMs: number): void {
+  const { past, day, keep, horizons } = state;
+  if (state.end === past.length - 1) {
+    past.copyWithin(0, SLACK, state.end);
+    state.end -= SLACK;
+    past.fill(Number.NaN, state.end);
   }
-  return rows.length < MIN_ROWS ? undefined : solveRidge(rows, targets);
+  past[state.end++] = value;
+  if (Number.isNaN(value)) return;
+  const features = new Float64Array(WIDTH);
+  FITTED.forEach((h, i) => {
+    const horizon = horizons[i];
+    const t = state.end - 1 - h;
+    const then = past[t] ?? Number.NaN;
+    if (horizon === undefined || Number.isNaN(then)) return;
+    fillMoves(features, past, t, day);
+    fillAhead(features, past, t, h, day, atMs);
+    const move = value - then;
+    horizon.errors.push(move - applied(horizon.weights, features));
+    horizon.band = undefined;
+    horizon.moments.add(features, move, 1, keep);
+    horizon.weights = horizon.moments.solve(PENALTY)?.fit ?? horizon.weights;
+  });
 }
 
-/** Undefined when the present itself is unknown; unknown parts of the past count as "no difference". */
-function featuresAt(
-  past: ArrayLike<number>,
-  t: number,
-  h: number,
-  day: number,
-  atMs: number,
-  stepMs: number,
-): Float64Array | undefined {
+function fitHorizon(past: Float64Array, endMs: number, stepMs: number, h: number): Horizon | undefined {
+  const day = dayOf(stepMs);
+  const last = past.length - 1;
+  let first = past.findIndex((value) => !Number.isNaN(value));
+  if (first < 0) return undefined;
+  // A young series has to do without a yesterday.
+  first = Math.max(first, Math.min(day + LOOKBACK, last - h));
+  const stride = Math.max(1, Math.floor((last - h - first) / ROWS));
+  const moments = new Moments(WIDTH);
+  const rows: { readonly x: Float64Array; readonly y: number }[] = [];
+  for (let t = first + ((last - h - first) % stride); t <= last - h; t += stride) {
+    const y = (past[t + h] ?? Number.NaN) - (past[t] ?? Number.NaN);
+    if (Number.isNaN(y)) continue;
+    const x = new Float64Array(WIDTH);
+    fillMoves(x, past, t, day);
+    fillAhead(x, past, t, h, day, endMs - (last - t - h) * stepMs);
+    rows.push({ x, y });
+    // A row stands for as many steps as it was picked from; steps that come later each count themselves.
+    moments.add(x, y, stride);
+  }
+  if (rows.length < MIN_ROWS) return undefined;
+  const solved = moments.solve(PENALTY);
+  if (solved === undefined) return undefined;
+  const weights = solved.fit;
+  const errors = new ScoreWindow(ERRORS);
+  for (const { x, y } of rows.slice(-ERRORS)) {
+    errors.push((y - applied(weights, x)) / Math.max(1 - stride * leverage(solved, x), 0.05));
+  }
+  return { moments, errors, weights, band: undefined };
+}
+
+/** Features of the past at index `t`, whose value is known; unknown parts count as "no difference". */
+function fillMoves(out: Float64Array, past: ArrayLike<number>, t: number, day: number): void {
   const now = past[t] ?? Number.NaN;
-  if (Number.isNaN(now)) return undefined;
   const known = (i: number): number => {
     const value = past[i] ?? Number.NaN;
     return Number.isNaN(value) ? now : value;
   };
-  const out: number[] = [];
-  for (const lag of LAGS) out.push(now - known(t - lag));
-  for (const steps of MEANS) {
-    let sum = 0;
-    for (let i = 0; i < steps; i++) sum += known(t - i);
-    out.push(now - sum / steps);
+  let at = 0;
+  for (const lag of LAGS) out[at++] = now - known(t - lag);
+  let sum = 0;
+  let steps = 0;
+  for (const mean of MEANS) {
+    for (; steps < mean; steps++) sum += known(t - steps);
+    out[at++] = now - sum / mean;
   }
-  // What the same hour of yesterday did over this horizon, and how far today is from yesterday.
-  const yesterday = t - day;
-  const then = past[yesterday] ?? Number.NaN;
-  const thenAhead = past[yesterday + h] ?? Number.NaN;
-  out.push(Number.isNaN(then) || Number.isNaN(thenAhead) ? 0 : thenAhead - then);
-  out.push(Number.isNaN(then) ? 0 : now - then);
-  const phase = (2 * Math.PI * ((atMs + h * stepMs) % DAY_MS)) / DAY_MS;
-  for (let k = 1; k <= HARMONICS; k++) out.push(Math.sin(k * phase), Math.cos(k * phase));
-  return Float64Array.from(out);
+  const then = past[t - day] ?? Number.NaN;
+  out[at] = Number.isNaN(then) ? 0 : now - then;
 }
 
-/** Ridge on standardised features with a free intercept; X'X + lambda I by Cholesky. */
-export function solveRidge(rows: readonly Float64Array[], targets: readonly number[]): AnchorFit {
-  const n = rows.length;
-  const width = rows[0]?.length ?? 0;
-  const mean = new Float64Array(width);
-  const deviation = new Float64Array(width);
-  for (const row of rows) for (let j = 0; j < width; j++) mean[j] = (mean[j] ?? 0) + (row[j] ?? 0) / n;
-  for (const row of rows) {
-    for (let j = 0; j < width; j++)
-      deviation[j] = (deviation[j] ?? 0) + ((row[j] ?? 0) - (mean[j] ?? 0)) ** 2 / n;
+/** Features of the time `h` steps later, which starts at `targetMs`: what yesterday did until there, the time of day. */
+function fillAhead(
+  out: Float64Array,
+  past: ArrayLike<number>,
+  t: number,
+  h: number,
+  day: number,
+  targetMs: number,
+): void {
+  let at = LAGS.length + MEANS.length + 1;
+  // The newest day whose answer lies in the past; yesterday, but for steps so long that `h` of them reach beyond.
+  const lag = Math.ceil(h / day) * day;
+  const move = (past[t - lag + h] ?? Number.NaN) - (past[t - lag] ?? Number.NaN);
+  out[at++] = Number.isNaN(move) ? 0 : move;
+  const phase = (2 * Math.PI * (targetMs % DAY_MS)) / DAY_MS;
+  for (let k = 1; k <= HARMONICS; k++) {
+    out[at++] = Math.sin(k * phase);
+    out[at++] = Math.cos(k * phase);
   }
-  for (let j = 0; j < width; j++) deviation[j] = Math.sqrt(deviation[j] ?? 0) || 1;
-  const standard = rows.map((row) => row.map((value, j) => (value - (mean[j] ?? 0)) / (deviation[j] ?? 1)));
-  const bias = targets.reduce((sum, target) => sum + target, 0) / n;
-
-  const gram = new Float64Array(width * width);
-  const moment = new Float64Array(width);
-  standard.forEach((row, r) => {
-    const target = (targets[r] ?? 0) - bias;
-    for (let i = 0; i < width; i++) {
-      const value = row[i] ?? 0;
-      moment[i] = (moment[i] ?? 0) + value * target;
-      for (let j = 0; j <= i; j++) gram[i * width + j] = (gram[i * width + j] ?? 0) + value * (row[j] ?? 0);
-    }
-  });
-  for (let i = 0; i < width; i++) gram[i * width + i] = (gram[i * width + i] ?? 0) + PENALTY;
-  const factor = cholesky(gram, width);
-  const weights = backward(factor, forward(factor, moment, width), width);
-
-  const errors = Float64Array.from(standard, (row, r) => {
-    let predicted = bias;
-    for (let j = 0; j < width; j++) predicted += (weights[j] ?? 0) * (row[j] ?? 0);
-    // h_ii = x' (X'X + lambda I)^-1 x + 1/n, by one triangular solve.
-    const half = forward(factor, row, width);
-    let leverage = 1 / n;
-    for (const value of half) leverage += value * value;
-    return ((targets[r] ?? 0) - predicted) / Math.max(1 - leverage, 0.05);
-  });
-  return { mean, deviation, weights, bias, band: residualQuantiles(errors) };
 }
 
-/** Lower factor L with L L' = A, A given by its lower half; A must be positive definite, as a ridge's is. */
-function cholesky(a: Float64Array, width: number): Float64Array {
-  const lower = new Float64Array(width * width);
-  for (let i = 0; i < width; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = a[i * width + j] ?? 0;
-      for (let k = 0; k < j; k++) sum -= (lower[i * width + k] ?? 0) * (lower[j * width + k] ?? 0);
-      lower[i * width + j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / (lower[j * width + j] ?? 1);
-    }
-  }
-  return lower;
+function betweenFitted(h: number): { low: number; high: number; share: number } {
+  const high = Math.max(
+    FITTED.findIndex((fitted) => fitted >= h),
+    0,
+  );
+  const upper = FITTED[high] ?? h;
+  const low = upper === h || high === 0 ? high : high - 1;
+  const lower = FITTED[low] ?? h;
+  return { low, high, share: upper === lower ? 0 : (h - lower) / (upper - lower) };
 }
 
-/** Solves L y = b. */
-function forward(lower: Float64Array, b: Float64Array, width: number): Float64Array {
-  const y = new Float64Array(width);
-  for (let i = 0; i < width; i++) {
-    let sum = b[i] ?? 0;
-    for (let k = 0; k < i; k++) sum -= (lower[i * width + k] ?? 0) * (y[k] ?? 0);
-    y[i] = sum / (lower[i * width + i] ?? 1);
-  }
-  return y;
+function dayOf(stepMs: number): number {
+  return Math.max(1, Math.round(DAY_MS / stepMs));
 }
 
-/** Solves L' x = y. */
-function backward(lower: Float64Array, y: Float64Array, width: number): Float64Array {
-  const x = new Float64Array(width);
-  for (let i = width - 1; i >= 0; i--) {
-    let sum = y[i] ?? 0;
-    for (let k = i + 1; k < width; k++) sum -= (lower[k * width + i] ?? 0) * (x[k] ?? 0);
-    x[i] = sum / (lower[i * width + i] ?? 1);
-  }
-  return x;
-}
-
-function predict(window: ForecastWindow, fit: Fit | undefined): QuantileForecast {
-  const noHistory = (message: string): ForesailError =>
-    new ForesailError('FORECAST_NO_HISTORY', 'transient', message, { subject: window.key });
-  if (fit === undefined) throw noHistory('no fit has been made yet');
-  const day = Math.max(1, Math.round(DAY_MS / window.stepMs));
-  const past = window.past?.(day + LOOKBACK + 1) ?? Float64Array.from(window.context);
-  const t = past.length - 1;
-  const centres: number[] = [];
-  const bands: Float64Array[] = [];
-  ANCHORS.forEach((h, i) => {
-    const anchor = fit.anchors[i];
-    const features = featuresAt(past, t, h, day, window.originMs, window.stepMs);
-    if (anchor === undefined || features === undefined) throw noHistory('too few values for a regression');
-    let move = anchor.bias;
-    features.forEach((value, j) => {
-      move += ((anchor.weights[j] ?? 0) * (value - (anchor.mean[j] ?? 0))) / (anchor.deviation[j] ?? 1);
-    });
-    centres.push((past[t] ?? 0) + move);
-    bands.push(anchor.band);
-  });
-  return fromBands(window, MODEL, bands, (h) => {
-    const { low, high, share } = betweenAnchors(h);
-    return (centres[low] ?? 0) + share * ((centres[high] ?? 0) - (centres[low] ?? 0));
-  });
+/** Steps that a row is remembered for. */
+function memorySteps(stepMs: number): number {
+  return Math.max(Math.min(MEMORY_DAYS * dayOf(stepMs), MOST_STEPS), ROWS);
 }
