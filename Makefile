@@ -54,6 +54,11 @@ bench: demo-bin ## Print speed and memory figures, as ratios where two things ar
 bench-scale: demo-bin ## 1,000 scalers beside 1,000 real HPAs on one control plane (about 10 minutes)
 	@node e2e/bench/scale.ts
 
+.PHONY: evaluate
+evaluate: deps ## Score every forecaster on recorded loads: DATA="files or folders" (minutes)
+	@test -n "$(DATA)" || { echo "name the loads: make evaluate DATA=../shared/data/traces" >&2; exit 2; }
+	@bin/foresail evaluate --data $(DATA) --horizons lead,60m --json out/evaluate.json --html out/evaluate.html $(ARGS)
+
 .PHONY: lint
 lint: deps ## Type check, lint, formatting, import rules
 	@tsc --noEmit -p .
