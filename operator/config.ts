@@ -6,27 +6,11 @@
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import { z } from 'zod';
+import { configDuration } from './config-duration.ts';
 import { DEFAULT_FREEZE_CONFIG } from './decision/guards/freeze.ts';
 import { DEFAULT_OUTLIER_CONFIG } from './decision/guards/outlier.ts';
-import { parseDurationMs } from './duration.ts';
 import { ForesailError, messageOf } from './errors.ts';
 import { prometheusServersSchema } from './metricsources/prometheus/config.ts';
-
-/** @param least shortest that makes sense; a period of nothing would be a busy loop. */
-const durationMs = (fallback: string, least = '0s', most = '87600h') =>
-  z
-    .string()
-    .default(fallback)
-    .transform((text, context) => {
-      try {
-        const ms = parseDurationMs(text);
-        if (ms >= parseDurationMs(least) && ms <= parseDurationMs(most)) return ms;
-        context.addIssue({ code: 'custom', message: `must be between ${least} and ${most}` });
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: messageOf(error) });
-      }
-      return z.NEVER;
-    });
 
 const share = z.number().gt(0).max(1);
 
@@ -39,7 +23,7 @@ export const operatorConfigSchema = z.strictObject({
   /** Scalers in these namespaces are refused, whatever RBAC allows. */
   protectedNamespaces: z.array(z.string()).default(['kube-system', 'kube-public', 'kube-node-lease']),
   /** Time between two decisions for a scaler; HPA's default. */
-  syncPeriod: durationMs('15s', '50ms', '1h'),
+  syncPeriod: configDuration('15s', '50ms', '1h'),
   workers: z.int().min(1).max(1000).default(64),
   log: section({ level: z.enum(['debug', 'info', 'warn', 'error']).default('info') }),
   http: section({
@@ -52,23 +36,23 @@ export const operatorConfigSchema = z.strictObject({
   api: section({
     qps: z.number().positive().default(200),
     burst: z.int().positive().default(400),
-    timeout: durationMs('10s', '1s', '5m'),
+    timeout: configDuration('10s', '1s', '5m'),
   }),
   leaderElection: section({
     enabled: z.boolean().default(true),
     /** Absent: the namespace of the pod. */
     namespace: z.string().optional(),
     name: z.string().default('foresail-operator'),
-    leaseDuration: durationMs('15s', '2s'),
-    renewDeadline: durationMs('10s', '1s'),
-    retryPeriod: durationMs('2s', '100ms'),
+    leaseDuration: configDuration('15s', '2s'),
+    renewDeadline: configDuration('10s', '1s'),
+    retryPeriod: configDuration('2s', '100ms'),
   }),
   prometheusServers: prometheusServersSchema.prefault([]),
   hpa: section({
     tolerance: z.number().min(0).default(0.1),
-    downscaleStabilization: durationMs('5m'),
-    cpuInitializationPeriod: durationMs('5m'),
-    initialReadinessDelay: durationMs('30s'),
+    downscaleStabilization: configDuration('5m'),
+    cpuInitializationPeriod: configDuration('5m'),
+    initialReadinessDelay: configDuration('30s'),
   }),
   guards: section({
     /** Largest change of one decision, in replicas. */
@@ -86,30 +70,30 @@ export const operatorConfigSchema = z.strictObject({
       spikeFactor: z.number().gt(1).default(DEFAULT_OUTLIER_CONFIG.spikeFactor),
       unitFactor: z.number().gt(1).default(DEFAULT_OUTLIER_CONFIG.unitFactor),
       confirmSamples: z.int().min(1).default(DEFAULT_OUTLIER_CONFIG.confirmSamples),
-      unitConfirm: durationMs('30m'),
+      unitConfirm: configDuration('30m'),
     }),
   }),
   forecast: section({
     /** Model file; absent: the one in the box. Any file but the box file runs in a child process. */
     modelFile: z.string().optional(),
     /** Lead time until the workload's own pods have shown one. */
-    defaultLeadTime: durationMs('60s'),
+    defaultLeadTime: configDuration('60s'),
     /** How late a metric tells of a load, on top of the lead time. */
-    metricDelay: durationMs('30s'),
+    metricDelay: configDuration('30s'),
     /** The finest step of a forecast whose spec names none, and the one until the metric's cadence is known. */
-    defaultStep: durationMs('1m', '10s', '1h'),
+    defaultStep: configDuration('1m', '10s', '1h'),
   }),
   history: section({
     /** Absent: history stays in memory. */
     directory: z.string().optional(),
-    flushEvery: durationMs('1m', '1s'),
-    retain: durationMs('1440h'),
+    flushEvery: configDuration('1m', '1s'),
+    retain: configDuration('1440h'),
     maxBytes: z
       .int()
       .positive()
       .default(2 * 1024 ** 3),
   }),
-  state: section({ checkpointEvery: durationMs('10m', '1s') }),
+  state: section({ checkpointEvery: configDuration('10m', '1s') }),
   /** Only for demonstrations: the load runs `factor` times as fast as real time. */
   replay: z
     .strictObject({ realStart: z.iso.datetime(), loadStart: z.iso.datetime(), factor: z.number().positive() })

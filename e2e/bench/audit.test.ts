@@ -2,7 +2,8 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { AuditTail, countByKind, isWrite } from './audit.ts';
+import { isWrite } from '../../operator/testing/server-side.ts';
+import { AuditTail, countByKind } from './audit.ts';
 
 const line = (verb: string, objectRef: object | undefined, change: object = {}) =>
   JSON.stringify({

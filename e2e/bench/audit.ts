@@ -3,6 +3,7 @@
  * objects writes hundreds of megabytes, so only what the tables need is kept of each line.
  */
 import { open, stat } from 'node:fs/promises';
+import type { AuditEntry } from '../../operator/testing/server-side.ts';
 
 export interface Served {
   readonly user: string;
@@ -16,26 +17,11 @@ export interface Served {
   readonly doneMs: number;
 }
 
-interface Line {
-  readonly stage: string;
-  readonly verb: string;
-  readonly user: { readonly username: string };
-  readonly responseStatus?: { readonly code?: number };
-  readonly objectRef?: {
-    readonly apiGroup?: string;
-    readonly resource?: string;
-    readonly subresource?: string;
-    readonly name?: string;
-  };
-  readonly requestURI: string;
-  readonly stageTimestamp: string;
-}
-
 /** Undefined for a stage that is not the end of a request. */
 export function servedOf(line: string): Served | undefined {
   const { stage, verb, user, responseStatus, objectRef, requestURI, stageTimestamp } = JSON.parse(
     line,
-  ) as Line;
+  ) as AuditEntry;
   if (stage !== 'ResponseComplete') return undefined;
   const metric = objectRef?.apiGroup === 'external.metrics.k8s.io';
   const { resource = '', subresource } = objectRef ?? {};
@@ -96,12 +82,6 @@ export class AuditTail {
     }
     return served;
   }
-}
-
-const WRITES = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
-
-export function isWrite({ verb }: Served): boolean {
-  return WRITES.has(verb);
 }
 
 /** How often each kind of request was answered. */

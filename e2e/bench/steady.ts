@@ -1,8 +1,9 @@
 /** The whole operator beside a real API server, with nothing changing: what it costs when it has nothing to do. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isWrite } from '../../operator/testing/server-side.ts';
 import { request } from '../api.ts';
 import { startCluster } from '../cluster.ts';
-import { AuditTail, countByKind, isWrite } from './audit.ts';
+import { AuditTail, countByKind } from './audit.ts';
 import { type Connections, countConnections } from './connections.ts';
 import { FORESAIL } from './contenders.ts';
 import { forAll, TARGET_PER_REPLICA } from './fleet.ts';

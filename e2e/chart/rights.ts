@@ -1,24 +1,12 @@
 /** Rights granted by roles and rights used according to the audit log, in one form: "verb group/resource". */
 import { readFile } from 'node:fs/promises';
+import type { AuditEntry } from '../../operator/testing/server-side.ts';
 
 export interface PolicyRule {
   readonly apiGroups?: readonly string[];
   readonly resources?: readonly string[];
   readonly nonResourceURLs?: readonly string[];
   readonly verbs: readonly string[];
-}
-
-export interface AuditEvent {
-  readonly stage: string;
-  readonly verb: string;
-  readonly requestURI: string;
-  readonly user: { readonly username: string };
-  readonly responseStatus?: { readonly code?: number };
-  readonly objectRef?: {
-    readonly apiGroup?: string;
-    readonly resource?: string;
-    readonly subresource?: string;
-  };
 }
 
 /** In these groups the resource is the name of a metric. */
@@ -34,7 +22,7 @@ export function grantedRights(rules: readonly PolicyRule[]): ReadonlySet<string>
 }
 
 /** Discovery is everybody's right and left out. */
-export function usedRights(events: readonly AuditEvent[]): ReadonlySet<string> {
+export function usedRights(events: readonly AuditEntry[]): ReadonlySet<string> {
   return new Set(
     events.flatMap(({ verb, objectRef }) => {
       if (objectRef?.resource === undefined) return [];
@@ -46,16 +34,16 @@ export function usedRights(events: readonly AuditEvent[]): ReadonlySet<string> {
 }
 
 /** Every request that `username` made so far. */
-export async function requestsOf(username: string, auditLogPath: string): Promise<readonly AuditEvent[]> {
+export async function requestsOf(username: string, auditLogPath: string): Promise<readonly AuditEntry[]> {
   const text = await readFile(auditLogPath, 'utf8');
   return text
     .split('\n')
     .filter((line) => line.includes(username))
-    .map((line) => JSON.parse(line) as AuditEvent)
+    .map((line) => JSON.parse(line) as AuditEntry)
     .filter(({ user }) => user.username === username);
 }
 
-export function forbidden(events: readonly AuditEvent[]): readonly string[] {
+export function forbidden(events: readonly AuditEntry[]): readonly string[] {
   return events
     .filter(({ responseStatus }) => responseStatus?.code === 403)
     .map(({ verb, requestURI }) => `${verb} ${requestURI}`);

@@ -10,6 +10,7 @@ export interface AuditEntry {
   readonly stage: 'ResponseStarted' | 'ResponseComplete' | 'Panic';
   readonly responseStatus?: { readonly code?: number };
   readonly objectRef?: {
+    readonly apiGroup?: string;
     readonly resource?: string;
     readonly subresource?: string;
     readonly namespace?: string;
@@ -21,7 +22,7 @@ export interface AuditEntry {
 
 const MUTATING = new Set(['create', 'update', 'patch', 'delete', 'deletecollection']);
 
-export const isWrite = (entry: AuditEntry): boolean => MUTATING.has(entry.verb);
+export const isWrite = (entry: Pick<AuditEntry, 'verb'>): boolean => MUTATING.has(entry.verb);
 export const code = (entry: AuditEntry): number => entry.responseStatus?.code ?? 0;
 /** Milliseconds since the epoch when the request came in, with microseconds behind the point. */
 export function receivedAt(entry: AuditEntry): number {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { podView } from '../../decision/pod-view.ts';
 import { parseSelector } from '../../labels.ts';
 import { IndexedStore } from '../../runtime/index.ts';
 import { BY_LABEL, isReady, labelIndex, type Pod, podStart, podsOf, projectPod } from './pods.ts';
@@ -70,4 +71,21 @@ test('what is kept of a pod is what is read, and nothing more', () => {
     spec: { containers: [{ resources: { requests: { cpu: '100m' } } }] },
     status: { conditions: [{ type: 'Ready', status: 'True' }] },
   });
+});
+
+test('a decision reads the same of what is kept as of the whole pod', () => {
+  const whole: Pod = {
+    ...readyPod('shop', 'web', 0),
+    spec: {
+      containers: [{ name: 'app', resources: { requests: { cpu: '100m', memory: '64Mi' } } }],
+      initContainers: [
+        { name: 'sidecar', restartPolicy: 'Always', resources: { requests: { cpu: '50m' } } },
+        { name: 'setup', resources: { requests: { memory: '1Gi' } } },
+      ],
+      resources: { requests: { cpu: '200m' } },
+      overhead: { cpu: '25m' },
+    },
+  };
+  expect(podView(whole).podRequestsMilli).toMatchObject({ cpu: 225 });
+  expect(podView(projectPod(whole))).toEqual(podView(whole));
 });

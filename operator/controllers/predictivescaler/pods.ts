@@ -2,31 +2,17 @@
  * The pods of a target, out of one informer over all pods. What is kept of a pod is what a decision reads (phase,
  * readiness, requests) and what the lead time is learned from; the rest is dropped at the door.
  */
+import type { PodLike } from '../../decision/pod-view.ts';
 import type { PodStart } from '../../forecast/types.ts';
 import type { ParsedSelector } from '../../labels.ts';
 import type { KubeObject, Store } from '../../runtime/types.ts';
 
-interface Container {
-  readonly name: string;
-  readonly restartPolicy?: string;
-  readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
-}
+type Container = PodLike['spec']['containers'][number];
 
 /** The part of a core/v1 Pod that the informer keeps. */
 export interface Pod extends KubeObject {
-  readonly spec: {
-    readonly containers: readonly Container[];
-    readonly initContainers?: readonly Container[];
-    readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
-  };
-  readonly status?: {
-    readonly phase?: string;
-    readonly startTime?: string;
-    readonly conditions?: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly lastTransitionTime?: string;
-    }[];
+  readonly spec: PodLike['spec'];
+  readonly status?: NonNullable<PodLike['status']> & {
     readonly containerStatuses?: readonly { readonly restartCount?: number }[];
   };
 }
@@ -52,6 +38,7 @@ export function projectPod({ metadata, spec, status }: Pod): Pod {
       containers: spec.containers.map(container),
       initContainers: spec.initContainers?.map(container),
       resources: spec.resources?.requests === undefined ? undefined : { requests: spec.resources.requests },
+      overhead: spec.overhead,
     }),
     status: defined({
       phase: status?.phase,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { enforceLabelIn } from '../promql/enforce.ts';
 import { parseQuery } from '../promql/parser.ts';
-import { json, type Script, scriptedServer } from '../testing/scripted-server.ts';
 import { prometheusRequest, serverEntry, sourcesFor } from '../testing/requests.ts';
+import { json, type Script, scriptedServer } from '../testing/scripted-server.ts';
 import type { Answer } from './answer.ts';
 import { cadenceOf, cadenceQuery } from './cadence.ts';
 

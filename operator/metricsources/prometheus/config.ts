@@ -3,7 +3,7 @@
  * names an entry; the address, the credentials and who may ask stand here.
  */
 import { z } from 'zod';
-import { parseDurationMs } from '../../duration.ts';
+import { configDuration } from '../../config-duration.ts';
 import { ForesailError } from '../../errors.ts';
 import { addressClasses } from './address.ts';
 
@@ -21,21 +21,6 @@ const headerValue = z
   .max(4096)
   .regex(/^[\x20-\x7e]*$/, 'is not a header value');
 const file = z.string().min(1).max(4096);
-
-const duration = (min: string, max: string, byDefault: string) =>
-  z
-    .string()
-    .default(byDefault)
-    .transform((text, context) => {
-      try {
-        const ms = parseDurationMs(text);
-        if (ms >= parseDurationMs(min) && ms <= parseDurationMs(max)) return ms;
-      } catch {
-        // Reported below, in the same words.
-      }
-      context.addIssue({ code: 'custom', message: `must be a duration between ${min} and ${max}` });
-      return z.NEVER;
-    });
 
 const url = z.string().superRefine((text, context) => {
   const issue = (message: string) => context.addIssue({ code: 'custom', message });
@@ -82,12 +67,12 @@ const serverSchema = z
     allowAddresses: z.array(z.enum(addressClasses)).default([]),
 
     /** For one read: waiting in line, connecting and the whole answer. */
-    timeout: duration('100ms', '2m', '10s'),
-    maxSampleAge: duration('1s', '24h', '5m'),
+    timeout: configDuration('10s', '100ms', '2m'),
+    maxSampleAge: configDuration('5m', '1s', '24h'),
     /** How far the server's clock may be ahead of ours. */
-    maxClockSkew: duration('0s', '1h', '30s'),
+    maxClockSkew: configDuration('30s', '0s', '1h'),
     /** A load other than zero that has not moved by one bit for so long is an exporter that hangs. 0s: never. */
-    flatLineLimit: duration('0s', '720h', '10h'),
+    flatLineLimit: configDuration('10h', '0s', '720h'),
     /** Ask for the age of the samples behind a value, a few times per maxSampleAge. */
     freshnessProbe: z.boolean().default(true),
     maxConcurrent: z.int().min(1).max(256).default(8),
@@ -97,13 +82,13 @@ const serverSchema = z
     maxBodyBytes: z.int().min(1024).max(67_108_864).default(4_194_304),
     backfill: z
       .strictObject({
-        timeout: duration('1s', '10m', '1m'),
+        timeout: configDuration('1m', '1s', '10m'),
         maxConcurrent: z.int().min(1).max(64).default(2),
         /** Points of one range query; Prometheus refuses more than 11,000. */
         chunkPoints: z.int().min(10).max(11_000).default(5000),
         maxBodyBytes: z.int().min(1024).max(268_435_456).default(8_388_608),
         /** Longest random pause before a chunk. */
-        jitter: duration('0s', '1m', '200ms'),
+        jitter: configDuration('200ms', '0s', '1m'),
       })
       .prefault({}),
   })
