@@ -23,6 +23,7 @@ import { BOX, CODE_NAMES, closeModels, type Opened, openModels } from './evaluat
 import { measureSpeed } from './evaluate-speed.ts';
 import { evaluationText } from './evaluate-table.ts';
 import { commandLine, writeInFolder } from './output.ts';
+import { Progress } from './progress.ts';
 import { evaluationHtml } from './report/evaluation-html.ts';
 import { readTraces } from './trace-files.ts';
 
@@ -66,30 +67,35 @@ export function evaluateCommand(): Command {
     .option('--html <file>', 'write the report with charts here')
     .action(async (flags: EvaluateFlags) => {
       const controller = new AbortController();
-      process.once('SIGINT', () =>
-        controller.abort(new ForesailError('INTERRUPTED', 'terminal', 'interrupted')),
-      );
-      const report = await evaluate(flags, (line) => process.stderr.write(`${line}\n`), controller.signal);
-      if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
-      if (flags.html !== undefined)
-        await writeInFolder(flags.html, evaluationHtml(report, commandLine(process.argv)));
-      process.stdout.write(`${evaluationText(report)}\n`);
+      const interrupt = (): void =>
+        controller.abort(new ForesailError('INTERRUPTED', 'terminal', 'interrupted'));
+      process.once('SIGINT', interrupt);
+      const progress = new Progress(process.stderr);
+      try {
+        const report = await evaluate(flags, progress, controller.signal);
+        const { json, html } = flags;
+        if (json !== undefined) await writeInFolder(json, `${JSON.stringify(report, null, 1)}\n`);
+        if (html !== undefined) await writeInFolder(html, evaluationHtml(report, commandLine(process.argv)));
+        progress.end();
+        process.stdout.write(`${evaluationText(report)}\n`);
+      } finally {
+        progress.end();
+        process.removeListener('SIGINT', interrupt);
+      }
     });
 }
 
 /**
- * @param note takes lines for people: repairs, skips, progress
- * @throws TRACE_INVALID, MODEL_INVALID, FORECASTER_UNKNOWN, DURATION_INVALID, OPTION_INVALID
+ * @param progress also takes the notes on repairs and skips
+ * @throws TRACE_INVALID, MODEL_INVALID, FORECASTER_UNKNOWN, DURATION_INVALID, OPTION_INVALID, NOTHING_TO_SCORE
  */
 export async function evaluate(
   flags: EvaluateFlags,
-  note: (line: string) => void,
+  progress: Pick<Progress, 'note' | 'show'>,
   signal: AbortSignal,
 ): Promise<EvaluationReport> {
   const horizonsMs = horizonsOf(flags.horizons);
   const maxOrigins = flags.maxOrigins === undefined ? undefined : countOf(flags.maxOrigins);
-  const traces = await readTraces(flags.data, note, { panels: flags.panels === true, signal });
-  const scenes = traces.map(sceneOf);
   const opened = await openModels(
     flags.models.split(',').map((name) => name.trim()),
     {
@@ -99,6 +105,11 @@ export async function evaluate(
     },
   );
   try {
+    const traces = await readTraces(flags.data, (line) => progress.note(line), {
+      panels: flags.panels === true,
+      signal,
+    });
+    const scenes = traces.map(sceneOf);
     const naive = opened.filter(({ contender }) => contender === undefined).map(({ about }) => about.model);
     const contenders = opened.flatMap(({ contender }) => (contender === undefined ? [] : [contender]));
     const options: ScoreOptions = { horizonsMs, naive, excludeTrained: flags.excludeTrained === true };
@@ -106,13 +117,22 @@ export async function evaluate(
     const results: EvaluationResult[] = [];
     const skipped: EvaluationNote[] = [];
     for (const [i, scene] of scenes.entries()) {
-      const started = performance.now();
+      const what = `${i + 1}/${scenes.length} ${scene.name}`;
+      progress.show(what, 0, 1);
       // oxlint-disable-next-line no-await-in-loop -- one after the other: they share the processor
       const scores = await scoreSeries(scene, contenders, options, signal);
       results.push(...scores.results);
       skipped.push(...scores.skipped);
-      const seconds = ((performance.now() - started) / 1000).toFixed(1);
-      note(`${i + 1}/${scenes.length} ${scene.name}: ${scores.results.length} scores in ${seconds} s`);
+      progress.show(what, 1, 1);
+    }
+    if (results.length === 0) {
+      const [first] = skipped;
+      throw new ForesailError(
+        'NOTHING_TO_SCORE',
+        'terminal',
+        `nothing can be scored; ${first?.series ?? ''}: ${first?.reason ?? 'no forecaster'}`,
+        { subject: '--data' },
+      );
     }
     const report: EvaluationReport = {
       results,
@@ -128,7 +148,7 @@ export async function evaluate(
       skipped,
     };
     if (flags.scenarios !== true) return report;
-    note('disturbed loads');
+    progress.note('disturbed loads');
     const few = contenders.map(
       (one): Contender => ({ ...one, maxOrigins: SCENARIO_ORIGINS, calibrated: false }),
     );

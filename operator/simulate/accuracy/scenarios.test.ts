@@ -1,8 +1,11 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { seededRandom } from '../generated.ts';
 import { runScenarios, SCENARIOS } from './scenarios.ts';
 import { type Scene, sceneOf } from './scene.ts';
 import { contenderOf, DAY_STEPS, forecasterOf, lastValue, madeLoad, traceOf } from './testing/fixtures.ts';
+
+// Thousands of windows: seconds on a busy machine.
+jest.setTimeout(60_000);
 
 const made = sceneOf(traceOf('made', madeLoad(16 * DAY_STEPS)));
 const SPLIT = 3000;

@@ -176,7 +176,7 @@ function resultOf(
   run: Run,
   lead: Lead,
   all: Float64Array,
-  points: Float64Array | undefined = undefined,
+  points?: Float64Array,
 ): EvaluationResult | undefined {
   const { truth, seen, stepMs } = scene;
   const { split, season, scale, days } = protocol;
