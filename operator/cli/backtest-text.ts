@@ -95,7 +95,7 @@ function percent(ratio: number | null): string {
 }
 
 /** Columns as wide as their widest cell; numbers to the right, words to the left. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return '';
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const numeric = head.map((_, i) => rows.every((row) => /^[-+]?\d|^-?$/.test(row[i] ?? '')));

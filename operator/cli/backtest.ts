@@ -42,6 +42,7 @@ import {
   writeExtras,
 } from './backtest-extras.ts';
 import { backtestText } from './backtest-text.ts';
+import { frontierText } from './frontier-text.ts';
 import { writeInFolder } from './output.ts';
 import { Progress } from './progress.ts';
 import { readTraces } from './trace-files.ts';
@@ -117,7 +118,7 @@ async function backtest(flags: Flags): Promise<void> {
     progress.end();
     if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
     await writeExtras(flags, report, extras.series);
-    process.stdout.write(backtestText(report));
+    process.stdout.write(backtestText(report) + frontierText(report));
   } finally {
     process.removeListener('SIGINT', interrupt);
   }

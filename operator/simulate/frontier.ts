@@ -188,10 +188,15 @@ function refined(
     for (const mark of marks) {
       const [tighter, looser] = around(lowerEnvelope(runs, steps), mark);
       if (tighter === undefined || looser === undefined) continue;
-      const parameter = middle(tighter.parameter, looser.parameter);
+      const parameter = rounded(middle(tighter.parameter, looser.parameter));
       if (runs.every((known) => known.parameter !== parameter)) runs.push(at(parameter));
     }
   return runs.toSorted((a, b) => a.parameter - b.parameter);
+}
+
+/** As a person would write it. */
+function rounded(parameter: number): number {
+  return Math.round(parameter * 1e5) / 1e5;
 }
 
 /** A run may bring more along than belongs in the report. */

@@ -35,7 +35,7 @@ export function evaluationHtml(report: EvaluationReport, command: string): strin
         'Calibration',
         figure(
           calibrationSvg(aggregate),
-          'Mean over series. The grey strip is ±0.4 points; an arrow lies further out than ten points.',
+          'Mean over series; the tables say what was realised at each level, by how many points single series are off, and what was realised at the peaks (top decile of the load). The grey strip is ±0.4 points; an arrow lies further out than ten points.',
         ) + table(aggregate, calibrationColumns),
       ),
       section('Disturbed loads', table(report.scenarios ?? [], scenarioColumns)),
@@ -57,24 +57,29 @@ function byLoss(a: EvaluationAggregate, b: EvaluationAggregate): number {
   return a.horizonSeconds - b.horizonSeconds || loss(a) - loss(b) || 0;
 }
 
-/** One sentence per horizon. */
+/** Per horizon: who is best, then the next one and where the best is worst. */
 function best(aggregate: readonly EvaluationAggregate[]): string[] {
-  return [...Map.groupBy(aggregate, ({ horizonSeconds }) => horizonSeconds).values()].flatMap((rows) => {
-    const [first, second] = rows;
-    if (first === undefined || first.relWql === null) return [];
-    const next =
-      second === undefined || second.relWql === null
-        ? ''
-        : `; next: ${second.model}, ${plain(second.relWql, 3)}`;
-    const worst =
-      first.worstSeries === null
-        ? ''
-        : `; worst series: ${first.worstSeries}, ${plain(first.worstRelWql, 2)}`;
-    return [
-      `${startUp(first.horizonSeconds)} ahead ${first.model} is best: ${plain(first.relWql, 3)} of seasonal naive's quantile loss, ` +
-        `${plain(first.relMase, 3)} of its error, over ${first.series} series${next}${worst}`,
-    ];
-  });
+  const found = [...Map.groupBy(aggregate, ({ horizonSeconds }) => horizonSeconds).values()].flatMap(
+    (rows) => {
+      const [first, second] = rows;
+      if (first === undefined || first.relWql === null) return [];
+      const next =
+        second === undefined || second.relWql === null
+          ? []
+          : [`next is ${second.model} with ${plain(second.relWql, 3)}`];
+      const worst =
+        first.worstSeries === null ? [] : [`worst on ${first.worstSeries}: ${plain(first.worstRelWql, 2)}`];
+      return [
+        {
+          sentence: `${startUp(first.horizonSeconds)} ahead, ${first.model} is best: ${plain(first.relWql, 3)} of seasonal naive's quantile loss, ${plain(first.relMase, 3)} of its error`,
+          detail: [`${startUp(first.horizonSeconds)} ahead: ${first.series} series`, ...next, ...worst].join(
+            '; ',
+          ),
+        },
+      ];
+    },
+  );
+  return [...found.map(({ sentence }) => sentence), ...found.map(({ detail }) => detail)];
 }
 
 const horizon = {
@@ -111,9 +116,9 @@ const aggregateColumns: Column<EvaluationAggregate>[] = [
 const calibrationColumns: Column<EvaluationAggregate>[] = [
   model,
   horizon,
-  ...perLevel('realised at', ({ coverage }: EvaluationAggregate, level) => share(coverage[level])),
-  ...perLevel('off by, at', ({ coverageError }: EvaluationAggregate, level) => points(coverageError[level])),
-  ...perLevel('top decile, at', ({ coverageTopDecile }: EvaluationAggregate, level) =>
+  ...perLevel('at', ({ coverage }: EvaluationAggregate, level) => share(coverage[level])),
+  ...perLevel('off at', ({ coverageError }: EvaluationAggregate, level) => points(coverageError[level])),
+  ...perLevel('peak at', ({ coverageTopDecile }: EvaluationAggregate, level) =>
     share(coverageTopDecile[level]),
   ),
   {
@@ -157,7 +162,7 @@ const resultColumns: Column<EvaluationResult>[] = [
   { name: 'MAE', of: (row) => plain(row.mae, 2) },
   { name: 'RMSE', of: (row) => plain(row.rmse, 2) },
   { name: 'R²', of: (row) => plain(row.r2, 3) },
-  ...perLevel('realised at', ({ coverage }: EvaluationResult, level) => share(coverage[level])),
+  ...perLevel('at', ({ coverage }: EvaluationResult, level) => share(coverage[level])),
   { name: 'forecasts', of: ({ n }) => plain(n, 0) },
   { name: 'left out', isText: true, of: ({ leftOut }) => leftOut ?? '' },
 ];

@@ -59,9 +59,11 @@ describe('at equal time short', () => {
     const { first, rest } = headline(
       reportOf([], [cell('a', 0.5), cell('b', 1.1), cell('c', null, null), cell('d', null)]),
     );
-    expect(first).toBe('At the same time short, Foresail is 26 % cheaper than HPA tuned in hindsight');
+    expect(first).toBe(
+      'At the same time short, Foresail is 26 % cheaper than HPA tuned in hindsight (worst: b, 10 % dearer)',
+    );
     expect(rest[0]).toBe(
-      'Mean of 2 comparisons at tau_U 0.1, 0.5 and 1 %; worst: b at a start-up of 10 min and tau_U 0.5 %, 10 % dearer; ' +
+      'Mean of 2 comparisons at tau_U 0.1, 0.5 and 1 %; worst at a start-up of 10 min and tau_U 0.5 %; ' +
         'more than 2 % dearer: 1; left out, since HPA reaches it at no target: 1; lost, since no coverage of ours reaches it: 1',
     );
   });

@@ -100,14 +100,14 @@ function frontierSentences(cells: readonly FrontierCell[]): string[] {
   if (mean === null) return [`No comparison at equal time short was possible: ${missing.join('; ')}`];
   const worst = rated.toSorted((a, b) => b.ratio - a.ratio)[0];
   const dearer = rated.filter(({ ratio }) => ratio > 1.02).length;
+  const mostDear =
+    worst === undefined ? '' : ` (worst: ${worst.cell.trace}, ${cheaperOrDearer(worst.ratio)})`;
   const where =
     worst === undefined
       ? []
-      : [
-          `worst: ${worst.cell.trace} at a start-up of ${startUp(worst.cell.startUpSeconds)} and tau_U ${worst.cell.tauU} %, ${cheaperOrDearer(worst.ratio)}`,
-        ];
+      : [`worst at a start-up of ${startUp(worst.cell.startUpSeconds)} and tau_U ${worst.cell.tauU} %`];
   return [
-    `At the same time short, Foresail is ${cheaperOrDearer(mean)} than HPA tuned in hindsight`,
+    `At the same time short, Foresail is ${cheaperOrDearer(mean)} than HPA tuned in hindsight${mostDear}`,
     [
       `Mean of ${counted(rated.length, 'comparison')} at tau_U 0.1, 0.5 and 1 %`,
       ...where,

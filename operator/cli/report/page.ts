@@ -67,7 +67,7 @@ h1{font-size:1.7rem;line-height:1.25;margin:.2rem 0 .6rem}h2{font-size:1.25rem;m
 .kind,.note,figcaption,footer{color:var(--muted)}.kind{margin:0}.lead{margin:.2rem 0;font-size:1.05rem}
 figure{margin:.6rem 0 1.6rem}figcaption{font-size:.9rem}svg{width:100%;height:auto;display:block}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;color:var(--muted);padding:.2rem 0}
+caption{text-align:left;color:var(--muted);padding:.9rem 0 .2rem}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--grid);text-align:right;vertical-align:top;white-space:nowrap}
 th:first-child,td:first-child,.text{text-align:left}th{font-weight:600}td.text{white-space:normal}
 .better{color:var(--better);font-weight:600}.worse{color:var(--worse);font-weight:600}

@@ -55,7 +55,26 @@ export function decades(from: number, to: number): Tick[] {
 }
 
 const HOUR_MS = 3_600_000;
-const TIME_STEPS = [0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 672, 1344, 2688].map((h) => h * HOUR_MS);
+const TIME_STEPS = [
+  1 / 60,
+  1 / 12,
+  1 / 6,
+  0.25,
+  0.5,
+  1,
+  2,
+  3,
+  6,
+  12,
+  24,
+  48,
+  96,
+  168,
+  336,
+  672,
+  1344,
+  2688,
+].map((h) => h * HOUR_MS);
 
 /** Round hours or days (UTC), at most `most` of them. */
 export function timeTicks(fromMs: number, toMs: number, most: number): Tick[] {
