@@ -54,6 +54,10 @@ bench: demo-bin ## Print speed and memory figures, as ratios where two things ar
 bench-scale: demo-bin ## 1,000 scalers beside 1,000 real HPAs on one control plane (about 10 minutes)
 	@node e2e/bench/scale.ts
 
+.PHONY: bench-drift
+bench-drift: deps ## False alarms a month and delay of the drift alarm, on generated loads (about 20 minutes)
+	@node e2e/bench/drift.ts
+
 .PHONY: evaluate
 evaluate: deps ## Score every forecaster on recorded loads: DATA="files or folders" (minutes)
 	@test -n "$(DATA)" || { echo "name the loads: make evaluate DATA=../shared/data/traces" >&2; exit 2; }
