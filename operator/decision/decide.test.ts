@@ -50,6 +50,19 @@ describe('modes', () => {
     expect(explanation.sentence).toContain('Auto acts as Shadow');
   });
 
+  test.each([
+    ['Active', 9, 'Active', 'does better than HPA'],
+    ['Shadow', 5, 'Shadow', 'no better than HPA'],
+    ['Undecided', 5, 'Shadow', 'until there is a verdict'],
+  ] as const)('Auto goes by the verdict: %s', (verdict, desired, inForce, note) => {
+    const auto = { spec: spec({ mode: 'Auto' as const }), forecast: seen(900), verdict };
+    const decision = decide(input(5, auto));
+    expect(decision).toMatchObject({ desiredReplicas: desired, mode: { asked: 'Auto', inForce } });
+    expect(decision.mode.note).toContain(note);
+    // No verdict makes a mode of somebody's choice another one.
+    expect(decide(input(5, { ...auto, spec: spec({ mode: 'Shadow' }) })).desiredReplicas).toBe(5);
+  });
+
   test('Reactive is HPA even where a guard would step in; Shadow keeps the guard', () => {
     const spike = (mode: Mode) =>
       decide(

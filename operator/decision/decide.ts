@@ -45,7 +45,7 @@ interface Chained {
 }
 
 function chain(input: DecisionInput): Chained {
-  const mode = modeRules(input.spec);
+  const mode = modeRules(input.spec, input.verdict);
   const seen = observe(input, mode);
   const settled =
     input.specReplicas === 0

@@ -1,5 +1,5 @@
 /** What each mode may do with the forecast and with the target. */
-import type { DecisionSpec, Mode, ModeInForce } from './types.ts';
+import type { DecisionSpec, Mode, ModeInForce, VerdictOnForecast } from './types.ts';
 
 export interface ModeRules {
   readonly asked: Mode;
@@ -13,7 +13,10 @@ export interface ModeRules {
   readonly note?: string;
 }
 
-export function modeRules({ mode }: Pick<DecisionSpec, 'mode'>): ModeRules {
+export function modeRules(
+  { mode }: Pick<DecisionSpec, 'mode'>,
+  verdict: VerdictOnForecast = 'Undecided',
+): ModeRules {
   switch (mode) {
     case 'Recommend':
       return {
@@ -30,14 +33,22 @@ export function modeRules({ mode }: Pick<DecisionSpec, 'mode'>): ModeRules {
       return { asked: mode, inForce: mode, forecastActs: false, writes: true, strictParity: false };
     case 'Active':
       return { asked: mode, inForce: mode, forecastActs: true, writes: true, strictParity: false };
-    case 'Auto':
+    case 'Auto': {
+      const proven = verdict === 'Active';
       return {
         asked: mode,
-        inForce: 'Shadow',
-        forecastActs: false,
+        inForce: proven ? 'Active' : 'Shadow',
+        forecastActs: proven,
         writes: true,
         strictParity: false,
-        note: 'Auto acts as Shadow until there is a verdict on the forecast',
+        note: AUTO_NOTES[verdict],
       };
+    }
   }
 }
+
+const AUTO_NOTES: Record<VerdictOnForecast, string> = {
+  Active: 'Auto acts as Active: on its own past the forecast does better than HPA',
+  Shadow: 'Auto acts as Shadow: on its own past the forecast does no better than HPA',
+  Undecided: 'Auto acts as Shadow until there is a verdict on the forecast',
+};

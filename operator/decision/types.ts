@@ -13,6 +13,8 @@ export type { SettledReplicas } from './permit.ts';
 
 export type Mode = 'Recommend' | 'Reactive' | 'Shadow' | 'Active' | 'Auto';
 export type ModeInForce = Exclude<Mode, 'Auto'>;
+/** What the replay of the load's own past speaks for; `Undecided` while too little of it is known. */
+export type VerdictOnForecast = 'Active' | 'Shadow' | 'Undecided';
 export type Objective = 'Availability' | 'Efficiency';
 
 // ---------------------------------------------------------------------------------------------- the spec, resolved
@@ -231,6 +233,8 @@ export interface DecisionInput {
   readonly activeSchedules: readonly ActiveSchedule[];
   readonly tuning: ReactiveTuning;
   readonly guards: GuardsConfig;
+  /** Whether the forecast has proven itself on this load: what mode Auto goes by. Absent: not yet. */
+  readonly verdict?: VerdictOnForecast;
   /** Undefined on first sight of this scaler. */
   readonly memory: DecisionMemory | undefined;
 }
