@@ -66,7 +66,7 @@ export async function scoreSeries(
     const horizonSeconds = horizonMs / 1000;
     const steps = leadOf(horizonMs, scene.stepMs);
     if (typeof steps === 'string') outcomes.push({ series, horizonSeconds, reason: steps });
-    else if (steps < scene.truth.length - protocol.split) leads.push({ horizonSeconds, steps });
+    else if (steps <= scene.truth.length - protocol.split) leads.push({ horizonSeconds, steps });
     else outcomes.push({ series, horizonSeconds, reason: 'the horizon is longer than the test part' });
   }
   if (leads.length > 0) {
