@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { BLOCK_MS, bounded, ErrorBlocks, meanSize, unbounded } from './error-blocks.ts';
 
 const MINUTE = 60_000;

@@ -107,3 +107,17 @@ test('a restart keeps all that was learned', () => {
   expect(again.report().error.recent).toBeCloseTo(watch.report().error.recent ?? Number.NaN, 5);
   expect(again.toState()).toEqual(watch.toState());
 });
+
+test('with another step everything begins anew', () => {
+  const watch = new DriftWatch(MINUTE);
+  play(watch, 0, 2 * HOUR, () => 105);
+  expect(DriftWatch.fromState(watch.toState(), 2 * MINUTE).report().error.recent).toBeUndefined();
+});
+
+test('a clock that was put back by a month makes nobody deaf', () => {
+  const month = 30 * 24 * HOUR;
+  const watch = new DriftWatch(MINUTE);
+  play(watch, month, month + 2 * HOUR, () => 105);
+  play(watch, 0, 2 * HOUR, () => 120);
+  expect(watch.report().error.recent).toBeCloseTo(2, 1);
+});

@@ -11,11 +11,13 @@ import { DriftMonitor, type DriftReport, type DriftState } from './monitor.ts';
 
 /** Shortest time between two errors that count. */
 const SPACING_MS = 300_000;
-/** Floor of the yardstick as a share of the load's level, as in calibration. */
+/** Floor of the yardstick as a share of the load's level: a band of nothing would make every error infinite. */
 const FLOOR_SHARE = 0.02;
 const LEVEL_MEMORY = 200;
 /** So long another forecaster has to serve before its errors are watched instead; less is a fallback for a while. */
 const TAKES_OVER_MS = 6 * 3_600_000;
+/** A clock that was put back by more than this has another time; what was learned in the old one is let go. */
+const PUT_BACK_MS = 3_600_000;
 
 interface Issued {
   readonly median: number;
@@ -24,6 +26,7 @@ interface Issued {
 
 /** Plain JSON. */
 export interface DriftWatchState {
+  readonly stepMs: number;
   readonly by: string;
   readonly digest: string;
   readonly ahead: number;
@@ -55,14 +58,15 @@ export class DriftWatch {
    */
   issue(by: string, forecast: QuantileForecast, ahead: number): void {
     const h = Math.min(Math.max(ahead, 1), forecast.horizon);
-    if (!this.#watches(by, forecast, h)) return;
     const targetMs = forecast.originMs + h * this.#stepMs;
-    if (targetMs < this.#nextMs) return;
+    const spacingMs = Math.max(h * this.#stepMs, SPACING_MS);
+    if (targetMs < this.#nextMs - spacingMs - PUT_BACK_MS) this.#restart();
+    if (!this.#watches(by, forecast, h) || targetMs < this.#nextMs) return;
     const median = forecastQuantile(forecast, h - 1, 0.5);
     const band = forecastQuantile(forecast, h - 1, 0.9) - median;
     const width = Math.max(band, FLOOR_SHARE * Math.max(Math.abs(median), this.#level), 1e-9);
     if (!this.#pending.add(targetMs, { median, width })) return;
-    this.#nextMs = targetMs + Math.max(h * this.#stepMs, SPACING_MS);
+    this.#nextMs = targetMs + spacingMs;
   }
 
   /** See Calibration.settle; `pinned` is what the calibration says of the forecaster that serves. */
@@ -81,6 +85,7 @@ export class DriftWatch {
 
   toState(): DriftWatchState {
     return {
+      stepMs: this.#stepMs,
       by: this.#by,
       digest: this.#digest,
       ahead: this.#ahead,
@@ -89,8 +94,10 @@ export class DriftWatch {
     };
   }
 
+  /** Errors belong to a step; with another step the watch starts anew. */
   static fromState(state: DriftWatchState, stepMs: number): DriftWatch {
     const watch = new DriftWatch(stepMs);
+    if (state.stepMs !== stepMs) return watch;
     watch.#by = state.by;
     watch.#digest = state.digest;
     watch.#ahead = state.ahead;
@@ -115,10 +122,14 @@ export class DriftWatch {
     this.#digest = model.digest;
     this.#ahead = ahead;
     this.#otherSinceMs = undefined;
+    this.#restart();
+    return true;
+  }
+
+  #restart(): void {
     this.#monitor = new DriftMonitor();
     this.#pending = pendingFor(this.#stepMs);
     this.#nextMs = Number.NEGATIVE_INFINITY;
-    return true;
   }
 }
 
