@@ -7,7 +7,7 @@
  * innovations would grow without end are dropped.
  */
 import { solveSymmetric } from './linear.ts';
-import { type Method, online, type OnlineOptions } from './online.ts';
+import { type Method, type OnlineOptions, online } from './online.ts';
 import { builtin, errorBands } from './residuals.ts';
 import { type SeasonShape, seasonShape, shapeAt, unseenFactor, withoutShape } from './season-shape.ts';
 import { type Forecaster, MODEL_HORIZON } from './types.ts';
@@ -19,6 +19,8 @@ const MOST_STEPS = 20_160;
 const FITTED_STEPS = 4000;
 const MIN_KNOWN = 128;
 const LONG_ORDER = 12;
+/** Unknown steps on end that are bridged. */
+const BRIDGED = 5;
 const MOST_AR = 4;
 const MOST_MA = 2;
 /** Horizon by which d is chosen. */
@@ -108,7 +110,8 @@ interface Fitted {
 }
 
 /** The best p and q by AICc; undefined when there are too few rows or nothing stable. */
-function estimate(rest: Float64Array, differenced: boolean): Order | undefined {
+function estimate(known: Float64Array, differenced: boolean): Order | undefined {
+  const rest = bridged(known);
   const raw = differenced ? rest.map((value, t) => value - (rest[t - 1] ?? Number.NaN)) : rest;
   let count = 0;
   let mean = 0;
@@ -139,6 +142,23 @@ function estimate(rest: Float64Array, differenced: boolean): Order | undefined {
     }
   }
   return chosen?.order;
+}
+
+/** Short gaps made straight, for the estimate alone: a row needs fourteen values on end. */
+function bridged(values: Float64Array): Float64Array {
+  const out = values.slice();
+  let before = -1;
+  for (let t = 0; t < out.length; t++) {
+    const value = out[t] ?? Number.NaN;
+    if (Number.isNaN(value)) continue;
+    const gap = t - before;
+    const start = out[before] ?? Number.NaN;
+    if (gap > 1 && gap <= BRIDGED + 1) {
+      for (let i = 1; i < gap; i++) out[before + i] = start + (i / gap) * (value - start);
+    }
+    before = t;
+  }
+  return out;
 }
 
 /** Least squares of the process on p own lags and q of the innovations, over the same rows for every p and q. */

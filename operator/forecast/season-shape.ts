@@ -1,9 +1,11 @@
 /**
  * What the time of day adds to a load: the mean deviation from a centred mean of a day, per quarter hour (per step
- * where that is longer), weekends apart from two of them on. The whole shape is shrunk by how well the other days
- * foretold each day, so that a load without a rhythm gets a shape of almost nothing. Classical decomposition, as
+ * where that is longer), weekends apart from two of them on. The whole shape is scaled by how well the other days
+ * foretold each day and by how large the day has been lately, so that a load without a rhythm gets a shape of almost
+ * nothing. Classical decomposition, as
  * before Theta in the M3 competition (Assimakopoulos & Nikolopoulos 2000), on buckets instead of single steps.
  */
+import { empiricalQuantile } from './quantiles.ts';
 
 const DAY_MS = 86_400_000;
 const BUCKET_MS = 900_000;
@@ -12,6 +14,14 @@ const KNOWN_SHARE = 0.6;
 /** Known deviations without which there is no shape, in days. */
 const MIN_DAYS = 1.5;
 const WEEKEND_DAYS = 4;
+/** How much of the past says how large the day is now. */
+const LATELY_DAYS = 3;
+/** A day lately may be so many times the mean day. */
+const LARGEST_DAY = 1.5;
+/** Moves over this time are compared with the shape's. */
+const MOVE_MS = 3_600_000;
+/** Deviations beyond the range of all but one in fifty are cut to it: one incident is no rhythm. */
+const OUTLIERS = 0.02;
 
 export interface SeasonShape {
   readonly buckets: number;
@@ -19,7 +29,7 @@ export interface SeasonShape {
   readonly weekday: Float64Array;
   /** The same array as `weekday` where weekends are not told apart. */
   readonly weekend: Float64Array;
-  /** Slope of each day's deviation on that of the other days, in [0, 1]; 0: no rhythm. */
+  /** What the mean day was multiplied by, in [0, LARGEST_DAY]; 0: no rhythm. */
   readonly strength: number;
   /** Days that each bucket is a mean of, about. */
   readonly days: number;
@@ -35,7 +45,7 @@ export function seasonShape(values: ArrayLike<number>, endMs: number, stepMs: nu
   const none = new Float64Array(buckets);
   const flat = { buckets, weekday: none, weekend: none, strength: 0, days: 0 };
   if (buckets < 4) return flat;
-  const deviations = fromDayMean(values, day);
+  const deviations = withoutOutliers(fromDayMean(values, day));
   const startMs = endMs - (values.length - 1) * stepMs;
   const weekends = new Set<number>();
   let known = 0;
@@ -81,16 +91,25 @@ export function seasonShape(values: ArrayLike<number>, endMs: number, stepMs: nu
       square += mean * mean;
     }
   }
-  const strength = square > 0 ? Math.min(Math.max(cross / square, 0), 1) : 0;
+  const foretold = square > 0 ? Math.min(Math.max(cross / square, 0), 1) : 0;
   const shapeOf = (group: number): Float64Array => {
     const shape = Float64Array.from({ length: buckets }, (_, b) => {
       const n = count[group * buckets + b] ?? 0;
       return n === 0 ? Number.NaN : (sum[group * buckets + b] ?? 0) / n;
     });
-    return centred(withoutGaps(shape)).map((value) => value * strength);
+    return centred(withoutGaps(shape));
   };
   const weekday = shapeOf(0);
-  return { buckets, weekday, weekend: apart ? shapeOf(1) : weekday, strength, days: known / day };
+  const weekend = apart ? shapeOf(1) : weekday;
+  const whole = { buckets, weekday, weekend, strength: 1, days: known / day };
+  const strength = Math.sqrt(foretold * lately(deviations, whole, startMs, stepMs));
+  const shrunk = weekday.map((value) => value * strength);
+  return {
+    ...whole,
+    weekday: shrunk,
+    weekend: apart ? weekend.map((value) => value * strength) : shrunk,
+    strength,
+  };
 }
 
 /** What the time adds, linear between the middles of the buckets. */
@@ -121,7 +140,7 @@ export function withoutShape(
  */
 export function unseenFactor({ strength, days }: SeasonShape): number {
   const count = Math.max(days, 1.5);
-  return 1 + strength * (Math.sqrt((count + 1) / (count - 1)) - 1);
+  return 1 + Math.min(strength, 1) * (Math.sqrt((count + 1) / (count - 1)) - 1);
 }
 
 /** Neighbouring buckets of a time and the weight of the later one. */
@@ -162,6 +181,33 @@ function fromDayMean(values: ArrayLike<number>, day: number): Float64Array {
     if (count < KNOWN_SHARE * day) return Number.NaN;
     return (values[i] ?? Number.NaN) - ((sums[end] ?? 0) - (sums[start] ?? 0)) / count;
   });
+}
+
+/** Least squares of the moves of the last days on those of the shape, in [0, LARGEST_DAY]. */
+function lately(deviations: Float64Array, shape: SeasonShape, startMs: number, stepMs: number): number {
+  const move = Math.max(1, Math.round(MOVE_MS / stepMs));
+  const first = Math.max(0, deviations.length - Math.round((LATELY_DAYS * DAY_MS) / stepMs));
+  const stride = Math.max(1, Math.floor(move / 4));
+  let cross = 0;
+  let square = 0;
+  for (let t = first; t + move < deviations.length; t += stride) {
+    const own = (deviations[t + move] ?? Number.NaN) - (deviations[t] ?? Number.NaN);
+    if (Number.isNaN(own)) continue;
+    const atMs = startMs + t * stepMs;
+    const usual = shapeAt(shape, atMs + move * stepMs) - shapeAt(shape, atMs);
+    cross += own * usual;
+    square += usual * usual;
+  }
+  return square > 0 ? Math.min(Math.max(cross / square, 0), LARGEST_DAY) : 0;
+}
+
+/** Cuts what lies outside the bulk, in a copy. */
+function withoutOutliers(deviations: Float64Array): Float64Array {
+  const sorted = deviations.filter((value) => !Number.isNaN(value)).sort();
+  const low = empiricalQuantile(sorted, OUTLIERS);
+  const high = empiricalQuantile(sorted, 1 - OUTLIERS);
+  const slack = 0.25 * (high - low);
+  return deviations.map((value) => Math.min(Math.max(value, low - slack), high + slack));
 }
 
 /** A bucket that no day has known lies on the line between its neighbours round the clock. */

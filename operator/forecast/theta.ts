@@ -8,10 +8,10 @@
  * alpha minimises the squared error of the next step, as in the standard method. The season is that of
  * `season-shape.ts`; the slope is taken over the last two days.
  */
-import { type Method, online, type OnlineOptions } from './online.ts';
+import { type Method, type OnlineOptions, online } from './online.ts';
 import { builtin, errorBands } from './residuals.ts';
 import { type SeasonShape, seasonShape, shapeAt, unseenFactor, withoutShape } from './season-shape.ts';
-import type { Forecaster } from './types.ts';
+import { type Forecaster, MODEL_LEVELS } from './types.ts';
 
 const DAY_MS = 86_400_000;
 const SPAN_DAYS = 14;
@@ -51,10 +51,9 @@ const METHOD: Method<State> = {
     const bands = errorBands(
       rest,
       Math.floor(rest.length / 10),
-      // The slope of now was not known then; without it the errors are a little too large, never too small.
-      (t) => () => levels[t] ?? Number.NaN,
+      (t) => (h) => (levels[t] ?? Number.NaN) + drift(slope, alpha, h),
       unseenFactor(shape),
-    );
+    )?.map(aroundMedian);
     return bands && { alpha, slope, shape, bands, stepMs, level: levels.at(-1) ?? Number.NaN };
   },
   advance(state, value, atMs) {
@@ -63,11 +62,20 @@ const METHOD: Method<State> = {
   ahead(state, value, atMs) {
     const { slope, alpha, shape, stepMs, bands } = state;
     const level = levelAfter(state, value, atMs);
-    const centre = (h: number): number =>
-      level + (slope / 2) * (h - 1 + 1 / alpha) + shapeAt(shape, atMs + h * stepMs);
+    const centre = (h: number): number => level + drift(slope, alpha, h) + shapeAt(shape, atMs + h * stepMs);
     return { centre, bands };
   },
 };
+
+function drift(slope: number, alpha: number, h: number): number {
+  return (slope / 2) * (h - 1 + 1 / alpha);
+}
+
+/** The median of the forecast is the method's own; what it was off by on the whole is not added to it. */
+function aroundMedian(band: Float64Array): Float64Array {
+  const median = band[MODEL_LEVELS.indexOf(0.5)] ?? 0;
+  return band.map((offset) => offset - median);
+}
 
 function levelAfter({ level, alpha, shape }: State, value: number, atMs: number): number {
   const rest = value - shapeAt(shape, atMs);
