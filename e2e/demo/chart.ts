@@ -2,7 +2,7 @@
 
 import { createRequire } from 'node:module';
 import { Resvg } from '@resvg/resvg-js';
-import { demanded, type Tick } from './score.ts';
+import { demanded, type Tick } from '../../operator/simulate/elasticity.ts';
 
 export interface ForecastPoint {
   /** Load time that the forecast speaks of. */

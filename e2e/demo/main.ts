@@ -8,10 +8,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { elasticityOf, type Tick } from '../../operator/simulate/elasticity.ts';
 import { request } from '../api.ts';
 import { kubectl } from '../kubectl.ts';
 import { drawSvg, type ForecastPoint, renderPng, wrapHtml } from './chart.ts';
-import { score, type Tick } from './score.ts';
 import {
   BEHAVIOR,
   COVERAGE,
@@ -63,7 +63,7 @@ async function main(signal: AbortSignal): Promise<void> {
       `replaying ${WARM_UP_MINUTES} minutes of load to settle, then ${flags.minutes} minutes that count…\n`,
     );
     const seen = await watch(stage, trace, window, capacity, signal);
-    const [ours, hpa] = [score(seen.ours, capacity), score(seen.hpa, capacity)];
+    const [ours, hpa] = [elasticityOf(seen.ours, capacity), elasticityOf(seen.hpa, capacity)];
     say(`\n${resultTable(ours, hpa)}\n`);
     say(seen.byForecast === undefined ? 'no decision was bound by the forecast' : seen.byForecast);
     await writeCharts(seen, window, capacity, resultTable(ours, hpa), say);
@@ -149,8 +149,8 @@ async function watch(
         hpa: seen.hpa,
         forecast: median === undefined || upper === undefined ? undefined : { median, upper },
         underMinutes: {
-          ours: score(seen.ours, capacity).underProvisionedMinutes,
-          hpa: score(seen.hpa, capacity).underProvisionedMinutes,
+          ours: elasticityOf(seen.ours, capacity).underProvisionedMinutes,
+          hpa: elasticityOf(seen.hpa, capacity).underProvisionedMinutes,
         },
         why: newest?.explanation.sentence ?? '-',
       });

@@ -1,15 +1,15 @@
 /** The result as text, whoever wins. */
-import type { Score } from './score.ts';
+import type { Elasticity } from '../../operator/simulate/elasticity.ts';
 
-export function resultTable(ours: Score, hpa: Score): string {
-  const rows: [string, (score: Score) => number, number][] = [
+export function resultTable(ours: Elasticity, hpa: Elasticity): string {
+  const rows: [string, (elasticity: Elasticity) => number, number][] = [
     ['under-provisioned, minutes', (s) => s.underProvisionedMinutes, 1],
     ['replica-minutes short', (s) => s.replicaMinutesShort, 1],
     ['time short (tau_U), %', (s) => s.tauU, 2],
     ['mean shortage (theta_U), %', (s) => s.thetaU, 2],
     ['mean surplus (theta_O), %', (s) => s.thetaO, 1],
     ['replica-hours', (s) => s.replicaHours, 1],
-    ['scalings', (s) => s.scalings, 0],
+    ['scalings', (s) => s.actions, 0],
   ];
   const lines = [['', 'PredictiveScaler', 'real HPA', 'difference']];
   for (const [name, read, digits] of rows) {

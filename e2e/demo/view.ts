@@ -1,5 +1,5 @@
 /** The live view: one screen that is redrawn on a terminal, one line now and then in a log. */
-import { demanded, type Tick } from './score.ts';
+import { demanded, type Tick } from '../../operator/simulate/elasticity.ts';
 
 export interface Frame {
   readonly window: { readonly fromMs: number; readonly toMs: number };

@@ -1,4 +1,6 @@
-/** One line on a terminal that tells how far a long run is; on anything else than a terminal only notes are written. */
+/**
+ * How far a long run is: on a terminal one line that changes, elsewhere (a log) a line for each part that is done.
+ */
 
 const PERIOD_MS = 100;
 
@@ -6,14 +8,20 @@ export class Progress {
   readonly #out: NodeJS.WriteStream;
   #shownAt = 0;
   #open = false;
+  #last = '';
 
   constructor(out: NodeJS.WriteStream) {
     this.#out = out;
   }
 
   show(what: string, done: number, all: number): void {
+    if (!this.#out.isTTY) {
+      if (done >= all && what !== this.#last) this.note(`${what}: done`);
+      if (done >= all) this.#last = what;
+      return;
+    }
     const now = performance.now();
-    if (!this.#out.isTTY || (done < all && now - this.#shownAt < PERIOD_MS)) return;
+    if (done < all && now - this.#shownAt < PERIOD_MS) return;
     this.#shownAt = now;
     this.#out.write(`\r\u001b[K${what} ${Math.floor((100 * done) / Math.max(all, 1))} %`);
     this.#open = true;

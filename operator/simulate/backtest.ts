@@ -1,4 +1,5 @@
 /** A backtest of one trace: every start-up time, objective and policy that was asked for, and what was left out. */
+import { isForesailError } from '../errors.ts';
 import { elasticSpeedUp } from './elasticity.ts';
 import { type CapacityRule, capacityOf, scoredSpan } from './protocol.ts';
 import type { BacktestResult, ObjectiveName, PolicyName, ScoredTrace, SkippedTrace } from './report-types.ts';
@@ -33,10 +34,9 @@ const FINE_STEP_MS = 60_000;
 /** A scored span shorter than this says nothing. */
 const LEAST_STEPS = 60;
 
-/** @throws TRACE_INVALID when no capacity can be given or the step is not whole seconds */
+/** What cannot be simulated is skipped with its reason: one odd file must not cost a folder its backtest. */
 export function planOf(trace: Trace, options: BacktestOptions): TracePlan {
   const { name, stepMs } = trace;
-  tickMsOf(trace);
   const scored = scoredSpan(trace);
   const skipped: SkippedTrace[] = [];
   const skip = (reason: string, startUpMs?: number): void => {
@@ -52,11 +52,20 @@ export function planOf(trace: Trace, options: BacktestOptions): TracePlan {
     skip(`only ${scored.to - scored.from} steps could be scored, at least ${LEAST_STEPS} are needed`);
     startUpMs.length = 0;
   }
+  let capacity = Number.NaN;
+  try {
+    tickMsOf(trace);
+    capacity = capacityOf(trace, options.capacity);
+  } catch (error) {
+    if (!isForesailError(error, 'TRACE_INVALID')) throw error;
+    skip(error.message);
+    startUpMs.length = 0;
+  }
   const { metricDelayMs } = options;
   return {
     trace,
     scored,
-    capacity: capacityOf(trace, options.capacity),
+    capacity,
     startUpMs,
     horizon: Math.max(...startUpMs.map((ms) => leadSteps(stepMs, { startUpMs: ms, metricDelayMs })), 1),
     skipped,

@@ -17,7 +17,7 @@ const SCORED_DAYS: Readonly<Record<string, readonly [from: number, to: number]>>
 
 export function scoredSpan(trace: Trace): Span {
   const length = trace.values.length;
-  return daysOf(trace) ?? { from: Math.ceil(length * (1 - SCORED_SHARE)), to: length };
+  return daysOf(trace) ?? { from: Math.round(length * (1 - SCORED_SHARE)), to: length };
 }
 
 function daysOf({ name, stepMs, values }: Trace): Span | undefined {
@@ -64,7 +64,7 @@ export function capacityOf(trace: Trace, rule: CapacityRule): number {
   throw new ForesailError(
     'TRACE_INVALID',
     'terminal',
-    `${trace.name}: its ${rule.text} is ${capacity}, so no replica can be given a capacity`,
+    `its ${rule.text} is ${capacity}, so no replica can be given a capacity`,
     { subject: trace.name },
   );
 }

@@ -50,15 +50,17 @@ export interface SimulateOptions extends Conditions {
   readonly record?: boolean;
 }
 
+const SHORTEST_TICK_MS = 500;
+
 /** Length of a tick: decisions fall on ticks, and so do changes of the load. */
 export function tickMsOf({ stepMs, name }: Trace): number {
   let [a, b] = [stepMs, DECISION_MS];
   while (b > 0) [a, b] = [b, a % b];
-  if (Number.isInteger(stepMs) && a >= 1000) return a;
+  if (Number.isInteger(stepMs) && a >= SHORTEST_TICK_MS) return a;
   throw new ForesailError(
     'TRACE_INVALID',
     'terminal',
-    `${name}: a step of ${stepMs} ms is not whole seconds`,
+    `a step of ${stepMs / 1000} s does not fit decisions every 15 s`,
     {
       subject: name,
     },

@@ -13,7 +13,7 @@ import { type Span, startOf, type Trace } from './trace.ts';
 export interface TapeTrack {
   readonly by: string;
   /** Undefined where it could not forecast. */
-  at(step: number): QuantileForecast | undefined;
+  readonly at: (step: number) => QuantileForecast | undefined;
 }
 
 export interface ForecastTape {
@@ -148,7 +148,7 @@ class Reel implements TapeTrack {
     this.#kept[step] = 1;
   }
 
-  at(step: number): QuantileForecast | undefined {
+  readonly at = (step: number): QuantileForecast | undefined => {
     if (this.#model === undefined || this.#kept[step] !== 1) return undefined;
     const size = this.#horizon * this.#levels.length;
     return {
@@ -159,5 +159,5 @@ class Reel implements TapeTrack {
       values: this.#values.subarray(step * size, (step + 1) * size),
       model: this.#model,
     };
-  }
+  };
 }
