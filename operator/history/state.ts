@@ -44,15 +44,58 @@ const learner = z.object({
   }),
 });
 
+const time = z.number().min(-8.64e15).max(8.64e15);
+const clinging = z.object({
+  pairs: count,
+  mean: share,
+  variance: share,
+  covariance: share,
+  last: share.optional(),
+});
+const sign = z.object({
+  upSinceMs: time.optional(),
+  usual: share.optional(),
+  suspectSinceMs: time.optional(),
+  pinnedSinceMs: time.optional(),
+  freeSinceMs: time.optional(),
+});
+
+const drift = z.object({
+  stepMs: z.int().min(1000).max(86_400_000),
+  by: z.string().max(128),
+  digest: z.string().max(256),
+  ahead: z.int().min(0).max(1024),
+  level: z.number().min(0).max(1e300),
+  monitor: z.object({
+    lastMs: time.optional(),
+    spacingMs: z.number().min(0).max(1e12),
+    size: share,
+    clinging,
+    sizesClinging: clinging,
+    adwin: z.array(z.array(z.tuple([count, count])).max(8)).max(16),
+    blocks: z
+      .array(
+        z.object({
+          index: z.int(),
+          sum: count,
+          cells: z.array(z.tuple([z.int().min(0).max(63), z.int().min(0).max(1e9)])).max(64),
+        }),
+      )
+      .max(64),
+    signs: z.object({ Adwin: sign, Psi: sign, Pinned: sign }),
+  }),
+});
+
 const stateSchema = z.object({
   /** Load time of the newest observation that went in. */
-  asOfMs: z.number().min(-8.64e15).max(8.64e15),
+  asOfMs: time,
   leadTime: z.object({ witnessed: z.array(z.number().min(0).max(86_400_000)).max(256) }),
   metrics: z
     .array(
       z.object({
         key: z.string().min(1).max(512),
         learner: learner.optional(),
+        drift: drift.optional(),
         capacity: z
           .object({ borne: z.array(z.number().min(0)).max(512), ceiling: z.number().min(0).nullable() })
           .optional(),

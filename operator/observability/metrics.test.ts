@@ -43,3 +43,16 @@ test('outcomes of writes are there at zero before the first write', async () => 
     'foresail_scale_writes_total{outcome="failed"} 0',
   );
 });
+
+test('drift is 0 or 1 by sign once it is judged, and has no series before', async () => {
+  const metrics = createMetrics();
+  const sample = { ...web, currentReplicas: 3, desired: { final: 4 } };
+  metrics.scaler(sample);
+  expect(await metrics.registry.metrics()).not.toContain('foresail_forecast_drift{');
+  metrics.scaler({ ...sample, driftSigns: ['Psi'] });
+  const text = await metrics.registry.metrics();
+  expect(text).toContain('foresail_forecast_drift{namespace="shop",name="web",sign="Psi"} 1');
+  expect(text).toContain('foresail_forecast_drift{namespace="shop",name="web",sign="Adwin"} 0');
+  metrics.forgetScaler(web.namespace, web.name);
+  expect(await metrics.registry.metrics()).not.toContain('foresail_forecast_drift{');
+});

@@ -5,9 +5,11 @@
  * A decision's id is an exemplar, never a label.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DriftSign } from '../forecast/drift/signs.ts';
 import type { RuntimeObserver } from '../runtime/types.ts';
 import { runtimeMetrics, SECONDS } from './runtime-metrics.ts';
 
+const DRIFT_SIGNS: readonly DriftSign[] = ['Adwin', 'Psi', 'Pinned'];
 const PER_SCALER = ['namespace', 'name'] as const;
 
 export type DesiredSource = 'reactive' | 'forecast' | 'final';
@@ -23,6 +25,8 @@ export interface ScalerSample {
   readonly leadTimeSeconds?: { readonly p50: number; readonly p90: number };
   /** Age of the oldest metric sample that the decision used. */
   readonly metricAgeSeconds?: number;
+  /** Signs of drift that are up; absent while too little is known to judge. */
+  readonly driftSigns?: readonly DriftSign[];
 }
 
 export interface Metrics {
@@ -84,7 +88,13 @@ export function createMetrics(): Metrics {
     'quantile',
     ['0.5', '0.9'],
   );
-  const objectGauges = [current, age, desired, load, coverage, lead];
+  const drift = perScalerAnd(
+    'foresail_forecast_drift',
+    '1 while the forecast is worse than it used to be, by the sign that says so.',
+    'sign',
+    DRIFT_SIGNS,
+  );
+  const objectGauges = [current, age, desired, load, coverage, lead, drift];
 
   const scaleWrites = new Counter({
     name: 'foresail_scale_writes_total',
@@ -139,6 +149,13 @@ export function createMetrics(): Metrics {
       desired.set(id, sample.desired);
       load.set(id, sample.forecastLoad ?? {});
       coverage.set(id, sample.coverage ?? {});
+      const { driftSigns } = sample;
+      drift.set(
+        id,
+        driftSigns === undefined
+          ? {}
+          : Object.fromEntries(DRIFT_SIGNS.map((sign) => [sign, driftSigns.includes(sign) ? 1 : 0])),
+      );
       lead.set(id, { '0.5': sample.leadTimeSeconds?.p50, '0.9': sample.leadTimeSeconds?.p90 });
     },
     forgetScaler(namespace, name) {

@@ -105,8 +105,8 @@ export const predictiveScalerStatusSchema = z.object({
     .max(32)
     .optional()
     .describe(
-      'AbleToScale, ScalingActive and ScalingLimited as in HPA; Ready, ForecastReady, MetricsDegraded and ' +
-        'ConflictingScaler of our own.',
+      'AbleToScale, ScalingActive and ScalingLimited as in HPA; Ready, ForecastReady, ForecastDrift, ' +
+        'MetricsDegraded and ConflictingScaler of our own.',
     )
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
   leadTime: z

@@ -6,6 +6,8 @@
 import type { DecisionMemory } from '../../decision/types.ts';
 import type { LearnedState } from './learned.ts';
 
+const DAY_MS = 86_400_000;
+
 export function markOf(learned: LearnedState, decision: DecisionMemory | undefined, target: string): string {
   return JSON.stringify([
     target,
@@ -15,7 +17,7 @@ export function markOf(learned: LearnedState, decision: DecisionMemory | undefin
   ]);
 }
 
-function metricMark({ key, capacity, learner }: LearnedState['metrics'][number]): unknown {
+function metricMark({ key, capacity, learner, drift }: LearnedState['metrics'][number]): unknown {
   return [
     key,
     capacity && [scale(capacity.borne.length), scale(median(capacity.borne)), capacity.ceiling],
@@ -30,6 +32,13 @@ function metricMark({ key, capacity, learner }: LearnedState['metrics'][number])
           scale(upperTenth(scores)),
         ]),
       ]),
+    ],
+    drift && [
+      drift.by,
+      drift.digest,
+      Object.values(drift.monitor.signs).map(({ upSinceMs }) => upSinceMs),
+      // A day of errors more to compare with.
+      Math.floor((drift.monitor.lastMs ?? 0) / DAY_MS),
     ],
   ];
 }

@@ -44,6 +44,23 @@ test('what a checkpoint brings back is what was learned', () => {
   expect(again.capacity(metric('q')).capacity(100)).toBe(150);
 });
 
+test('a drift outlives the operator that saw it', () => {
+  const learned = new Learned();
+  learned.forecast(metric('q'), 60_000, 0.99);
+  for (let minute = 0; minute <= 90; minute++)
+    learned.drift(metric('q'))?.settle(minute * 60_000, () => Number.NaN, true);
+  const { drifting, sinceMs } = learned.drift(metric('q'))?.report() ?? {};
+  expect(drifting).toBe(true);
+  const decoded = decodeState(encodeState({ asOfMs: 0, ...learned.toState() }));
+  if (decoded.kind !== 'state') throw new Error(decoded.kind);
+  const again = new Learned(decoded.state);
+  expect(again.drift(metric('q'))).toBeUndefined();
+  // Not asked for yet, and still there when the next checkpoint is written.
+  expect(again.toState().metrics[0]?.drift).toBeDefined();
+  again.forecast(metric('q'), 60_000, 0.99);
+  expect(again.drift(metric('q'))?.report()).toMatchObject({ drifting: true, by: 'Pinned', sinceMs });
+});
+
 test('however often the metrics are edited, the checkpoint stays readable and holds those of now', () => {
   const learned = new Learned();
   for (let i = 0; i < 100; i++) {

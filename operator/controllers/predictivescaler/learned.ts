@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { metricKey } from '../../decision/observe.ts';
 import type { MetricPlan } from '../../decision/types.ts';
 import { CapacityLearner } from '../../forecast/capacity.ts';
+import { DriftWatch, type DriftWatchState } from '../../forecast/drift/watch.ts';
 import { LeadTimeLearner } from '../../forecast/lead-time.ts';
 import { ForecastLearner, type LearnerState } from '../../forecast/learner.ts';
 import type { ScalerState } from '../../history/state.ts';
@@ -34,8 +35,10 @@ interface MetricLearning {
   /** The step of the learner below; another step begins anew. */
   stepMs: number;
   forecast: ForecastLearner | undefined;
+  drift: DriftWatch | undefined;
   /** From a checkpoint, until the step is known. */
   restored: LearnerState | undefined;
+  restoredDrift: DriftWatchState | undefined;
 }
 
 export class Learned {
@@ -44,12 +47,14 @@ export class Learned {
 
   constructor(state?: LearnedState) {
     this.lead = state === undefined ? new LeadTimeLearner() : LeadTimeLearner.fromState(state.leadTime);
-    for (const { key, capacity, learner } of state?.metrics ?? [])
+    for (const { key, capacity, learner, drift } of state?.metrics ?? [])
       this.#metrics.set(key, {
         capacity: capacity === undefined ? new CapacityLearner() : CapacityLearner.fromState(capacity),
         stepMs: 0,
         forecast: undefined,
+        drift: undefined,
         restored: learner,
+        restoredDrift: drift as DriftWatchState | undefined,
       });
   }
 
@@ -71,11 +76,21 @@ export class Learned {
         metric.restored === undefined
           ? new ForecastLearner(options)
           : ForecastLearner.fromState(metric.restored, options);
+      metric.drift =
+        metric.restoredDrift === undefined
+          ? new DriftWatch(stepMs)
+          : DriftWatch.fromState(metric.restoredDrift, stepMs);
       metric.restored = undefined;
+      metric.restoredDrift = undefined;
       metric.stepMs = stepMs;
     }
     metric.forecast.ask(coverage);
     return metric.forecast;
+  }
+
+  /** Undefined until `forecast` was asked for: the watch belongs to its step. */
+  drift(plan: MetricPlan): DriftWatch | undefined {
+    return this.#of(plan).drift;
   }
 
   /** Forgets every metric that the spec no longer has: a checkpoint that grew with each edit would end unreadable. */
@@ -87,10 +102,11 @@ export class Learned {
   toState(): LearnedState {
     return {
       leadTime: { witnessed: [...this.lead.toState().witnessed] },
-      metrics: [...this.#metrics].map(([key, { capacity, forecast, restored }]) => ({
+      metrics: [...this.#metrics].map(([key, { capacity, forecast, drift, restored, restoredDrift }]) => ({
         key,
         capacity: capacity.toState(),
         learner: forecast?.toState() ?? restored,
+        drift: drift?.toState() ?? restoredDrift,
       })) as unknown as LearnedState['metrics'],
     };
   }
@@ -99,7 +115,14 @@ export class Learned {
     const id = metricId(plan);
     let metric = this.#metrics.get(id);
     if (metric === undefined) {
-      metric = { capacity: new CapacityLearner(), stepMs: 0, forecast: undefined, restored: undefined };
+      metric = {
+        capacity: new CapacityLearner(),
+        stepMs: 0,
+        forecast: undefined,
+        drift: undefined,
+        restored: undefined,
+        restoredDrift: undefined,
+      };
       this.#metrics.set(id, metric);
     }
     return metric;

@@ -19,7 +19,7 @@ export type ConditionType = Condition['type'];
 
 /** Conditions of our own beside those that the decision derives. */
 export interface OwnCondition {
-  readonly type: 'Ready' | 'ForecastReady' | 'ConflictingScaler';
+  readonly type: 'Ready' | 'ForecastReady' | 'ForecastDrift' | 'ConflictingScaler';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;

@@ -14,6 +14,7 @@ const BAD: Readonly<Record<string, Condition['status']>> = {
   AbleToScale: 'False',
   ScalingActive: 'False',
   ConflictingScaler: 'True',
+  ForecastDrift: 'True',
   Ready: 'False',
 };
 /** Wished by somebody, or told by an event of its own. */
