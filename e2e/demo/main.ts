@@ -8,10 +8,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { renderPng } from '../../operator/cli/report/draw/png.ts';
 import { elasticityOf, type Tick } from '../../operator/simulate/elasticity.ts';
 import { request } from '../api.ts';
 import { kubectl } from '../kubectl.ts';
-import { drawSvg, type ForecastPoint, renderPng, wrapHtml } from './chart.ts';
+import { drawSvg, type ForecastPoint, WIDTH, wrapHtml } from './chart.ts';
 import {
   BEHAVIOR,
   COVERAGE,
@@ -202,7 +203,7 @@ async function writeCharts(
   await mkdir(folder, { recursive: true });
   await Promise.all([
     writeFile(join(folder, 'demo.svg'), svg),
-    writeFile(join(folder, 'demo.png'), renderPng(svg)),
+    writeFile(join(folder, 'demo.png'), await renderPng(svg, 2 * WIDTH)),
     writeFile(join(folder, 'demo.html'), wrapHtml(svg, table, 'make demo')),
     writeFile(join(folder, 'demo.json'), JSON.stringify({ window, capacity, ...seen })),
   ]);

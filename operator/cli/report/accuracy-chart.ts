@@ -40,7 +40,7 @@ export function accuracySvg(rows: readonly EvaluationAggregate[]): string {
       text(left, top - 12, `${startUp(horizon)} ahead`, { size: 13, weight: 600 }),
       ...bars,
       rule([x.at(1), top], [x.at(1), bottom], 'ink', '3 4'),
-      text(x.at(1), bottom + 16, 'seasonal naive', { role: 'muted', anchor: 'middle' }),
+      text(x.at(1), bottom + 16, 'naive = 1', { role: 'muted', anchor: 'middle' }),
     ].join('');
   });
   const names = models.map((model, row) =>

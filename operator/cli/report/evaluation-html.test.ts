@@ -4,13 +4,15 @@ import { accuracyOf, madeUpEvaluation, scoreOf } from './testing/evaluation.ts';
 
 const COMMAND = 'foresail evaluate --data wave.csv';
 
-test('says per horizon who is best and against whom, best first', () => {
+test('says who is best most often, and per horizon by how much and against whom, best first', () => {
   const html = evaluationHtml(madeUpEvaluation(), COMMAND);
   expect(html).toContain(
-    '<h1>15 min ahead, loadcast is best: 0.460 of seasonal naive&#39;s quantile loss, 0.740 of its error</h1>',
+    '<h1>loadcast forecasts best at 2 of 2 horizons: 0.46 to 0.52 of seasonal naive&#39;s quantile loss</h1>',
   );
-  expect(html).toContain('60 min ahead, loadcast is best: 0.520');
-  expect(html).toContain('15 min ahead: 12 series; next is seasonal-naive with 1.000; worst on burst: 1.08');
+  expect(html).toContain(
+    '15 min ahead, 12 series: loadcast 0.460 (point forecast 0.740); next seasonal-naive 1.000; worst on burst, 1.08',
+  );
+  expect(html).toContain('60 min ahead, 12 series: loadcast 0.520');
   const rows = html.match(/<tr><td class="text">[\w-]+<\/td><td>15 min<\/td>/g) ?? [];
   expect(rows[0]).toContain('loadcast');
 });

@@ -57,29 +57,35 @@ function byLoss(a: EvaluationAggregate, b: EvaluationAggregate): number {
   return a.horizonSeconds - b.horizonSeconds || loss(a) - loss(b) || 0;
 }
 
-/** Per horizon: who is best, then the next one and where the best is worst. */
+/** Who is best most often; then, per horizon, by how much, who comes next and where the best is worst. */
 function best(aggregate: readonly EvaluationAggregate[]): string[] {
-  const found = [...Map.groupBy(aggregate, ({ horizonSeconds }) => horizonSeconds).values()].flatMap(
+  const ranked = [...Map.groupBy(aggregate, ({ horizonSeconds }) => horizonSeconds).values()].flatMap(
     (rows) => {
-      const [first, second] = rows;
-      if (first === undefined || first.relWql === null) return [];
-      const next =
-        second === undefined || second.relWql === null
-          ? []
-          : [`next is ${second.model} with ${plain(second.relWql, 3)}`];
-      const worst =
-        first.worstSeries === null ? [] : [`worst on ${first.worstSeries}: ${plain(first.worstRelWql, 2)}`];
-      return [
-        {
-          sentence: `${startUp(first.horizonSeconds)} ahead, ${first.model} is best: ${plain(first.relWql, 3)} of seasonal naive's quantile loss, ${plain(first.relMase, 3)} of its error`,
-          detail: [`${startUp(first.horizonSeconds)} ahead: ${first.series} series`, ...next, ...worst].join(
-            '; ',
-          ),
-        },
-      ];
+      const rated = rows.flatMap((row) => (row.relWql === null ? [] : [{ ...row, relWql: row.relWql }]));
+      const [first, next] = rated;
+      return first === undefined ? [] : [{ first, next }];
     },
   );
-  return [...found.map(({ sentence }) => sentence), ...found.map(({ detail }) => detail)];
+  const wins = [...Map.groupBy(ranked, ({ first }) => first.model)].toSorted(
+    (a, b) => b[1].length - a[1].length,
+  );
+  const [most] = wins;
+  if (most === undefined) return [];
+  const losses = most[1].map(({ first }) => first.relWql);
+  const range = [...new Set([Math.min(...losses), Math.max(...losses)].map((loss) => plain(loss, 2)))];
+  const where = ranked.length === 1 ? '' : ` at ${most[1].length} of ${ranked.length} horizons`;
+  return [
+    `${most[0]} forecasts best${where}: ${range.join(' to ')} of seasonal naive's quantile loss`,
+    ...ranked.map(({ first, next }) =>
+      [
+        `${startUp(first.horizonSeconds)} ahead, ${first.series} series: ${first.model} ${plain(first.relWql, 3)} (point forecast ${plain(first.relMase, 3)})`,
+        ...(next === undefined ? [] : [`next ${next.model} ${plain(next.relWql, 3)}`]),
+        ...(first.worstSeries === null
+          ? []
+          : [`worst on ${first.worstSeries}, ${plain(first.worstRelWql, 2)}`]),
+      ].join('; '),
+    ),
+  ];
 }
 
 const horizon = {
