@@ -54,6 +54,15 @@ def test_report(model_path, folder, card):
     assert "| traces | 15 min | 1 |" in evaluate.table(report)
 
 
+def test_thinned_origins_are_scored_like_all(model_path, folder):
+    reports = [evaluate.evaluate(model_path, folder, every=n) for n in (1, 7)]
+    assert "every step" in reports[0]["protocol"] and "one step in 7" in reports[1]["protocol"]
+    whole, thin = (next(e for e in report["series"] if e["name"] == "daily") for report in reports)
+    assert thin["origins"] == -(-whole["origins"] // 7)
+    a, b = (e["horizons"]["60"]["model"]["wql"] for e in (whole, thin))
+    assert b == pytest.approx(a, rel=0.2)
+
+
 def test_forecasts_do_not_see_the_future(session, folder):
     values = next(t for t in traces.load(folder) if t.name == "daily").values
     origins = np.array([3000, 3500])

@@ -13,9 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import contract, evaluate, golden
+from . import contract, evaluate, golden, importance
 from .files import write_atomic
 
+# The family that card-template.md explains.
+DESCRIBED = "patch-mixer"
 COMMAND = (
     "python -m foresail_models.train --config configs/{name}.toml --data ../../shared/data/pretrain --out runs/{name}"
 )
@@ -120,6 +122,8 @@ def people_card(card: dict[str, Any], scores: dict[str, Any], template: str) -> 
 def publish(run_folder: Path, trace_folder: Path, into: Path) -> None:
     """Copies the model of a run and writes golden vectors and cards beside it."""
     run = json.loads((run_folder / "training.json").read_text())
+    if run["family"] != DESCRIBED:
+        raise ValueError(f"the card's text describes the family {DESCRIBED}, not {run['family']}: write that first")
     source = run_folder / f"{run['name']}.onnx"
     scores = evaluate.evaluate(source, trace_folder, progress=sys.stderr.isatty())
     if scores["sha256"] != run["sha256"]:
@@ -131,6 +135,7 @@ def publish(run_folder: Path, trace_folder: Path, into: Path) -> None:
     write_atomic(into / "model-card.json", (json.dumps(card, indent=1) + "\n").encode())
     write_atomic(into / "model-card.md", people_card(card, scores, template).encode())
     shutil.copyfile(run_folder / "loss.png", into / "loss.png")
+    importance.into_card(into, importance.measure(into / source.name, trace_folder, progress=sys.stderr.isatty()))
 
 
 def main() -> None:

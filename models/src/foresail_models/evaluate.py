@@ -41,8 +41,8 @@ def forecast(session: ort.InferenceSession, values: np.ndarray, origins: np.ndar
     return np.concatenate(parts)
 
 
-def score_trace(session: ort.InferenceSession, trace: traces.Trace) -> dict[str, Any]:
-    """Scores of one series per horizon, or {'skipped': reason}."""
+def score_trace(session: ort.InferenceSession, trace: traces.Trace, every: int = 1) -> dict[str, Any]:
+    """Scores of one series per horizon at every `every`-th origin, or {'skipped': reason}."""
     values = trace.values
     split = int(values.size * (1 - TEST_SHARE))
     day = round(86400 / trace.step_s)
@@ -57,7 +57,7 @@ def score_trace(session: ort.InferenceSession, trace: traces.Trace) -> dict[str,
         return entry | {"skipped": "constant: nothing to forecast"}
     training = values[:split].astype(np.float64)
     season_name, season = baselines.best_season(training, day)
-    origins = np.arange(split - 1, values.size - 1)
+    origins = np.arange(split - 1, values.size - 1, every)
     quantiles = forecast(session, values, origins, trace.step_s).astype(np.float64)
     if not np.isfinite(quantiles).all():
         raise ValueError(f"{trace.name}: the model answered with a non-finite quantile")
@@ -138,13 +138,13 @@ def aggregate(entries: list[dict[str, Any]], minutes: int) -> dict[str, Any]:
     return result
 
 
-def evaluate(model: Path, folder: Path, progress: bool = False) -> dict[str, Any]:
-    """The whole report as plain data."""
+def evaluate(model: Path, folder: Path, progress: bool = False, every: int = 1) -> dict[str, Any]:
+    """The whole report as plain data. `every` > 1 thins the origins, alike for the model and the baselines."""
     session = golden.session(model, threads=min(2, os.cpu_count() or 1))
     entries = []
     series = traces.load(folder)
     for number, trace in enumerate(series, 1):
-        entries.append(score_trace(session, trace))
+        entries.append(score_trace(session, trace, every))
         if progress:
             print(f"\r{number}/{len(series)} {trace.name:<40}", end="", file=sys.stderr, flush=True)
     scored = [e for e in entries if "skipped" not in e]
@@ -157,7 +157,8 @@ def evaluate(model: Path, folder: Path, progress: bool = False) -> dict[str, Any
     return {
         "model": model.name,
         "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
-        "protocol": "direct forecast at the lead time, at every step of the last 30 % of a series; ratios to seasonal "
+        "protocol": f"direct forecast at the lead time, at {'every step' if every == 1 else f'one step in {every}'} of the "
+        "last 30 % of a series; ratios to seasonal "
         "naive (day, or week where better on the training part) as geometric means over series; the "
         "aggregate takes steps of at most 5 min and spans of at least 14 days",
         "aggregate": {
@@ -173,9 +174,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.json and CSV traces")
     parser.add_argument("--json", type=Path, help="write the report here")
+    parser.add_argument("--every", type=int, default=1, help="score one origin in so many; a prime keeps all hours of the day")
     arguments = parser.parse_args()
     try:
-        report = evaluate(arguments.model, arguments.data, progress=sys.stderr.isatty())
+        if arguments.every < 1:
+            raise ValueError(f"--every {arguments.every}: at least 1")
+        report = evaluate(arguments.model, arguments.data, sys.stderr.isatty(), arguments.every)
     except (ValueError, OSError) as error:
         sys.exit(f"evaluate: {error}")
     if arguments.json:

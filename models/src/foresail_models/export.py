@@ -57,11 +57,12 @@ def to_onnx(model: nn.Module, name: str, version: str, training_sources: list[st
         verbose=False,
     )
     proto: onnx.ModelProto = program.model_proto
-    return _finish(proto, contract.metadata(name, version, training_sources))
+    return finish(proto, contract.metadata(name, version, training_sources), (contract.OUTPUT_QUANTILES,))
 
 
-def _finish(proto: onnx.ModelProto, metadata: dict[str, str]) -> onnx.ModelProto:
-    outputs = [o for o in proto.graph.output if o.name == contract.OUTPUT_QUANTILES]
+def finish(proto: onnx.ModelProto, metadata: dict[str, str], kept: tuple[str, ...]) -> onnx.ModelProto:
+    """Keeps the outputs `kept`, drops what only the tracer needs, adds the metadata and checks the graph."""
+    outputs = [o for o in proto.graph.output if o.name in kept]
     del proto.graph.output[:]
     proto.graph.output.extend(outputs)
     # What the tracer noted about the trainer's source lines helps nobody in the operator.

@@ -14,19 +14,20 @@ from .windows import Windows
 SHOWN = 2 * contract.HORIZON
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """The drawing library, loaded on first use and without a screen."""
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot as loaded
 
-    return pyplot
+    return loaded
 
 
 def losses(history: list[dict[str, float]], path: Path) -> None:
-    pyplot = _pyplot()
+    plt = pyplot()
     steps = [entry["step"] for entry in history]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), constrained_layout=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), constrained_layout=True)
     left.plot(steps, [entry["train"] for entry in history])
     left.set(title="pinball loss, augmented training windows", xlabel="step")
     for name in ("later", "unseen"):
@@ -34,7 +35,7 @@ def losses(history: list[dict[str, float]], path: Path) -> None:
     right.set(title="validation WQL / seasonal naive", xlabel="step")
     right.legend()
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def forecasts(model: Any, parts: dict[str, Windows], path: Path, each: int = 3) -> None:
@@ -45,8 +46,8 @@ def forecasts(model: Any, parts: dict[str, Windows], path: Path, each: int = 3) 
     """
     import torch
 
-    pyplot = _pyplot()
-    figure, rows = pyplot.subplots(len(parts), each, figsize=(4.2 * each, 2.6 * len(parts)), squeeze=False, constrained_layout=True)
+    plt = pyplot()
+    figure, rows = plt.subplots(len(parts), each, figsize=(4.2 * each, 2.6 * len(parts)), squeeze=False, constrained_layout=True)
     for row, (name, cut) in zip(rows, parts.items()):
         chosen = _drawable(cut)[:each]
         with torch.no_grad():
@@ -58,7 +59,7 @@ def forecasts(model: Any, parts: dict[str, Windows], path: Path, each: int = 3) 
             axes.set_title(f"{name} window {at}", fontsize=9)
     rows[0][0].legend(fontsize=7)
     figure.savefig(path, dpi=90)
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def _drawable(cut: Windows) -> np.ndarray:

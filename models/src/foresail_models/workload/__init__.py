@@ -1,0 +1,1 @@
+"""A multivariate model of one service: a BiLSTM with attention over an hour of its signals."""
