@@ -63,6 +63,11 @@ evaluate: deps ## Score every forecaster on recorded loads: DATA="files or folde
 	@test -n "$(DATA)" || { echo "name the loads: make evaluate DATA=../shared/data/traces" >&2; exit 2; }
 	@bin/foresail evaluate --data $(DATA) --horizons lead,60m --json out/evaluate.json --html out/evaluate.html $(ARGS)
 
+.PHONY: backtest
+backtest: deps ## Replay recorded and generated loads under every policy: DATA="files or folders" (minutes)
+	@test -n "$(DATA)" || { echo "name the loads: make backtest DATA=../shared/data/traces" >&2; exit 2; }
+	@bin/foresail backtest --data $(DATA) --generated --frontier --json out/backtest.json --html out/backtest.html $(ARGS)
+
 .PHONY: lint
 lint: deps ## Type check, lint, formatting, import rules
 	@tsc --noEmit -p .

@@ -45,6 +45,7 @@ import { backtestText } from './backtest-text.ts';
 import { frontierText } from './frontier-text.ts';
 import { writeInFolder } from './output.ts';
 import { Progress } from './progress.ts';
+import { readPrometheusTrace } from './prometheus-trace.ts';
 import { readTraces } from './trace-files.ts';
 
 const BOX_MODEL = new URL('../../models/loadcast/loadcast.onnx', import.meta.url).pathname;
@@ -54,6 +55,12 @@ const OBJECTIVES: readonly ObjectiveName[] = ['availability', 'efficiency'];
 interface Flags extends ExtraFlags {
   readonly data?: readonly string[];
   readonly generated?: true;
+  readonly prometheus?: string;
+  readonly query?: string;
+  readonly start?: number;
+  readonly end?: number;
+  readonly step: number;
+  readonly tokenFile?: string;
   readonly startUp: readonly number[];
   readonly metricDelay: number;
   readonly objective: readonly ObjectiveName[];
@@ -69,6 +76,12 @@ export function backtestCommand(): Command {
   return new Command('backtest')
     .description('replay recorded load and compare policies, by the same code that decides in the cluster')
     .option('--data <path...>', 'CSV files (timestamp,value) and folders of them', gathered)
+    .option('--prometheus <url>', 'a Prometheus to ask for the load, with --query')
+    .option('--query <promql>', 'the load; one value per step is what the step carried')
+    .option('--start <time>', 'begin of its range, ISO 8601; default: 14 days before the end', time)
+    .option('--end <time>', 'end of its range, ISO 8601; default: now', time)
+    .addOption(new Option('--step <duration>', 'its step').argParser(duration).default(60_000, '1m'))
+    .option('--token-file <file>', 'file with a bearer token for it')
     .option('--generated', 'also run on generated loads: white noise, spikes, steps, growth')
     .addOption(
       new Option('--start-up <durations>', 'time from the order of a replica until it is ready')
@@ -198,17 +211,26 @@ async function runTrace(
   return { results, skipped: plan.skipped, scored: scoredTrace(plan), plan, runner, tape };
 }
 
-async function tracesOf(
-  { data = [], generated }: Flags,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<Trace[]> {
-  if (data.length === 0 && generated === undefined)
-    throw new ForesailError('DATA_MISSING', 'terminal', 'name data with --data or ask for --generated', {
-      subject: '--data',
-    });
+async function tracesOf(flags: Flags, progress: Progress, signal: AbortSignal): Promise<Trace[]> {
+  const { data = [], generated, prometheus, query } = flags;
+  if (data.length === 0 && generated === undefined && prometheus === undefined)
+    throw missing('--data', 'name loads by --data or --prometheus, or ask for --generated');
+  if ((prometheus === undefined) !== (query === undefined))
+    throw missing('--query', '--prometheus and --query go together');
   const read = data.length === 0 ? [] : await readTraces(data, (line) => progress.note(line), { signal });
+  if (prometheus !== undefined && query !== undefined) {
+    const { step: stepMs, end: toMs = systemClock.now(), tokenFile } = flags;
+    const fromMs = flags.start ?? toMs - DEFAULT_RANGE_MS;
+    const range = { url: prometheus, query, fromMs, toMs, stepMs, tokenFile };
+    read.push(await readPrometheusTrace(range, systemClock, signal));
+  }
   return [...read, ...(generated === undefined ? [] : generatedTraces())];
+}
+
+const DEFAULT_RANGE_MS = 14 * 86_400_000;
+
+function missing(flag: string, message: string): ForesailError {
+  return new ForesailError('DATA_MISSING', 'terminal', message, { subject: flag });
 }
 
 /** @throws MODEL_INVALID with the reason why the file is refused */
@@ -274,6 +296,12 @@ function oneOf<T extends string>(names: readonly T[]): (text: string) => T {
     if (name !== undefined) return name;
     throw new InvalidArgumentError(`"${text}" is none of ${names.join(', ')}.`);
   };
+}
+
+function time(text: string): number {
+  const ms = Date.parse(text);
+  if (!Number.isNaN(ms)) return ms;
+  throw new InvalidArgumentError(`"${text}" is not a time such as 2026-01-31T08:00:00Z.`);
 }
 
 function duration(text: string): number {
