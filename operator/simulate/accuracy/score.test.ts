@@ -158,6 +158,19 @@ describe('what cannot be told', () => {
     ]);
   });
 
+  test('a horizon as long as the test part has one origin, a longer one none', async () => {
+    const short = sceneOf(traceOf('short', madeLoad(200)));
+    const naive = ['naive-last'];
+    const of = async (steps: number) => await score(short, [], { horizonsMs: [steps * 300_000], naive });
+    expect((await of(60)).results).toMatchObject([{ n: 1 }]);
+    expect(await of(61)).toEqual({
+      results: [],
+      skipped: [
+        { series: 'short', horizonSeconds: 18_300, reason: 'the horizon is longer than the test part' },
+      ],
+    });
+  });
+
   test('any other failure ends the run', async () => {
     const broken = contenderOf({
       id: 'broken',
