@@ -122,19 +122,13 @@ export function backtestCommand(): Command {
 }
 
 async function backtest(flags: Flags): Promise<void> {
-  const interrupted = new AbortController();
-  const interrupt = () => interrupted.abort(new ForesailError('INTERRUPTED', 'terminal', 'interrupted'));
-  process.once('SIGINT', interrupt);
-  try {
-    const progress = new Progress(process.stderr);
-    const { report, extras } = await run(flags, progress, interrupted.signal);
-    progress.end();
-    if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
-    await writeExtras(flags, report, extras.series);
-    process.stdout.write(backtestText(report) + frontierText(report));
-  } finally {
-    process.removeListener('SIGINT', interrupt);
-  }
+  const progress = new Progress(process.stderr);
+  // Nobody waits for Ctrl-C here: the simulation does not return to the event loop, so it must end the process.
+  const { report, extras } = await run(flags, progress, new AbortController().signal);
+  progress.end();
+  if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
+  await writeExtras(flags, report, extras.series);
+  process.stdout.write(backtestText(report) + frontierText(report));
 }
 
 interface Done {
@@ -161,7 +155,6 @@ async function run(flags: Flags, progress: Progress, signal: AbortSignal): Promi
       if (done.scored === undefined) continue;
       scored.push(done.scored);
       addExtras(extras, flags, done, options, (count, all) => {
-        signal.throwIfAborted();
         progress.show(`${trace.name}: frontier`, count, all);
       });
     }
@@ -180,13 +173,14 @@ type DoneTrace = {
 } & ({ readonly scored: undefined } | (Simulated & { readonly scored: ScoredTrace }));
 
 async function runTrace(
-  trace: Trace,
+  given: Trace,
   options: BacktestOptions,
   model: OnnxModel | undefined,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<DoneTrace> {
-  const plan = planOf(trace, options);
+  const plan = planOf(given, options);
+  const { trace } = plan;
   for (const { startUpSeconds, reason } of plan.skipped)
     progress.note(
       `${trace.name}${startUpSeconds === undefined ? '' : ` at ${startUpSeconds} s`}: skipped, ${reason}`,
@@ -204,10 +198,9 @@ async function runTrace(
         );
   const { metricDelayMs } = options;
   const runner = createRunner(trace, tape, { metricDelayMs, capacity: plan.capacity, scored: plan.scored });
-  const results = runBacktest(plan, runner, options, (done, all) => {
-    signal.throwIfAborted();
-    progress.show(`${trace.name}: deciding`, done, all);
-  });
+  const results = runBacktest(plan, runner, options, (done, all) =>
+    progress.show(`${trace.name}: deciding`, done, all),
+  );
   return { results, skipped: plan.skipped, scored: scoredTrace(plan), plan, runner, tape };
 }
 

@@ -79,6 +79,12 @@ describe('the plan of a trace', () => {
     expect(plan.skipped.map((one) => one.reason).join()).toContain(reason);
   });
 
+  test('what a repair filled in counts as unknown', () => {
+    const trace = { ...noise(0.5), imputed: new Uint8Array(720).fill(1, 700) };
+    const plan = planOf(trace, OPTIONS);
+    expect([plan.trace.values[699], plan.trace.values[700]]).toEqual([trace.values[699], Number.NaN]);
+  });
+
   test('the tape must reach the end of the longest lead window', () => {
     // A minute and its delay, the next decision, ten minutes to start: 12.25 minutes.
     expect(leadSteps(MINUTE_MS, { startUpMs: 600_000, metricDelayMs: 60_000 })).toBe(13);

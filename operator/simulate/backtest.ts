@@ -35,7 +35,8 @@ const FINE_STEP_MS = 60_000;
 const LEAST_STEPS = 60;
 
 /** What cannot be simulated is skipped with its reason: one odd file must not cost a folder its backtest. */
-export function planOf(trace: Trace, options: BacktestOptions): TracePlan {
+export function planOf(given: Trace, options: BacktestOptions): TracePlan {
+  const trace = measured(given);
   const { name, stepMs } = trace;
   const scored = scoredSpan(trace);
   const skipped: SkippedTrace[] = [];
@@ -70,6 +71,12 @@ export function planOf(trace: Trace, options: BacktestOptions): TracePlan {
     horizon: Math.max(...startUpMs.map((ms) => leadSteps(stepMs, { startUpMs: ms, metricDelayMs })), 1),
     skipped,
   };
+}
+
+/** What a repair filled in was not measured: nobody reads it, and it is not scored. */
+function measured({ imputed, ...trace }: Trace): Trace {
+  if (imputed === undefined) return trace;
+  return { ...trace, values: trace.values.map((value, i) => (imputed[i] === 1 ? Number.NaN : value)) };
 }
 
 /** True when a policy of these looks at forecasts. */
