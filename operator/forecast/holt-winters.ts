@@ -7,8 +7,9 @@
  * Two departures for loads of minutes: the season has a value per quarter hour, between which it is linear, and the
  * smoothing weights are searched for small errors 1, 8 and 64 steps ahead, not for the next step alone.
  */
-import { errorBands, builtin } from './residuals.ts';
-import { type Method, online, type OnlineOptions } from './online.ts';
+
+import { type Method, type OnlineOptions, online } from './online.ts';
+import { builtin, errorBands } from './residuals.ts';
 import {
   betweenBuckets,
   isWeekend,

@@ -4,7 +4,7 @@
  * gaps winds nothing up, and nothing has to stay positive definite over months of updates. Weights cost one Cholesky
  * factor when they are asked for (a width of 17: some microseconds).
  */
-import { cholesky, backward, forward } from './linear.ts';
+import { backward, cholesky, forward } from './linear.ts';
 
 export interface RidgeWeights {
   readonly mean: Float64Array;

@@ -1,6 +1,7 @@
 /** Every forecaster that is code, by id: what an evaluation compares and what a scaler may fall back on. */
 import { ForesailError } from '../errors.ts';
 import { arima } from './arima.ts';
+import { ensemble } from './ensemble.ts';
 import { holtWinters } from './holt-winters.ts';
 import { persistence } from './persistence.ts';
 import { ridge } from './ridge.ts';
@@ -55,6 +56,23 @@ export const FORECASTERS: readonly ForecasterEntry[] = [
     id: 'trend-fourier',
     summary: 'trend, Fourier terms of day and week, holidays; what is left over carried on (after Prophet)',
     create: trendFourier,
+  },
+  {
+    id: 'ensemble',
+    summary: 'the others that are code and look at the present, weighed by their rolling pinball loss',
+    create: (options) =>
+      ensemble(
+        'ensemble',
+        [
+          ridge(options),
+          arima(options),
+          holtWinters(options),
+          trendFourier(options),
+          seasonalNaive,
+          persistence,
+        ],
+        { mode: 'blend' },
+      ),
   },
 ];
 

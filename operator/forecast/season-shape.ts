@@ -201,8 +201,8 @@ function lately(deviations: Float64Array, shape: SeasonShape, startMs: number, s
   return square > 0 ? Math.min(Math.max(cross / square, 0), LARGEST_DAY) : 0;
 }
 
-/** Cuts what lies outside the bulk, in a copy. */
-function withoutOutliers(deviations: Float64Array): Float64Array {
+/** A copy in which what lies far outside the bulk is cut to its edge. */
+export function withoutOutliers(deviations: Float64Array): Float64Array {
   const sorted = deviations.filter((value) => !Number.isNaN(value)).sort();
   const low = empiricalQuantile(sorted, OUTLIERS);
   const high = empiricalQuantile(sorted, 1 - OUTLIERS);

@@ -4,7 +4,7 @@
  * forecast has to beat, and it does not follow a fault.
  */
 import { ANCHORS } from './horizons.ts';
-import { type Method, online, type OnlineOptions } from './online.ts';
+import { type Method, type OnlineOptions, online } from './online.ts';
 import { empiricalQuantile } from './quantiles.ts';
 import { builtin } from './residuals.ts';
 import { betweenBuckets, isWeekend } from './season-shape.ts';

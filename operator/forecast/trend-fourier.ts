@@ -7,8 +7,9 @@
  */
 import { ANCHORS, betweenAnchors } from './horizons.ts';
 import { solveSymmetric } from './linear.ts';
-import { type Method, online, type OnlineOptions } from './online.ts';
+import { type Method, type OnlineOptions, online } from './online.ts';
 import { builtin, errorBands } from './residuals.ts';
+import { withoutOutliers } from './season-shape.ts';
 import type { Forecaster } from './types.ts';
 
 const DAY_MS = 86_400_000;
@@ -57,7 +58,7 @@ function methodWith(holidays: ReadonlySet<number>): Method<State> {
     model: builtin('trend-fourier'),
     reach: (stepMs) => Math.min(Math.round((SPAN_DAYS * DAY_MS) / stepMs), MOST_STEPS),
     fit(past, endMs, stepMs) {
-      const curve = fitCurve(past, endMs, stepMs, holidays);
+      const curve = fitCurve(withoutOutliers(past), endMs, stepMs, holidays);
       if (curve === undefined) return undefined;
       const left = leftOver(past.subarray(-MOST_LEFT), curve, endMs, stepMs);
       const slow = slowPart(left);
