@@ -208,6 +208,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   };
 
   const watched = new Map([...informers.workloads].map(([kind, informer]) => [kind, informer.store]));
+  const outlook = createOutlook({ history, service, backfill, steps, clock });
   const controller = createPredictiveScalerController({
     ref: SCALERS,
     informers,
@@ -227,13 +228,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
       predictiveScalers: informers.scalers.store as never,
     }),
     sources,
-    outlook: createOutlook({
-      history,
-      service,
-      backfill,
-      steps,
-      clock,
-    }),
+    outlook,
     fleet: createFleet({
       clock,
       freeze: config.guards.freeze,
@@ -294,6 +289,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
           unhealthy: () => undefined,
           notReady: () => (manager.cachesSynced ? undefined : 'caches are not synced'),
           explain: (scalerNamespace, name) => explanations.of(`${scalerNamespace}/${name}`),
+          whyForecast: (scalerNamespace, name, end) =>
+            outlook.reasons(memories.find(`${scalerNamespace}/${name}`)?.uid ?? '', end),
           log,
           clock,
         },

@@ -98,6 +98,33 @@ test('an explanation needs the right to read that scaler', async () => {
   expect((await get(path.replace('web', 'other'), 'good')).statusCode).toBe(404);
 });
 
+test('why a forecast is what it is, is computed only when it is asked for', async () => {
+  const asked: string[] = [];
+  const { get } = start({
+    whyForecast: async (namespace, name) => {
+      asked.push(`${namespace}/${name}`);
+      return [{ metric: 'rps' }];
+    },
+  });
+  const path = '/explain/v1/namespaces/shop/predictivescalers/web';
+  expect((await get(path, 'good')).json()).not.toHaveProperty('forecast');
+  expect(asked).toEqual([]);
+  expect((await get(`${path}?attribution=true`)).statusCode).toBe(401);
+  expect((await get(`${path}?attribution=true`, 'good')).json()).toMatchObject({
+    result: 4,
+    forecast: { attribution: [{ metric: 'rps' }] },
+  });
+  expect(asked).toEqual(['shop/web']);
+});
+
+test('a forecast that cannot be explained now may be asked about again', async () => {
+  const { get } = start({ whyForecast: () => Promise.reject(new Error('2 forecasts are being explained')) });
+  const answer = await get('/explain/v1/namespaces/shop/predictivescalers/web?attribution=true', 'good');
+  expect(answer.statusCode).toBe(503);
+  expect(answer.headers['retry-after']).toBe('1');
+  expect(answer.json().error).toContain('2 forecasts are being explained');
+});
+
 test('an object may have the longest name that Kubernetes takes', async () => {
   const { get } = start({ explain: (_namespace, name) => ({ length: name.length }) });
   const answer = await get(`/explain/v1/namespaces/shop/predictivescalers/${'a'.repeat(253)}`, 'good');

@@ -27,6 +27,12 @@ export interface HttpContent {
   readonly notReady: () => string | undefined;
   /** The newest explanation of a scaler, or undefined when this replica has decided nothing for it. */
   readonly explain: (namespace: string, name: string) => object | undefined;
+  /** Which parts of the past drove its newest forecasts; computed when asked for (`?attribution=true`). */
+  readonly whyForecast?: (
+    namespace: string,
+    name: string,
+    signal: AbortSignal,
+  ) => Promise<readonly object[] | undefined>;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -96,7 +102,7 @@ export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): Fast
     readonly namespace: string;
     readonly name: string;
   }
-  server.get<{ Params: ScalerParams }>(
+  server.get<{ Params: ScalerParams; Querystring: { readonly attribution?: string } }>(
     '/explain/v1/namespaces/:namespace/predictivescalers/:name',
     guarded((request) => {
       const { namespace, name } = request.params as ScalerParams;
@@ -113,9 +119,18 @@ export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): Fast
     async (request, reply) => {
       const { namespace, name } = request.params;
       const explanation = content.explain(namespace, name);
-      return (
-        explanation ?? reply.code(404).send({ error: `no decision for ${namespace}/${name} on this replica` })
-      );
+      if (explanation === undefined)
+        return reply.code(404).send({ error: `no decision for ${namespace}/${name} on this replica` });
+      if (request.query.attribution !== 'true') return explanation;
+      try {
+        const attribution = await content.whyForecast?.(namespace, name, AbortSignal.timeout(5_000));
+        return { ...explanation, forecast: { attribution: attribution ?? [] } };
+      } catch (error) {
+        return reply
+          .code(503)
+          .header('retry-after', '1')
+          .send({ error: `the forecast could not be explained: ${messageOf(error)}` });
+      }
     },
   );
   return server;

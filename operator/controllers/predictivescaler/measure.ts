@@ -40,6 +40,7 @@ export function sampleOf({ decision, look, lead, readings, nowMs, ...rest }: Mea
     ...(lead.learned === undefined
       ? {}
       : { leadTimeSeconds: { p50: lead.learned.p50Ms / 1000, p90: lead.learned.p90Ms / 1000 } }),
+    ...(look?.drift?.signs === undefined ? {} : { driftSigns: look.drift.signs }),
     ...(ages.length === 0 ? {} : { metricAgeSeconds: Math.max(...ages) }),
   };
 }

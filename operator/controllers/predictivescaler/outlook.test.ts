@@ -133,6 +133,24 @@ describe('a load that is seen', () => {
   });
 });
 
+test('the errors are watched for drift, and the forecast gives its reasons on request', async () => {
+  const { live, outlook } = setUp();
+  expect((await live(scaler(), [100])).drift).toMatchObject({
+    condition: { status: 'Unknown', reason: 'TooEarly' },
+  });
+  expect(await outlook.reasons('u1', signal)).toBeUndefined();
+  const { drift } = await live(
+    scaler(),
+    hour((i) => 100 + (i % 7)),
+  );
+  expect(drift).toMatchObject({ condition: { type: 'ForecastDrift', status: 'Unknown' }, signs: undefined });
+  const [reason] = (await outlook.reasons('u1', signal)) ?? [];
+  expect(reason).toMatchObject({ by: 'persistence', metric: 'External queue', level: 0.99, stepSeconds: 60 });
+  expect(reason?.parts).toHaveLength(8);
+  outlook.forget('u1');
+  expect(await outlook.reasons('u1', signal)).toBeUndefined();
+});
+
 describe('an outage', () => {
   test('three steps are bridged, more are stale', async () => {
     const { live } = setUp();

@@ -22,6 +22,8 @@ import type { HistoryStore } from '../../history/types.ts';
 import type { ForecastService } from '../../inference/types.ts';
 import { known, unknown } from '../../observation.ts';
 import type { Backfill } from './backfill.ts';
+import { driftOf } from './drift.ts';
+import { createForecastReasons, type ForecastBasis, type ForecastReasons } from './forecast-reasons.ts';
 import { metricId } from './learned.ts';
 import { isForecastable } from './load.ts';
 import type { Look, LookRequest, Outlook } from './ports.ts';
@@ -66,9 +68,15 @@ interface Seen {
   readonly fellBack: { readonly reason: ForecastFailure; readonly message: string } | undefined;
 }
 
-export function createOutlook(options: OutlookOptions): Outlook {
+/** With the reasons of the newest forecasts, for `foresail explain --why-forecast`. */
+export interface ExplainedOutlook extends Outlook {
+  readonly reasons: ForecastReasons['of'];
+}
+
+export function createOutlook(options: OutlookOptions): ExplainedOutlook {
   const { history, service, backfill, steps, clock } = options;
   const season = createSeason(history);
+  const reasons = createForecastReasons(history, service);
   const keysOf = new Map<string, ReadonlySet<string>>();
 
   async function lookAt(
@@ -109,7 +117,12 @@ export function createOutlook(options: OutlookOptions): Outlook {
 
     const originMs = Math.floor(nowMs / stepMs) * stepMs;
     const past = (endMs: number, ms: number, count: number) => history.window(seriesKey, endMs, ms, count);
-    learner.settle(originMs - stepMs, (atMs) => past(atMs, stepMs, 1)[0] ?? Number.NaN);
+    const read = (atMs: number): number => past(atMs, stepMs, 1)[0] ?? Number.NaN;
+    learner.settle(originMs - stepMs, read);
+    const drift = learned.drift(plan);
+    const [leader = ''] = learner.order();
+    const pinned = learner.pinned(leader, request.window.toMs - originMs);
+    drift?.settle(originMs - stepMs, read, pinned);
     const window = buildWindow(seriesKey, originMs, stepMs, past);
     const newest = lastKnown(window);
     if (newest === undefined || newest.age > MAX_GAP_STEPS) {
@@ -124,6 +137,7 @@ export function createOutlook(options: OutlookOptions): Outlook {
     const { outcome, others } = await service.contest(window, asked, signal);
     for (const { by, forecast } of others) learner.compete(by, forecast);
     if (outcome.kind === 'unavailable') return missing(outcome.reason, outcome.message);
+    drift?.issue(outcome.by, outcome.forecast, leadStepOf(outcome.forecast, request.window.toMs));
     return taken(outcome, learner, nowMs, newest.value);
   }
 
@@ -182,14 +196,41 @@ export function createOutlook(options: OutlookOptions): Outlook {
           isForecastable(plan) ? await tryToLook(request, plan, i, signal) : undefined,
         ),
       );
-      return summary(request, looks, clock.now());
+      reasons.note(uid, basesOf(request, looks));
+      const drift = driftOf(plans.flatMap((plan) => request.learned.drift(plan)?.report() ?? []));
+      return { ...summary(request, looks, clock.now()), drift };
     },
-    forget: (uid) => keep(uid, new Set()),
+    forget(uid) {
+      keep(uid, new Set());
+      reasons.forget(uid);
+    },
+    reasons: reasons.of,
   };
 }
 
 function seriesKeyOf(uid: string, plan: MetricPlan): string {
   return `${uid}/${metricId(plan)}`;
+}
+
+/** From where each metric was forecast. */
+function basesOf(
+  { uid, plans, scaler, window }: LookRequest,
+  looks: readonly (Missing | Seen | undefined)[],
+): ForecastBasis[] {
+  return plans.flatMap((plan, i) => {
+    const look = looks[i];
+    if (look?.kind !== 'seen') return [];
+    const { forecast, by } = look;
+    return {
+      metric: `${plan.type} ${plan.name}`,
+      seriesKey: seriesKeyOf(uid, plan),
+      stepMs: forecast.stepMs,
+      originMs: forecast.originMs,
+      by,
+      step: leadStepOf(forecast, window.toMs),
+      level: Number(scaler.spec.forecast.coverage),
+    };
+  });
 }
 
 function missing(reason: Missing['reason'], message: string): Missing {

@@ -3,6 +3,7 @@ import type { MetricSpec, PredictiveScaler, PredictiveScalerStatus } from '../..
 import type { ForecastInput, LoadWindow, MetricPlan } from '../../decision/types.ts';
 import type { Observation } from '../../observation.ts';
 import type { KubeObject } from '../../runtime/index.ts';
+import type { Drift } from './drift.ts';
 import type { Learned } from './learned.ts';
 import type { ForecastReport, OwnCondition } from './status.ts';
 
@@ -32,6 +33,8 @@ export interface Look {
   readonly report: ForecastReport | undefined;
   readonly condition: OwnCondition;
   readonly realisedCoverage: number | undefined;
+  /** Absent while nothing was forecast. */
+  readonly drift?: Drift | undefined;
 }
 
 /** The forecasting side: history, model, calibration. */

@@ -308,7 +308,7 @@ class Pass {
       },
       signal,
     );
-    const { forecast, seasonalProfile, condition } = scope.look;
+    const { forecast, seasonalProfile, condition, drift } = scope.look;
     const metricIds = plan.decision.metrics.map(metricId).join();
     const lastForecast = memory.lastForecast?.metricIds === metricIds ? memory.lastForecast.input : undefined;
     const startedAt = this.#o.clock.monotonic();
@@ -337,6 +337,7 @@ class Pass {
     if (acts(scope)) fleet.spend(decision.creations);
     if (forecast.kind === 'value') memory.lastForecast = { metricIds, input: forecast.value };
     conditions.push(...decision.conditions.map((each) => withReason(each, fleet.pause)), condition);
+    if (drift !== undefined) conditions.push(drift.condition);
     const seconds = (this.#o.clock.monotonic() - startedAt) / 1000;
     this.#o.metrics.decision(decision.mode.inForce, decision.boundBy, seconds, decision.id);
     this.#o.explanations.record(key, decision, liveValues(calendar, scope));
