@@ -15,6 +15,7 @@ import type {
   MetricPlan,
   Mode,
   Objective,
+  ReactiveTuning,
 } from '../../decision/types.ts';
 import { builtin } from '../../forecast/residuals.ts';
 import { known, type MetricReading, type Observation, type Unknown, unknown } from '../../observation.ts';
@@ -48,7 +49,17 @@ export function shadowPolicy(asked: ForecastAsked): Policy {
   return decided('shadow', 'Shadow', asked);
 }
 
-const OBJECTIVES = {
+/** What a scaler of a cluster asks for; its one metric is a total in the trace's unit. */
+export function scalerPolicy(
+  name: PolicyName,
+  spec: DecisionSpec,
+  tuning: ReactiveTuning,
+  band?: Band,
+): Policy {
+  return { name, begin: (trace, conditions) => begin({ spec, tuning, band }, trace, conditions) };
+}
+
+export const OBJECTIVES = {
   availability: 'Availability',
   efficiency: 'Efficiency',
 } as const satisfies Record<ObjectiveName, Objective>;
@@ -62,7 +73,20 @@ interface Asked extends ReactiveAsked {
 }
 
 function decided(name: PolicyName, mode: Mode, asked: Asked): Policy {
-  return { name, begin: (trace, conditions) => begin(mode, asked, trace, conditions) };
+  const { target, objective, band } = asked;
+  return {
+    name,
+    begin(trace, conditions) {
+      const spec = specFor(mode, objective, target, conditions.capacity);
+      return begin({ spec, tuning: HPA_DEFAULTS, band }, trace, conditions);
+    },
+  };
+}
+
+interface Decided {
+  readonly spec: DecisionSpec;
+  readonly tuning: ReactiveTuning;
+  readonly band: Band | undefined;
 }
 
 /** Load that is known to both: the target is a share of what one replica carries. */
@@ -95,8 +119,7 @@ export function windowMsOf(stepMs: number, { startUpMs, metricDelayMs }: Conditi
   return stepMs + metricDelayMs + DECISION_MS + startUpMs;
 }
 
-function begin(mode: Mode, { target, objective, band }: Asked, trace: Trace, conditions: Conditions): Order {
-  const spec = specFor(mode, objective, target, conditions.capacity);
+function begin({ spec, tuning, band }: Decided, trace: Trace, conditions: Conditions): Order {
   const aheadMs = windowMsOf(trace.stepMs, conditions);
   const ageMs = trace.stepMs + conditions.metricDelayMs;
   let memory: DecisionMemory | undefined;
@@ -126,10 +149,10 @@ function begin(mode: Mode, { target, objective, band }: Asked, trace: Trace, con
       pods: [],
       readings: [seen === undefined ? unread(unreadSince) : known(seen, nowMs)],
       forecast,
-      window: { fromMs: nowMs, toMs: nowMs + aheadMs },
+      window: { fromMs: nowMs, readyMs: nowMs + aheadMs - DECISION_MS, toMs: nowMs + aheadMs },
       learnedCapacityMilli: NONE_LEARNED,
       activeSchedules: NO_SCHEDULES,
-      tuning: HPA_DEFAULTS,
+      tuning,
       guards: GUARDS,
       memory,
     };
