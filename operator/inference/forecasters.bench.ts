@@ -47,10 +47,10 @@ async function cpuOf(run: () => Promise<void>): Promise<number> {
 }
 
 const results: Measurement[] = [];
-for (const { id, create } of FORECASTERS) {
-  let forecaster = create();
+for (const entry of FORECASTERS) {
+  let forecaster = entry.create();
   const fit = async (i: number): Promise<void> => {
-    forecaster = create();
+    forecaster = entry.create();
     await forecaster.forecast(windows.slice(i, i + 1), signal);
   };
   // The first fits are those of an engine that has not compiled yet.
@@ -61,7 +61,7 @@ for (const { id, create } of FORECASTERS) {
   const steps = await cpuOf(async () => {
     for (const window of windows.slice(FITS)) await forecaster.forecast([window], signal);
   });
-  results.push({ id, fitMs: round(fits / FITS / 1000), stepUs: Math.round(steps / STEPS) });
+  results.push({ id: entry.id, fitMs: round(fits / FITS / 1000), stepUs: Math.round(steps / STEPS) });
 }
 
 const members = [ridge(), seasonalNaive, persistence];
