@@ -30,7 +30,7 @@ from .files import write_atomic
 
 # Newest steps first; the context is cut at these ages.
 CONTEXT_EDGES = (0, 8, 32, 64, 128, 256, 512)
-WINDOWS_PER_SERIES = 200
+WINDOWS_PER_SERIES = 100
 COMMAND = "python -m foresail_models.importance --model {name}/{name}.onnx --data ../../shared/data/traces --card {name}"
 START, END = "<!-- importance -->", "<!-- /importance -->"
 
@@ -197,7 +197,8 @@ def section(report: dict[str, Any]) -> str:
 ```
 WQL with a part of the input exchanged for that of another moment of the same series, or hidden (NaN), over WQL as it is;
 geometric mean over {report["series"]} series, {report["windows_per_series"]} windows each. 1.000: not needed, or carried by another part. Parts share what
-they know, so the rows do not add up. The newest value always stays: every forecast is relative to it.
+they know, so the rows do not add up. Half a lag exchanged alone contradicts its other half and costs more than the whole lag
+does. The newest value always stays: every forecast is relative to it.
 
 {table(report)}
 {END}"""

@@ -124,6 +124,7 @@ def publish(run: Path, folder: Path, into: Path) -> None:
             "torch": training["torch"],
             "onnx_difference": training["onnx_difference"],
             "applications": training["applications"],
+            "fault_minutes": faults(services),
         },
         "evaluation": {"windows": int(origins.minute.size), "tables": tables},
         "attention": {
@@ -137,6 +138,13 @@ def publish(run: Path, folder: Path, into: Path) -> None:
     write_atomic(into / "model-card.json", (json.dumps(_rounded(card), indent=1) + "\n").encode())
     write_atomic(into / "model-card.md", people_card(card).encode())
     shutil.copyfile(run / "loss.png", into / "loss.png")
+
+
+def faults(services: list[signals.Service]) -> dict[str, list[int]]:
+    """Minutes with an injected fault per application and part."""
+    edges = np.cumsum((0.0, *signals.SHARES))
+    each = {s.application: s.fault for s in services}
+    return {a: [int(f[int(f.size * lo) : int(f.size * hi)].sum()) for lo, hi in zip(edges, edges[1:])] for a, f in each.items()}
 
 
 def _busiest(services: list[signals.Service], moving: np.ndarray) -> int:
@@ -176,6 +184,7 @@ def people_card(card: dict[str, Any]) -> str:
         "difference": f"{training['onnx_difference']:.1e}",
         "windows": f"{card['evaluation']['windows']:,}",
         "tables": tables,
+        "faults": "; ".join(f"{a} {' / '.join(map(str, n))}" for a, n in training["fault_minutes"].items()),
         "looked": looked,
         "ranked": ranked,
     }
