@@ -92,8 +92,13 @@ describe('foresail backtest', () => {
 
   test('without a policy that forecasts no model is opened; hpa is always there', async () => {
     const { report } = await run(
-      ...['--data', join(folder, 'minutes.csv'), '--policies', 'oracle', '--capacity', '50'],
-      ...['--start-up', '30s', '--objective', 'efficiency', '--model', '/nowhere.onnx'],
+      '--data',
+      join(folder, 'minutes.csv'),
+      '--policies=oracle',
+      '--capacity=50',
+      '--start-up=30s',
+      '--objective=efficiency',
+      '--model=/nowhere.onnx',
     );
     expect(report.results.map(({ policy }) => policy)).toEqual(['hpa', 'oracle']);
     expect(report.settings.model).toBeNull();

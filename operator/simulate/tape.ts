@@ -29,6 +29,8 @@ export interface TapeOptions {
   readonly horizon: number;
   /** Forecasts are made for these origins; default: all. */
   readonly origins?: Span;
+  /** Let all forecast from every origin, for the contest between them; default: a later one only where the ones before cannot. */
+  readonly everyone?: boolean;
   /** Windows per call of the first forecaster; default 64. */
   readonly batch?: number;
   readonly onProgress?: (done: number, all: number) => void;
@@ -59,8 +61,8 @@ export function pastOf(trace: Trace): PastReader {
 }
 
 /**
- * @param forecasters in the order in which they serve: the first is asked for everything, in batches; each next one
- *   for what the ones before could not do
+ * @param forecasters in the order in which they serve while none has a better record: the first is asked for
+ *   everything, in batches; each next one for what the ones before could not do, or for everything too
  */
 export async function recordTape(
   trace: Trace,
@@ -68,7 +70,12 @@ export async function recordTape(
   options: TapeOptions,
   signal: AbortSignal,
 ): Promise<ForecastTape> {
-  const { origins = { from: 0, to: trace.values.length }, batch = 64, onProgress } = options;
+  const {
+    origins = { from: 0, to: trace.values.length },
+    everyone = false,
+    batch = 64,
+    onProgress,
+  } = options;
   // Calibration learns at anchors, so the last one kept is an anchor.
   const horizon = ANCHORS.find((steps) => steps >= options.horizon) ?? ANCHORS.at(-1) ?? options.horizon;
   const reels = forecasters.map((forecaster) => new Reel(forecaster.id, trace, horizon));
@@ -86,7 +93,8 @@ export async function recordTape(
     }
     for (const [i, forecaster] of forecasters.entries()) {
       // oxlint-disable-next-line no-await-in-loop -- the next one is asked for what this one could not do
-      open = await record(forecaster, reels[i] as Reel, open, signal);
+      const left = await record(forecaster, reels[i] as Reel, open, signal);
+      if (!everyone) open = left;
     }
     onProgress?.(to - origins.from, origins.to - origins.from);
   }
