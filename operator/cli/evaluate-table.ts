@@ -21,21 +21,34 @@ export function evaluationText(report: EvaluationReport): string {
   return parts.join('\n\n');
 }
 
-/** One line per reason. */
+/** One line per reason and per series, forecasters and horizons that share it. */
 function notesOf(results: EvaluationReport['results'], skipped: EvaluationReport['skipped']): string[] {
-  const lines = new Map<string, Set<string>>();
-  const note = (reason: string, series: string): void => {
-    lines.set(reason, (lines.get(reason) ?? new Set()).add(series));
-  };
-  for (const { series, leftOut } of results) {
-    if (leftOut !== null) note(`scored, left out of the aggregate: ${leftOut}`, series);
-  }
-  for (const { series, model = '', horizonSeconds, reason } of skipped) {
-    const at = horizonSeconds === undefined ? '' : `at ${name(horizonSeconds)}`;
-    const who = [model, at].filter((part) => part !== '').join(' ');
-    note(`not scored${who === '' ? '' : ` (${who})`}: ${reason}`, series);
-  }
-  return [...lines].map(([reason, series]) => `${reason}: ${[...series].join(', ')}`);
+  const leftOut = results.flatMap(({ series, leftOut: reason }) =>
+    reason === null ? [] : [{ series, reason }],
+  );
+  const byReason = Map.groupBy(leftOut, ({ reason }) => reason);
+  const bySeries = Map.groupBy(skipped, ({ reason, series }) => `${reason}\n${series}`);
+  const merged = Map.groupBy([...bySeries.values()], (notes) => {
+    const who = unique(notes.map(({ model }) => model));
+    const when = unique(notes.map(({ horizonSeconds }) => horizonSeconds)).map(name);
+    const what = [who.join(', '), when.length === 0 ? '' : `at ${when.join(', ')}`].filter(
+      (part) => part !== '',
+    );
+    return `not scored: ${notes[0]?.reason ?? ''}${what.length === 0 ? '' : ` (${what.join(' ')})`}`;
+  });
+  return [
+    ...[...byReason].map(([reason, rows]) => {
+      const series = unique(rows.map((row) => row.series));
+      return `scored, left out of the aggregate: ${reason}: ${series.join(', ')}`;
+    }),
+    ...[...merged].map(
+      ([what, notes]) => `${what}: ${unique(notes.map(([note]) => note?.series)).join(', ')}`,
+    ),
+  ];
+}
+
+function unique<T>(values: readonly (T | undefined)[]): T[] {
+  return [...new Set(values)].filter((value) => value !== undefined);
 }
 
 function accuracyTable(horizon: number, rows: readonly EvaluationAggregate[]): string {

@@ -48,5 +48,5 @@ test('a week where it errs less on the training part, a day where it does not or
 
 test('a horizon is whole steps, and at least one', () => {
   expect(leadOf(900_000, FIVE_MINUTES)).toBe(3);
-  expect(leadOf(60_000, FIVE_MINUTES)).toBe('a step of 300 s is longer than the horizon');
+  expect(leadOf(60_000, FIVE_MINUTES)).toBe('its step is longer than the horizon');
 });

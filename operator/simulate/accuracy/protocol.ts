@@ -51,7 +51,7 @@ export function protocolOf(scene: Scene): Protocol | string {
 
 /** Steps ahead of a horizon, or why it cannot be scored. */
 export function leadOf(horizonMs: number, stepMs: number): number | string {
-  if (horizonMs < stepMs) return `a step of ${stepMs / 1000} s is longer than the horizon`;
+  if (horizonMs < stepMs) return 'its step is longer than the horizon';
   return Math.round(horizonMs / stepMs);
 }
 
