@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Decision } from '../decision/types.ts';
-import { decisionText, statusText } from './explain.ts';
+import { decisionText, reasonsText, statusText } from './explain.ts';
 
 test('a scaler without a status yet shows what is not known as such', () => {
   const text = statusText({
@@ -41,4 +41,41 @@ test('a decision is told with each proposal and what bound it', () => {
     '  forecast  7 at 99 % coverage by loadcast 1',
     '  7 → 6  Max: bounds 1 to 6',
   ]);
+});
+
+test('the parts of the past are told with the strongest first', () => {
+  const part = (name: string, known: number, effect: number | undefined, share: number | undefined) => ({
+    name,
+    kind: 'recent' as const,
+    fromMs: 0,
+    toMs: 0,
+    known,
+    effect,
+    share,
+  });
+  const text = reasonsText([
+    {
+      metric: 'Prometheus rps',
+      by: 'loadcast',
+      origin: '2026-01-01T10:00:00.000Z',
+      stepSeconds: 60,
+      step: 3,
+      level: 0.99,
+      load: 1234.5,
+      parts: [
+        part('last 8 steps', 8, -12.34, 0.2),
+        part('1 day ago', 128, 49, 0.8),
+        part('7 days ago', 0, 0, 0),
+      ],
+      seasons: 60,
+    },
+  ]);
+  expect(text.split('\n')).toEqual([
+    'Prometheus rps: loadcast forecast 1230 at 99 % for 3 min after 2026-01-01T10:00:00.000Z (before calibration)',
+    '   80 %  1 day ago             raised it by 49',
+    '   20 %  last 8 steps          lowered it by 12.3',
+    '    0 %  7 days ago            unknown, had no part in it',
+    '  all days before together: raised it by 60',
+  ]);
+  expect(reasonsText([])).toContain('ForecastReady');
 });

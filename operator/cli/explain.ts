@@ -11,6 +11,7 @@ import {
   parsePredictiveScaler,
 } from '../api/index.ts';
 import { systemClock } from '../clock.ts';
+import type { ForecastReason } from '../controllers/predictivescaler/forecast-reasons.ts';
 import type { Decision } from '../decision/types.ts';
 import { ForesailError } from '../errors.ts';
 import { KubeClient, loadConnection, Transport } from '../runtime/index.ts';
@@ -29,11 +30,13 @@ interface Flags {
   readonly server?: string;
   readonly token?: string;
   readonly output: string;
+  readonly whyForecast?: boolean;
 }
 
 interface Explained {
   readonly live: object;
   readonly decisions: readonly Decision[];
+  readonly forecast?: { readonly attribution: readonly ForecastReason[] };
 }
 
 export function explainCommand(): Command {
@@ -47,11 +50,21 @@ export function explainCommand(): Command {
       "the operator's address, e.g. http://127.0.0.1:8080 behind kubectl port-forward",
     )
     .option('--token <token>', 'bearer token for --server; default: FORESAIL_TOKEN')
+    .option('--why-forecast', 'say which part of the past drove the newest forecast (needs --server)')
     .option('-o, --output <form>', 'text or json', 'text')
     .action((name: string, flags: Flags) => explain(name, flags));
 }
 
 async function explain(name: string, flags: Flags): Promise<void> {
+  if (flags.whyForecast === true && flags.server === undefined)
+    throw new ForesailError(
+      'FLAG_MISSING',
+      'terminal',
+      '--why-forecast needs --server: only the operator can tell',
+      {
+        subject: '--server',
+      },
+    );
   const scaler = await read(name, flags);
   const explained = flags.server === undefined ? undefined : await ask(name, flags, flags.server);
   const text =
@@ -59,6 +72,7 @@ async function explain(name: string, flags: Flags): Promise<void> {
       ? JSON.stringify({ status: scaler.status, ...explained }, null, 2)
       : [
           statusText(scaler),
+          ...(flags.whyForecast === true ? [reasonsText(explained?.forecast?.attribution ?? [])] : []),
           ...(explained === undefined ? [HINT] : explained.decisions.map(decisionText)),
         ].join('\n\n');
   process.stdout.write(`${text}\n`);
@@ -82,11 +96,12 @@ async function read(name: string, { kubeconfig, namespace }: Flags): Promise<Pre
 
 async function ask(
   name: string,
-  { namespace, token = process.env['FORESAIL_TOKEN'] }: Flags,
+  { namespace, token = process.env['FORESAIL_TOKEN'], whyForecast }: Flags,
   server: string,
 ): Promise<Explained> {
   const [inNamespace, named] = [namespace, name].map(encodeURIComponent);
   const url = new URL(`/explain/v1/namespaces/${inNamespace}/predictivescalers/${named}`, server);
+  if (whyForecast === true) url.searchParams.set('attribution', 'true');
   const response = await fetch(url, {
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     signal: AbortSignal.timeout(DEADLINE_MS),
@@ -138,4 +153,44 @@ export function decisionText(decision: Decision): string {
       : `  forecast  unknown: ${forecast.message}`,
     ...explanation.steps.map(({ step, from, to, note }) => `  ${from} → ${to}  ${step}: ${note}`),
   ].join('\n');
+}
+
+/** Which parts of the past raised and lowered the newest forecast, the strongest first. */
+export function reasonsText(reasons: readonly ForecastReason[]): string {
+  if (reasons.length === 0)
+    return 'No forecast of now can be explained; the condition ForecastReady says why.';
+  return reasons.map(reasonText).join('\n\n');
+}
+
+function reasonText({
+  metric,
+  by,
+  origin,
+  stepSeconds,
+  step,
+  level,
+  load,
+  parts,
+  seasons,
+}: ForecastReason): string {
+  const ordered = [...parts].sort((a, b) => (b.share ?? 1) - (a.share ?? 1));
+  return [
+    `${metric}: ${by} forecast ${number(load)} at ${100 * level} % for ${(step * stepSeconds) / 60} min after ${origin} (before calibration)`,
+    ...ordered.map(({ name, known, effect, share }) => {
+      const what = known === 0 ? 'unknown, had no part in it' : effectText(effect);
+      const much = share === undefined ? '   ?' : `${(100 * share).toFixed(0).padStart(3)} %`;
+      return `  ${much}  ${name.padEnd(20)}  ${what}`;
+    }),
+    `  all days before together: ${effectText(seasons)}`,
+  ].join('\n');
+}
+
+function effectText(effect: number | undefined): string {
+  if (effect === undefined) return 'without it there would be no forecast';
+  if (effect === 0) return 'made no difference';
+  return `${effect > 0 ? 'raised' : 'lowered'} it by ${number(Math.abs(effect))}`;
+}
+
+function number(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }
