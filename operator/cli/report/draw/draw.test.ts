@@ -78,6 +78,11 @@ describe('marks', () => {
     expect(steps(flat, 'ours')).toContain('d="M0 1H50V2H99"');
   });
 
+  test('a level line is drawn from its first point to its last', () => {
+    const level = Array.from({ length: 50 }, (_, i) => [i, 3] as const);
+    expect(line(level, 'load')).toContain('d="M0 3L49 3"');
+  });
+
   test('a band follows both of its edges in each run of known points', () => {
     const edges = [
       [0, 1, 5],

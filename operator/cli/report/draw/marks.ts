@@ -158,8 +158,10 @@ function runsOf(points: readonly Point[]): Point[][] {
   return runs;
 }
 
+/** Without the points inside a level stretch: they draw nothing. */
 function path(points: readonly Point[]): string {
-  return points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${px(x)} ${px(y)}`).join('');
+  const kept = points.filter(([, y], i) => y !== points[i - 1]?.[1] || y !== points[i + 1]?.[1]);
+  return kept.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${px(x)} ${px(y)}`).join('');
 }
 
 /** Only where the value changes: most points of a replica count repeat the one before. */
