@@ -29,6 +29,7 @@ import { readTraces } from './trace-files.ts';
 
 /** Lead times at which the operator's bands are judged. */
 const LEAD = ['1m', '2m', '10m', '15m'] as const;
+const LEAD_NAME = /^lead([ -]?time)?$/;
 /** Origins per series of a scenario: six runs of each forecaster instead of one. */
 const SCENARIO_ORIGINS = 200;
 
@@ -175,7 +176,7 @@ async function speedOf(
 }
 
 function horizonsOf(text: string): number[] {
-  const parts = text.split(',').flatMap((part) => (part.trim() === 'lead' ? LEAD : [part.trim()]));
+  const parts = text.split(',').flatMap((part) => (LEAD_NAME.test(part.trim()) ? LEAD : [part.trim()]));
   return [...new Set(parts.map(parseDurationMs))].sort((a, b) => a - b);
 }
 
