@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { type Calendar, realCalendar, replayCalendar, systemClock } from '../../clock.ts';
 import { ForecastLearner } from '../../forecast/learner.ts';
 import { persistence } from '../../forecast/persistence.ts';
@@ -9,6 +9,9 @@ import { silentLogger } from '../../logger.ts';
 import { known, type LoadSeries, type Observation, unknown } from '../../observation.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
 import { createBackfill, type PastRequest } from './backfill.ts';
+
+// Each replays hundreds of forecasts: a busy machine takes its time.
+jest.setTimeout(60_000);
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
