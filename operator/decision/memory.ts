@@ -34,6 +34,13 @@ export function recordRecommendation(
   return { ...memory, recommendations: [...kept, { replicas, atMs: nowMs }] };
 }
 
+/** How long a recommendation holds scaling down, milliseconds. */
+export function holdMs({ behavior }: Pick<DecisionSpec, 'behavior'>, tuning: ReactiveTuning): number {
+  return behavior === undefined
+    ? tuning.downscaleStabilizationMs
+    : 1000 * behavior.scaleDown.stabilizationWindowSeconds;
+}
+
 /** The held count of an outage, kept as a recommendation for the longest window that may look back at it. */
 export function recordHold(
   memory: DecisionMemory,

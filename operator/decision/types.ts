@@ -122,6 +122,11 @@ export interface ForecastInput {
 /** The span that replicas ordered now must survive: [now, now + lead time + decision interval + metric delay]. Load time. */
 export interface LoadWindow {
   readonly fromMs: number;
+  /**
+   * When replicas ordered now are ready. What comes before can be served by keeping replicas, not by ordering more.
+   * Absent: the whole window is ordered for.
+   */
+  readonly readyMs?: number;
   readonly toMs: number;
 }
 

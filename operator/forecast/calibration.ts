@@ -18,10 +18,19 @@ import type { Confidence, QuantileForecast } from './types.ts';
 
 /** Scores kept per horizon. 99 are enough for a coverage of 0.99 in theory; more make its rank less jumpy. */
 const SCORES = 320;
+/**
+ * Time that they span once the window is full: older than a few hours, a score is kept only every so many steps. The
+ * band then has seen every hour of the day on several days and does not forget the evening's bursts by morning.
+ */
+const SPAN_MS = 3 * 86_400_000;
 /** Beyond it a score says "far outside" and no more; it keeps one spike from owning the tail. */
-const SCORE_LIMIT = 50;
-/** Floor of the yardstick as a share of the load's level: a band of nothing would make every score infinite. */
-const FLOOR_SHARE = 0.02;
+const SCORE_LIMIT = 500;
+/**
+ * Floor of the yardstick as a share of the median: where the model's own band is narrower, errors are measured
+ * relative to the load, which is steadier than a narrow band. And as a share of the usual level, for a load near zero.
+ */
+const FLOOR_SHARE = 0.2;
+const LEVEL_SHARE = 0.02;
 /** Memory of the level and of the realised coverage, in observations. */
 const LEVEL_MEMORY = 200;
 const COVERAGE_MEMORY = 1000;
@@ -45,6 +54,8 @@ interface Horizon {
   alpha: number;
   readonly scores: ScoreWindow;
   readonly pending: Pending<Issued>;
+  /** Settled since the window was full. */
+  passed: number;
   /** Decayed counts of settled forecasts and of covered ones. */
   settled: number;
   covered: number;
@@ -81,16 +92,19 @@ export interface RealisedCoverage {
 
 export class Calibration {
   #coverage: number;
+  readonly #stride: number;
   #horizons: Horizon[];
   #level = 0;
 
   /** @throws COVERAGE_INVALID */
   constructor(options: CalibrationOptions) {
     this.#coverage = checked(options.coverage);
+    this.#stride = Math.max(Math.floor(SPAN_MS / SCORES / options.stepMs), 1);
     this.#horizons = ANCHORS.map((steps) => ({
       alpha: 1 - this.#coverage,
       scores: new ScoreWindow(SCORES),
       pending: new Pending<Issued>(steps + 16, 10 * options.stepMs),
+      passed: 0,
       settled: 0,
       covered: 0,
       learned: undefined,
@@ -121,6 +135,22 @@ export class Calibration {
     const { low, high, share } = betweenAnchors(h);
     const a = this.#multiplier(this.#horizons[low], own);
     const b = this.#multiplier(this.#horizons[high], own);
+    return Math.max(median + (a + share * (b - a)) * width, 0);
+  }
+
+  /**
+   * Load at step `h` that the scores of the last days put at `level`, without the feedback on the asked coverage; for a
+   * caller that closes a loop of its own (ServiceLevel).
+   */
+  quantile(forecast: QuantileForecast, h: number, level: number): number {
+    const median = forecastQuantile(forecast, h - 1, 0.5);
+    const width = this.#width(forecast, h, median);
+    const { low, high, share } = betweenAnchors(h);
+    const least = Math.min(this.#horizons[low]?.scores.count ?? 0, this.#horizons[high]?.scores.count ?? 0);
+    const needed = enough(1 - Math.max(level, 0.5));
+    const own = least >= needed ? 0 : (forecastQuantile(forecast, h - 1, level) - median) / width;
+    const a = plain(this.#horizons[low], level, own, needed);
+    const b = share === 0 ? a : plain(this.#horizons[high], level, own, needed);
     return Math.max(median + (a + share * (b - a)) * width, 0);
   }
 
@@ -214,8 +244,10 @@ export class Calibration {
     const gamma = GAIN * alpha;
     horizon.alpha = clip(horizon.alpha + gamma * (alpha - (missed ? 1 : 0)), alpha);
     const score = (value - issued.median) / issued.width;
-    horizon.scores.push(Math.min(Math.max(score, -SCORE_LIMIT), SCORE_LIMIT));
     horizon.learned = undefined;
+    if (horizon.scores.count === SCORES) horizon.passed += 1;
+    if (horizon.passed % this.#stride === 0)
+      horizon.scores.push(Math.min(Math.max(score, -SCORE_LIMIT), SCORE_LIMIT));
     const keep = 1 - 1 / COVERAGE_MEMORY;
     horizon.settled = horizon.settled * keep + 1;
     horizon.covered = horizon.covered * keep + (missed ? 0 : 1);
@@ -225,7 +257,7 @@ export class Calibration {
 
   #width(forecast: QuantileForecast, h: number, median: number): number {
     const band = forecastQuantile(forecast, h - 1, 0.9) - median;
-    return Math.max(band, FLOOR_SHARE * Math.max(Math.abs(median), this.#level), 1e-9);
+    return Math.max(band, FLOOR_SHARE * Math.abs(median), LEVEL_SHARE * this.#level, 1e-9);
   }
 
   /** Yardsticks above the median that hold with the asked coverage; `own` is what the model itself says. */
@@ -242,8 +274,7 @@ export class Calibration {
       return Math.max(own, scores.ranked(count), 0) * few * stretch;
     }
     if (horizon.learned === undefined) {
-      const rank = Math.ceil((count + 1) * (1 - effective));
-      const base = rank <= count ? scores.ranked(rank) : beyond(scores, effective);
+      const base = scores.upper(1 - effective);
       horizon.learned = base >= 0 ? base * stretch : base / stretch;
     }
     return horizon.learned;
@@ -255,15 +286,14 @@ function enough(alpha: number): number {
   return Math.min(Math.max(Math.ceil(1 / alpha) - 1, 30), SCORES);
 }
 
-/** A level that the sample cannot resolve: an exponential tail fitted to the excesses over its upper tenth. */
-function beyond(scores: ScoreWindow, alpha: number): number {
-  const count = scores.count;
-  const first = Math.ceil(count * 0.9);
-  const threshold = scores.ranked(first);
-  let excess = 0;
-  for (let k = first + 1; k <= count; k++) excess += scores.ranked(k) - threshold;
-  const mean = excess / Math.max(count - first, 1);
-  return Math.max(threshold + mean * Math.log((count - first) / count / alpha), scores.ranked(count));
+/** Yardsticks from the median at a level, from the scores alone; `own` while there are few of them. */
+function plain(horizon: Horizon | undefined, level: number, own: number, needed: number): number {
+  const count = horizon?.scores.count ?? 0;
+  if (horizon === undefined || count === 0) return own;
+  if (count >= needed) return horizon.scores.upper(level);
+  return level <= 0.5
+    ? own
+    : Math.max(own, horizon.scores.ranked(count), 0) * (1 + FEW_STRETCH * (1 - count / needed));
 }
 
 function lowest(alpha: number): number {

@@ -6,8 +6,9 @@
  */
 import { Calibration, type CalibrationState, type RealisedCoverage } from './calibration.ts';
 import { Contest, type ContestState } from './contest.ts';
+import { ServiceLevel, type ServiceLevelState, type ServiceTerms } from './service-level.ts';
 import type { QuantileForecast, UpperLoadPath } from './types.ts';
-import { type PathWindow, upperLoadPath } from './upper-path.ts';
+import { type PathWindow, planPath, upperLoadPath } from './upper-path.ts';
 
 /** Forecasters that are remembered; the one used longest ago goes first. */
 const REMEMBERED = 3;
@@ -23,6 +24,8 @@ export interface LearnerState {
   readonly stepMs: number;
   readonly calibrations: readonly { readonly by: string; readonly state: CalibrationState }[];
   readonly contest: ContestState;
+  /** Absent in what was stored before it was learned. */
+  readonly service?: ServiceLevelState;
 }
 
 export class ForecastLearner {
@@ -30,10 +33,17 @@ export class ForecastLearner {
   /** Most recently used last. */
   readonly #calibrations = new Map<string, Calibration>();
   #contest: Contest;
+  #service: ServiceLevel;
+  #servedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: LearnerOptions) {
     this.#options = options;
     this.#contest = new Contest(options.preferred, options);
+    this.#service = new ServiceLevel(options);
+  }
+
+  get coverage(): number {
+    return this.#options.coverage;
   }
 
   get contest(): Contest {
@@ -54,6 +64,7 @@ export class ForecastLearner {
   ask(coverage: number): void {
     this.#options = { ...this.#options, coverage };
     for (const calibration of this.#calibrations.values()) calibration.ask(coverage);
+    this.#service.ask(coverage);
   }
 
   /** See Calibration.settle. Call with the newest complete step before issuing the next forecast. */
@@ -78,6 +89,44 @@ export class ForecastLearner {
     return upperLoadPath(forecast, this.#of(by), window);
   }
 
+  /**
+   * Goes through one step with the targets that are replayed at every level; a step that was seen already changes
+   * nothing. Call after `issue`, in the order of time.
+   *
+   * @param load of the step that the forecast starts from, in the load's unit
+   */
+  serve(by: string, forecast: QuantileForecast, load: number, terms: ServiceTerms): void {
+    if (forecast.originMs <= this.#servedMs || Number.isNaN(load)) return;
+    this.#servedMs = forecast.originMs;
+    const calibration = this.#of(by);
+    const last = Math.min(terms.readySteps + 1, forecast.horizon);
+    const ready = Math.min(terms.readySteps, forecast.horizon);
+    this.#service.observe(load, terms, (level) => {
+      const peaks = { near: 0, ready: 0 };
+      for (let h = 1; h <= last; h++) {
+        const upper = calibration.quantile(forecast, h, level);
+        if (h < last) peaks.near = Math.max(peaks.near, upper);
+        if (h >= ready) peaks.ready = Math.max(peaks.ready, upper);
+      }
+      return peaks;
+    });
+  }
+
+  /** The quantile of the load that is planned for; see ServiceLevel. */
+  level(objective: ServiceTerms['objective']): number {
+    return this.#service.level(objective);
+  }
+
+  /** As upperPath, at a level of its own and without the feedback on the asked coverage. */
+  planPath(
+    by: string,
+    forecast: QuantileForecast,
+    window: PathWindow,
+    level: number,
+  ): UpperLoadPath | undefined {
+    return planPath(forecast, this.#of(by), window, level);
+  }
+
   /** Asked and realised coverage of a forecaster at the end of the lead window. */
   realised(by: string, windowMs: number): RealisedCoverage {
     return this.#of(by).realised(this.#stepsIn(windowMs));
@@ -96,6 +145,7 @@ export class ForecastLearner {
         state: calibration.toState(),
       })),
       contest: this.#contest.toState(),
+      service: this.#service.toState(),
     };
   }
 
@@ -106,6 +156,7 @@ export class ForecastLearner {
     for (const { by, state: calibration } of state.calibrations.slice(-REMEMBERED)) {
       learner.#calibrations.set(by, Calibration.fromState(calibration, options));
     }
+    if (state.service !== undefined) learner.#service = ServiceLevel.fromState(state.service, options);
     learner.#contest = Contest.fromState(state.contest, options, options.preferred);
     return learner;
   }

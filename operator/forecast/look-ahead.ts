@@ -1,8 +1,10 @@
 /**
  * From a forecast that has just been made to the load that the decision plans for: noted for calibration, lifted to
- * the asked coverage, and led by the load that was read. The operator and the simulator take this same way.
+ * the level that serves the asked share of time, and led by the load that was read. The operator and the simulator take
+ * this same way.
  */
 import type { ForecastLearner } from './learner.ts';
+import type { ServiceTerms } from './service-level.ts';
 import type { Confidence, QuantileForecast, UpperLoadPath } from './types.ts';
 
 export interface AheadPath {
@@ -13,7 +15,12 @@ export interface AheadPath {
 }
 
 export interface Ahead {
+  /** What the decision plans for. */
   readonly path: AheadPath;
+  /** The quantile that `path` is at. */
+  readonly level: number;
+  /** The load that holds with the asked coverage, step by step from the one after the origin; milli. */
+  readonly upper: UpperLoadPath;
   readonly confidence: Confidence;
 }
 
@@ -21,6 +28,7 @@ export interface Ahead {
  * The whole horizon, not only the lead window: in a metrics outage this path is what is left.
  *
  * @param load the load that was read last, in the metric's own unit
+ * @param terms undefined where it is not known what a replica carries: then the asked coverage is planned for
  * @returns undefined when the forecast ends before `nowMs`
  */
 export function lookAhead(
@@ -29,11 +37,21 @@ export function lookAhead(
   forecast: QuantileForecast,
   nowMs: number,
   load: number,
+  terms: ServiceTerms | undefined,
 ): Ahead | undefined {
   learner.issue(by, forecast);
-  const windowMs = forecast.horizon * forecast.stepMs;
-  const path = learner.upperPath(by, forecast, { fromMs: nowMs, windowMs });
-  return path && { path: fromOrigin(path, forecast, load), confidence: path.confidence };
+  const window = { fromMs: nowMs, windowMs: forecast.horizon * forecast.stepMs };
+  const upper = learner.upperPath(by, forecast, window);
+  if (upper === undefined) return undefined;
+  const { confidence } = upper;
+  if (terms === undefined) {
+    const level = learner.coverage;
+    return { path: fromOrigin(upper, forecast, load), level, upper, confidence };
+  }
+  learner.serve(by, forecast, load, terms);
+  const level = learner.level(terms.objective);
+  const plan = learner.planPath(by, forecast, window, level) ?? upper;
+  return { path: fromOrigin(plan, forecast, load), level, upper, confidence };
 }
 
 /** The step of a forecast (1-based) in which the lead window ends. */

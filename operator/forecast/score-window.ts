@@ -1,5 +1,11 @@
-/** The last scores in order of arrival and in order of size, so that a quantile costs nothing and an update little. */
+/**
+ * The last scores in order of arrival and in order of size, so that a quantile costs nothing and an update little.
+ * Above their upper twentieth an exponential tail is fitted to the excesses (the peaks-over-threshold idea with shape
+ * zero): the largest of a few hundred scores are too few to be read one by one, and what is asked may lie beyond them.
+ */
 import { empiricalQuantile } from './quantiles.ts';
+
+const TAIL_SHARE = 0.05;
 
 export class ScoreWindow {
   readonly capacity: number;
@@ -7,6 +13,7 @@ export class ScoreWindow {
   readonly #sorted: Float32Array;
   #count = 0;
   #next = 0;
+  #tail: { readonly share: number; readonly from: number; readonly mean: number } | undefined;
 
   constructor(capacity: number) {
     this.capacity = capacity;
@@ -20,6 +27,7 @@ export class ScoreWindow {
 
   push(score: number): void {
     const value = Math.fround(score);
+    this.#tail = undefined;
     if (this.#count === this.capacity) this.#remove(this.#arrived[this.#next] ?? 0);
     this.#arrived[this.#next] = value;
     this.#next = (this.#next + 1) % this.capacity;
@@ -36,6 +44,28 @@ export class ScoreWindow {
 
   quantile(level: number): number {
     return empiricalQuantile(this.#sorted.subarray(0, this.#count), level);
+  }
+
+  /**
+   * The score that the next one exceeds with probability `1 - level`: the conformal rank ceil(level * (n + 1)), in the
+   * upper twentieth the tail. NaN when there are no scores.
+   */
+  upper(level: number): number {
+    const { share, from, mean } = this.#tailOf();
+    if (1 - level < share && mean > 0) return from + mean * Math.log(share / (1 - level));
+    return this.ranked(Math.min(Math.max(Math.ceil(level * (this.#count + 1)), 1), this.#count));
+  }
+
+  #tailOf(): { readonly share: number; readonly from: number; readonly mean: number } {
+    if (this.#tail !== undefined) return this.#tail;
+    const count = this.#count;
+    const first = Math.floor(count * (1 - TAIL_SHARE));
+    const from = this.#sorted[first] ?? Number.NaN;
+    let sum = 0;
+    for (let i = first; i < count; i++) sum += (this.#sorted[i] ?? from) - from;
+    const beyond = count - first;
+    this.#tail = { share: beyond / (count + 1), from, mean: beyond < 2 ? 0 : sum / beyond };
+    return this.#tail;
   }
 
   /** Oldest first. */

@@ -20,6 +20,25 @@ export function upperLoadPath(
   calibration: Calibration,
   window: PathWindow,
 ): UpperLoadPath | undefined {
+  return path(forecast, calibration, window, (h) => calibration.upper(forecast, h));
+}
+
+/** The same at any level, read from the scores alone. */
+export function planPath(
+  forecast: QuantileForecast,
+  calibration: Calibration,
+  window: PathWindow,
+  level: number,
+): UpperLoadPath | undefined {
+  return path(forecast, calibration, window, (h) => calibration.quantile(forecast, h, level));
+}
+
+function path(
+  forecast: QuantileForecast,
+  calibration: Calibration,
+  window: PathWindow,
+  load: (h: number) => number,
+): UpperLoadPath | undefined {
   const { stepMs, originMs, horizon } = forecast;
   // Step h covers [originMs + h * stepMs, originMs + (h + 1) * stepMs).
   const first = Math.max(Math.floor((window.fromMs - originMs) / stepMs), 1);
@@ -27,7 +46,7 @@ export function upperLoadPath(
   if (first > horizon) return undefined;
   const last = Math.max(Math.min(wanted, horizon), first);
   const loadMilli = new Float64Array(last - first + 1);
-  for (let h = first; h <= last; h++) loadMilli[h - first] = calibration.upper(forecast, h) * 1000;
+  for (let h = first; h <= last; h++) loadMilli[h - first] = load(h) * 1000;
   return {
     loadMilli,
     stepMs,

@@ -1,12 +1,13 @@
 /**
- * The upper load that the operator would have planned for at every step of a trace: a tape of forecasts, calibrated in
- * the order in which the operator does it. It depends on the asked coverage alone, so all start-up times, objectives
- * and policies share one band.
+ * The load that the operator would have planned for at every step of a trace: a tape of forecasts, calibrated in the
+ * order in which the operator does it. Without terms it is the load that holds with the asked coverage, which all
+ * start-up times, objectives and policies share; with them it is at the level that served the asked share of time.
  */
 import { ForecastLearner } from '../forecast/learner.ts';
 import { lookAhead } from '../forecast/look-ahead.ts';
-import type { ModelRef } from '../forecast/types.ts';
-import type { ForecastTape } from './tape.ts';
+import type { ServiceTerms } from '../forecast/service-level.ts';
+import type { ModelRef, QuantileForecast } from '../forecast/types.ts';
+import type { ForecastTape, TapeTrack } from './tape.ts';
 import { type Span, startOf, type Trace } from './trace.ts';
 
 export interface Band {
@@ -22,7 +23,7 @@ export interface Band {
 }
 
 /** @throws COVERAGE_INVALID */
-export function calibrate(tape: ForecastTape, coverage: number): Band {
+export function calibrate(tape: ForecastTape, coverage: number, terms?: ServiceTerms): Band {
   const { trace, horizon, tracks } = tape;
   const { values, stepMs } = trace;
   const width = horizon + 1;
@@ -38,18 +39,37 @@ export function calibrate(tape: ForecastTape, coverage: number): Band {
     const originMs = startOf(trace, step);
     // The operator counts a step as complete when the next one has begun, so it settles one step behind.
     learner.settle(originMs - stepMs, read);
-    for (const track of tracks) {
-      const forecast = track.at(step);
-      if (forecast === undefined) continue;
-      const ahead = lookAhead(learner, track.by, forecast, originMs, load);
-      if (ahead === undefined) break;
-      pathMilli.set(ahead.path.loadMilli, step * width);
-      calibrated[step] = ahead.confidence === 'Calibrated' ? 1 : 0;
-      model ??= forecast.model;
-      break;
-    }
+    const [served, ...others] = spoken(tracks, learner, step);
+    if (served === undefined) continue;
+    const { by, forecast } = served;
+    for (const other of others) learner.compete(other.by, other.forecast);
+    const ahead = lookAhead(learner, by, forecast, originMs, load, terms);
+    if (ahead === undefined) continue;
+    pathMilli.set(ahead.path.loadMilli, step * width);
+    calibrated[step] = ahead.confidence === 'Calibrated' ? 1 : 0;
+    model ??= forecast.model;
   }
   return { trace, coverage, horizon, pathMilli, calibrated, model };
+}
+
+/** The forecasts of a step as the operator's service orders them: the leader first, then by record, then the rest. */
+function spoken(
+  tracks: readonly TapeTrack[],
+  learner: ForecastLearner,
+  step: number,
+): { by: string; forecast: QuantileForecast }[] {
+  const found: { by: string; forecast: QuantileForecast }[] = [];
+  for (const { by, at } of tracks) {
+    const forecast = at(step);
+    if (forecast !== undefined) found.push({ by, forecast });
+  }
+  if (found.length < 2) return found;
+  const order = learner.order();
+  const rank = (by: string): number => {
+    const at = order.indexOf(by);
+    return at === -1 ? order.length : at;
+  };
+  return found.sort((a, b) => rank(a.by) - rank(b.by));
 }
 
 export interface RealisedCoverage {

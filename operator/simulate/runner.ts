@@ -2,9 +2,12 @@
  * Many runs on one trace: what they share is made once (the forecasts before, a band per coverage here) and a run that
  * was made before is not made again. This is what the backtest, the frontier and research call.
  */
+
+import { HPA_DEFAULTS } from '../decision/reactive/tuning.ts';
 import { ForesailError } from '../errors.ts';
+import type { ServiceTerms } from '../forecast/service-level.ts';
 import { type Band, calibrate, coverageOf, type RealisedCoverage } from './band.ts';
-import { foresailPolicy, hpaPolicy, shadowPolicy, windowMsOf } from './policies/decided.ts';
+import { foresailPolicy, hpaPolicy, OBJECTIVES, shadowPolicy, windowMsOf } from './policies/decided.ts';
 import { oraclePolicy, profilePolicy, staticPolicy } from './policies/simple.ts';
 import type { ObjectiveName, PolicyName } from './report-types.ts';
 import { type Outcome, type Policy, simulate } from './simulate.ts';
@@ -49,28 +52,31 @@ export function leadSteps(stepMs: number, conditions: { startUpMs: number; metri
 
 /** @param tape may be absent where no policy forecasts */
 export function createRunner(trace: Trace, tape: ForecastTape | undefined, options: RunnerOptions): Runner {
-  const bands = new Map<number, Band>();
+  const bands = new Map<string, Band>();
   const outcomes = new Map<string, Outcome>();
 
-  function band(coverage: number): Band {
-    const kept = bands.get(coverage);
+  function band(coverage: number, run?: Run): Band {
+    const terms = run && serviceTerms(trace.stepMs, options, run);
+    const key = terms === undefined ? String(coverage) : [coverage, ...Object.values(terms)].join();
+    const kept = bands.get(key);
     if (kept !== undefined) return kept;
     if (tape === undefined)
       throw new ForesailError('TAPE_MISSING', 'terminal', `${trace.name}: no forecasts were recorded`, {
         subject: trace.name,
       });
-    const made = calibrate(tape, coverage);
-    bands.set(coverage, made);
-    if (bands.size > BANDS) bands.delete(bands.keys().next().value ?? coverage);
+    const made = calibrate(tape, coverage, terms);
+    bands.set(key, made);
+    if (bands.size > BANDS) bands.delete(bands.keys().next().value ?? key);
     return made;
   }
 
-  function policyOf({ policy, target, objective, coverage }: Run): Policy {
+  function policyOf(run: Run): Policy {
+    const { policy, target, objective, coverage } = run;
     switch (policy) {
       case 'hpa':
         return hpaPolicy({ target });
       case 'foresail':
-        return foresailPolicy({ target, objective, band: band(coverage) });
+        return foresailPolicy({ target, objective, band: band(coverage, run) });
       case 'shadow':
         return shadowPolicy({ target, objective, band: band(coverage) });
       case 'static':
@@ -101,6 +107,21 @@ export function createRunner(trace: Trace, tape: ForecastTape | undefined, optio
         leadSteps(trace.stepMs, { startUpMs, metricDelayMs: options.metricDelayMs }),
         options.scored,
       ),
+  };
+}
+
+/** What the controller puts together from a target's spec (controllers/predictivescaler/outlook.ts). */
+function serviceTerms(
+  stepMs: number,
+  { capacity, metricDelayMs }: RunnerOptions,
+  { startUpMs, target, objective }: Run,
+): ServiceTerms {
+  return {
+    objective: OBJECTIVES[objective],
+    capacity,
+    reactiveTarget: objective === 'efficiency' ? capacity : target * capacity,
+    readySteps: 1 + Math.ceil((metricDelayMs + startUpMs) / stepMs),
+    holdSteps: Math.ceil(HPA_DEFAULTS.downscaleStabilizationMs / stepMs),
   };
 }
 

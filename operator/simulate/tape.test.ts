@@ -78,7 +78,29 @@ describe('the tape', () => {
   });
 });
 
+/** Knows nothing: twice the load, whatever happens. */
+const wrong: Forecaster = {
+  id: 'wrong',
+  forecast: async (windows, own) =>
+    (await quick.forecast(windows, own)).map((one) => ({ ...one, values: one.values.map((v) => 2 * v) })),
+};
+
 describe('the band', () => {
+  test('follows the contest: one that is wrong leads until a better one has shown itself', async () => {
+    const trace = noise(0.5);
+    const options = { horizon: 4, everyone: true };
+    const both = calibrate(await recordTape(trace, [wrong, quick], options, signal), 0.9);
+    const alone = calibrate(await recordTape(trace, [wrong], options, signal), 0.9);
+    const width = both.horizon + 1;
+    const mean = ({ pathMilli }: typeof both, from: number, to: number) => {
+      const next = Array.from({ length: to - from }, (_, i) => pathMilli[(from + i) * width + 1] ?? 0);
+      return next.reduce((sum, upper) => sum + upper, 0) / next.length;
+    };
+    expect(mean(both, 20, 60)).toBe(mean(alone, 20, 60));
+    // Calibrated, the wrong one is only wide; whoever serves, the band holds and the better one's is narrower.
+    expect(mean(both, 500, 720)).not.toBe(mean(alone, 500, 720));
+  });
+
   test('is what the operator plans for, step by step', async () => {
     const trace = noise(0.3);
     const tape = await quickTape(trace);

@@ -59,7 +59,8 @@ function setUp(options: { readonly maxSeries?: number } = {}) {
     const { metrics } = decisionSpec(scaler.spec, HPA_DEFAULTS);
     const window = { fromMs: nowMs, toMs: nowMs + 2 * MINUTE };
     const request = { uid: 'u1', learned, scaler, metrics: scaler.spec.metrics ?? [], plans: metrics };
-    return outlook.look({ ...request, podSelector: '', loads, sampledAtMs, nowMs, window }, until);
+    const own = { podSelector: '', carries: [{ capacity: 70, reactiveTarget: 50 }], holdMs: 5 * MINUTE };
+    return outlook.look({ ...request, ...own, loads, sampledAtMs, nowMs, window }, until);
   };
   /** A load per minute; the answer of the last look. */
   const live = async (scaler: PredictiveScaler, loads: readonly (number | undefined)[]) => {

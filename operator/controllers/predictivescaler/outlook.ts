@@ -11,6 +11,7 @@ import type { ForecastLearner } from '../../forecast/learner.ts';
 import { leadStepOf, lookAhead } from '../../forecast/look-ahead.ts';
 import { forecastQuantile } from '../../forecast/quantiles.ts';
 import { builtin } from '../../forecast/residuals.ts';
+import type { ServiceTerms } from '../../forecast/service-level.ts';
 import type {
   ForecastFailure,
   ForecastOutcome,
@@ -60,6 +61,8 @@ interface Missing {
 interface Seen {
   readonly kind: 'seen';
   readonly path: LoadPath;
+  readonly level: number;
+  readonly upper: UpperLoadPath;
   readonly confidence: UpperLoadPath['confidence'];
   readonly forecast: QuantileForecast;
   readonly by: string;
@@ -138,7 +141,7 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
     for (const { by, forecast } of others) learner.compete(by, forecast);
     if (outcome.kind === 'unavailable') return missing(outcome.reason, outcome.message);
     drift?.issue(outcome.by, outcome.forecast, leadStepOf(outcome.forecast, request.window.toMs));
-    return taken(outcome, learner, nowMs, newest.value);
+    return taken(outcome, learner, nowMs, newest.value, termsOf(request, i, stepMs));
   }
 
   function ownStep(
@@ -208,8 +211,24 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
   };
 }
 
-function seriesKeyOf(uid: string, plan: MetricPlan): string {
+export function seriesKeyOf(uid: string, plan: MetricPlan): string {
   return `${uid}/${metricId(plan)}`;
+}
+
+/** Undefined where it is not known what a replica carries. */
+function termsOf(
+  { scaler, carries, window, nowMs, holdMs }: LookRequest,
+  i: number,
+  stepMs: number,
+): ServiceTerms | undefined {
+  const per = carries[i];
+  if (per === undefined) return undefined;
+  return {
+    ...per,
+    objective: scaler.spec.objective,
+    readySteps: 1 + Math.ceil(((window.readyMs ?? window.toMs) - nowMs) / stepMs),
+    holdSteps: Math.ceil(holdMs / stepMs),
+  };
 }
 
 /** From where each metric was forecast. */
@@ -242,8 +261,9 @@ function taken(
   learner: ForecastLearner,
   nowMs: number,
   load: number,
+  terms: ServiceTerms | undefined,
 ): Missing | Seen {
-  const ahead = lookAhead(learner, by, forecast, nowMs, load);
+  const ahead = lookAhead(learner, by, forecast, nowMs, load, terms);
   if (ahead === undefined) return missing('ForecastRejected', 'the forecast ends before it begins to count');
   return { kind: 'seen', ...ahead, forecast, by, learner, fellBack: failed[0] };
 }
@@ -275,7 +295,7 @@ function summary(
   const { forecast, learner, by } = first;
   const leadMs = window.toMs - forecast.originMs;
   const leadStep = leadStepOf(forecast, window.toMs);
-  const upper = (first.path.loadMilli[leadStep] ?? first.path.loadMilli.at(-1) ?? Number.NaN) / 1000;
+  const upper = (valueAt(first.upper, forecast.originMs + leadStep * forecast.stepMs) ?? Number.NaN) / 1000;
   const lowConfidence = seen.some((look) => look.confidence !== 'Calibrated');
   const input: ForecastInput = {
     paths: looks.map((look) => (look?.kind === 'seen' ? look.path : undefined)),
@@ -297,6 +317,11 @@ function summary(
     condition: named === undefined ? servingCondition(seen, problem, lowConfidence) : notSupported(named),
     realisedCoverage: learner.realised(by, leadMs).realised,
   };
+}
+
+/** Of the step that contains `atMs`, else of the last one; milli. */
+function valueAt({ fromMs, stepMs, loadMilli }: UpperLoadPath, atMs: number): number | undefined {
+  return loadMilli[Math.floor((atMs - fromMs) / stepMs)] ?? loadMilli.at(-1);
 }
 
 function servingCondition(

@@ -6,6 +6,7 @@ import type { KubeObject } from '../../runtime/index.ts';
 import type { Drift } from './drift.ts';
 import type { Learned } from './learned.ts';
 import type { ForecastReport, OwnCondition } from './status.ts';
+import type { Carries } from './target-learning.ts';
 
 /** As it comes from the API server, not validated yet. */
 export type Scaler = KubeObject & { readonly status?: PredictiveScalerStatus };
@@ -25,6 +26,10 @@ export interface LookRequest {
   /** Load time. */
   readonly nowMs: number;
   readonly window: LoadWindow;
+  /** Aligned with `plans`. */
+  readonly carries: readonly (Carries | undefined)[];
+  /** How long scaling down waits, load time. */
+  readonly holdMs: number;
 }
 
 export interface Look {

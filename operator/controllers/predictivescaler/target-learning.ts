@@ -1,6 +1,6 @@
 /** What each look at a target's pods teaches: how long a pod takes to start, and what a replica has been seen to carry. */
 import { perReplica } from '../../decision/need/per-replica.ts';
-import type { MetricPlan, PodView } from '../../decision/types.ts';
+import type { DecisionSpec, MetricPlan, PodView } from '../../decision/types.ts';
 import type { PodStart } from '../../forecast/types.ts';
 import type { Learned } from './learned.ts';
 import { isReady, type Pod, podStart } from './pods.ts';
@@ -60,6 +60,27 @@ export function learnedCapacities(
     const target = targetPerReplica(plan, views);
     const capacity = target === undefined ? undefined : learned.capacity(plan).capacity(target);
     return capacity === undefined ? undefined : capacity * 1000;
+  });
+}
+
+/** What a replica carries and what the reactive rule beside the forecast aims at, in the metric's unit. */
+export interface Carries {
+  readonly capacity: number;
+  readonly reactiveTarget: number;
+}
+
+/** Undefined where a load cannot be turned into replicas. `learnedMilli` as of `learnedCapacities`. */
+export function carriesOf(
+  { objective, metrics }: Pick<DecisionSpec, 'objective' | 'metrics'>,
+  learnedMilli: readonly (number | undefined)[],
+  views: readonly PodView[],
+): (Carries | undefined)[] {
+  return metrics.map((plan, i) => {
+    const carries = perReplica(plan, learnedMilli[i], views);
+    const target = targetPerReplica(plan, views);
+    if (carries === undefined || target === undefined) return undefined;
+    const capacity = carries.milli / 1000;
+    return { capacity, reactiveTarget: objective === 'Efficiency' ? capacity : target };
   });
 }
 

@@ -3,7 +3,7 @@
  * the whole window, else the profile of the season.
  */
 import type { DecisionInput, NeedResult } from '../types.ts';
-import { needFrom } from './need.ts';
+import { type NeedInput, needFrom } from './need.ts';
 
 export interface ChosenNeed {
   readonly need: NeedResult;
@@ -12,24 +12,28 @@ export interface ChosenNeed {
 }
 
 export function freshNeed(input: DecisionInput): NeedResult {
-  const { forecast, window, spec, learnedCapacityMilli, pods } = input;
+  const { forecast } = input;
   if (forecast.kind === 'unknown') {
     return { kind: 'unknown', reason: forecast.reason, message: forecast.message };
   }
-  return needFrom(forecast.value, window, spec.metrics, learnedCapacityMilli, pods, false);
+  return needFrom(forecast.value, needInput(input), false);
 }
 
 export function chooseNeed(input: DecisionInput): ChosenNeed {
   const fresh = freshNeed(input);
   if (fresh.kind === 'known') return { need: fresh, source: 'Forecast' };
-  const { window, spec, learnedCapacityMilli, pods, lastForecast, seasonalProfile } = input;
+  const { lastForecast, seasonalProfile } = input;
   for (const [source, candidate] of [
     ['LastForecast', lastForecast],
     ['SeasonalProfile', seasonalProfile],
   ] as const) {
     if (candidate === undefined) continue;
-    const need = needFrom(candidate, window, spec.metrics, learnedCapacityMilli, pods, true);
+    const need = needFrom(candidate, needInput(input), true);
     if (need.kind === 'known') return { need, source };
   }
   return { need: fresh, source: undefined };
+}
+
+function needInput({ window, spec, learnedCapacityMilli, pods, specReplicas }: DecisionInput): NeedInput {
+  return { window, metrics: spec.metrics, learnedCapacityMilli, pods, current: specReplicas };
 }

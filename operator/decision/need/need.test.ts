@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { cpu, external, forecast, MINUTE, NOW, pods, unreadable } from '../fixtures.ts';
 import type { LoadPath, MetricPlan } from '../types.ts';
-import { needFrom } from './need.ts';
+import { type NeedInput, needFrom } from './need.ts';
 import { peakOf } from './peak.ts';
 import { perReplica } from './per-replica.ts';
 
@@ -64,10 +64,23 @@ describe('what one replica carries', () => {
   });
 });
 
+const asked = (change: Partial<NeedInput>): NeedInput => ({
+  window: window(0, 5),
+  metrics: [],
+  learnedCapacityMilli: [],
+  pods: [],
+  current: 1,
+  ...change,
+});
+
 describe('need', () => {
   const metrics = [external('AverageValue', 50)];
   const need = (loads: readonly number[], learned?: number) =>
-    needFrom({ ...forecast(0), paths: [path(loads)] }, window(0, loads.length), metrics, [learned], [], true);
+    needFrom(
+      { ...forecast(0), paths: [path(loads)] },
+      asked({ window: window(0, loads.length), metrics, learnedCapacityMilli: [learned] }),
+      true,
+    );
 
   test.each([
     ['rounds up', [101_000], undefined, 3],
@@ -82,7 +95,7 @@ describe('need', () => {
 
   test('the largest of several metrics counts, one without a forecast is left out', () => {
     const three = [external('AverageValue', 50), external('AverageValue', 10), external('Value', 1)];
-    const found = needFrom(forecast(100, 100, 5), window(0, 5), three, [], [], true);
+    const found = needFrom(forecast(100, 100, 5), asked({ metrics: three }), true);
     expect(found).toMatchObject({
       kind: 'known',
       replicas: 10,
@@ -93,13 +106,35 @@ describe('need', () => {
   test('one metric that cannot be seen to the end makes the whole need unknown', () => {
     const two = [external('AverageValue', 50), external('AverageValue', 10)];
     const short = { ...forecast(100, 100), paths: [path([1, 1, 1, 1, 1]), path([1])] };
-    expect(needFrom(short, window(0, 5), two, [], [], true)).toMatchObject({
+    expect(needFrom(short, asked({ metrics: two }), true)).toMatchObject({
       kind: 'unknown',
       reason: 'HorizonPassed',
     });
   });
 
   test('no path at all is unknown, not zero', () => {
-    expect(needFrom(forecast(undefined), window(0, 5), metrics, [], [], true).kind).toBe('unknown');
+    expect(needFrom(forecast(undefined), asked({ metrics }), true).kind).toBe('unknown');
+  });
+
+  describe('the time before new replicas are ready', () => {
+    const metrics = [external('AverageValue', 50)];
+    const loads = [100_000, 300_000, 300_000, 200_000];
+    const replicas = (current: number, ready = 3) =>
+      needFrom(
+        { ...forecast(0), paths: [path(loads)] },
+        asked({ window: { ...window(0, 4), readyMs: NOW + ready * MINUTE }, metrics, current }),
+        true,
+      );
+    test.each([
+      ['what an order cannot reach is not ordered for', 2, 4],
+      ['replicas that run are kept for it', 5, 5],
+      ['no more of them than it takes', 9, 6],
+    ])('%s', (_, current, expected) => {
+      expect(replicas(current)).toMatchObject({ kind: 'known', replicas: expected });
+    });
+
+    test('a forecast that ends before is taken as it is', () => {
+      expect(replicas(1, 9)).toMatchObject({ kind: 'known', replicas: 6 });
+    });
   });
 });

@@ -1,0 +1,102 @@
+import { describe, expect, test } from '@jest/globals';
+import { ReplayedTarget } from './replayed-target.ts';
+import { PLAN_LEVELS, ServiceLevel, type ServiceTerms } from './service-level.ts';
+import { seeded } from './testing/series.ts';
+
+const STEP_MS = 60_000;
+const TERMS: ServiceTerms = {
+  objective: 'Efficiency',
+  capacity: 10,
+  reactiveTarget: 10,
+  readySteps: 3,
+  holdSteps: 5,
+};
+
+/** Load 100 ± 30, evenly spread: the quantiles are known and the past says nothing. */
+const upper = (level: number) => 70 + 60 * level;
+
+/** Goes through `days` of minutes; the share of the last half that a target at the chosen level had been short. */
+function live(
+  terms: ServiceTerms,
+  coverage: number,
+  days: number,
+  load: (random: () => number) => number = (random) => upper(random()),
+) {
+  const random = seeded(7);
+  const service = new ServiceLevel({ coverage, stepMs: STEP_MS });
+  for (let step = 0; step < days * 1440; step++)
+    service.observe(load(random), terms, (level) => ({ near: upper(level), ready: upper(level) }));
+  return service;
+}
+
+describe('the level that is planned for', () => {
+  test('is the asked coverage while nothing is known', () => {
+    const service = new ServiceLevel({ coverage: 0.99, stepMs: STEP_MS });
+    expect(service.level('Efficiency')).toBe(0.99);
+  });
+
+  test.each([0.9, 0.95, 0.99])('serves %s of the time, on load that it has not seen', (coverage) => {
+    const level = live(TERMS, coverage, 8).level('Efficiency');
+    const target = new ReplayedTarget(0);
+    const random = seeded(99);
+    let short = 0;
+    const steps = 4 * 1440;
+    for (let i = 0; i < steps; i++) {
+      target.observe(upper(random()), TERMS, { near: upper(level), ready: upper(level) }, 1);
+      short += target.short;
+    }
+    expect(short / steps).toBeLessThanOrEqual(1.25 * (1 - coverage));
+  });
+
+  test('is no higher than it takes', () => {
+    const levels = [0.9, 0.95, 0.99, 0.999].map((coverage) => live(TERMS, coverage, 6).level('Efficiency'));
+    expect(levels).toEqual([...levels].sort((a, b) => a - b));
+    expect(levels[0]).toBeLessThan(0.9);
+  });
+
+  test('is higher where forecasts are too low', () => {
+    const honest = live(TERMS, 0.95, 4).level('Efficiency');
+    const low = live(TERMS, 0.95, 4, (random) => 1.1 * upper(random())).level('Efficiency');
+    expect(low).toBeGreaterThan(honest);
+  });
+
+  test('is low where the reactive rule alone is enough', () => {
+    const headroom = { ...TERMS, objective: 'Availability', reactiveTarget: 5 } as const;
+    expect(live(headroom, 0.99, 4).level('Availability')).toBe(PLAN_LEVELS[0]);
+  });
+
+  test('asks under Availability for a fifth of the shortage of the reactive rule', () => {
+    const terms = { ...TERMS, objective: 'Availability', reactiveTarget: 8 } as const;
+    const service = live(terms, 0.7, 6);
+    expect(service.level('Availability')).toBeGreaterThan(service.level('Efficiency'));
+  });
+
+  test('does not pay any price under Availability', () => {
+    // One minute in a thousand is eight times as high, and nothing foretells it.
+    const spiky = (random: () => number) => (random() < 0.001 ? 800 : 95);
+    const service = new ServiceLevel({ coverage: 0.9999, stepMs: STEP_MS });
+    const random = seeded(3);
+    const peaks = (level: number) => (level > 0.99 ? { near: 800, ready: 800 } : { near: 95, ready: 95 });
+    for (let step = 0; step < 8 * 1440; step++) service.observe(spiky(random), TERMS, peaks);
+    expect(service.level('Efficiency')).toBeGreaterThan(0.99);
+    expect(service.level('Availability')).toBeLessThanOrEqual(0.99);
+  });
+});
+
+describe('its memory', () => {
+  test('survives as JSON', () => {
+    const service = live(TERMS, 0.95, 3);
+    const state = JSON.parse(JSON.stringify(service.toState()));
+    const again = ServiceLevel.fromState(state, { coverage: 0.95, stepMs: STEP_MS });
+    expect(again.level('Efficiency')).toBeCloseTo(service.level('Efficiency'), 3);
+    expect(JSON.stringify(state).length).toBeLessThan(1000);
+  });
+
+  test('of another grid is not taken', () => {
+    const service = ServiceLevel.fromState(
+      { steps: 9999, targets: [{ short: 1, replicas: 1 }] },
+      { coverage: 0.95, stepMs: STEP_MS },
+    );
+    expect(service.level('Efficiency')).toBe(0.95);
+  });
+});
