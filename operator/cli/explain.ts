@@ -11,9 +11,9 @@ import {
   parsePredictiveScaler,
 } from '../api/index.ts';
 import { systemClock } from '../clock.ts';
-import type { ForecastReason } from '../controllers/predictivescaler/forecast-reasons.ts';
 import type { Decision } from '../decision/types.ts';
 import { ForesailError } from '../errors.ts';
+import type { ForecastReason } from '../forecast/attribution/attribution.ts';
 import { KubeClient, loadConnection, Transport } from '../runtime/index.ts';
 
 const REF = {

@@ -4,7 +4,7 @@
  * time in the whole operator; nothing is computed while nobody asks.
  */
 import { ForesailError } from '../../errors.ts';
-import { type Attribution, attribute } from '../../forecast/attribution/attribution.ts';
+import { attribute, type ForecastReason } from '../../forecast/attribution/attribution.ts';
 import { buildWindow } from '../../forecast/window.ts';
 import type { HistoryStore, SeriesKey } from '../../history/types.ts';
 import type { ForecastService } from '../../inference/types.ts';
@@ -21,14 +21,6 @@ export interface ForecastBasis {
   /** Step at the end of the lead window, 1-based, and the asked coverage. */
   readonly step: number;
   readonly level: number;
-}
-
-export interface ForecastReason extends Attribution {
-  readonly metric: string;
-  readonly by: string;
-  /** Load time. */
-  readonly origin: string;
-  readonly stepSeconds: number;
 }
 
 export interface ForecastReasons {

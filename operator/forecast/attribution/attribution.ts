@@ -48,6 +48,17 @@ export interface Attribution {
   readonly seasons: number | undefined;
 }
 
+/** As it is told of a metric of a scaler: by the operator's HTTP face and by `foresail explain --why-forecast`. */
+export interface ForecastReason extends Attribution {
+  /** Type and name, for people. */
+  readonly metric: string;
+  /** Forecaster that served. */
+  readonly by: string;
+  /** Load time of the newest step that was seen. */
+  readonly origin: string;
+  readonly stepSeconds: number;
+}
+
 /** @returns undefined when there is no forecast from the whole window either */
 export async function attribute(
   { window, step, level, forecast }: AttributionRequest,
