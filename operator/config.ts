@@ -93,6 +93,12 @@ export const operatorConfigSchema = z.strictObject({
       .positive()
       .default(2 * 1024 ** 3),
   }),
+  verdict: section({
+    /** Replays of each scaler's past, which mode Auto goes by. Without them Auto acts as Shadow. */
+    enabled: z.boolean().default(true),
+    /** Between two replays of one scaler. */
+    every: configDuration('30m', '1s', '24h'),
+  }),
   state: section({ checkpointEvery: configDuration('10m', '1s') }),
   /** Only for demonstrations: the load runs `factor` times as fast as real time. */
   replay: z

@@ -25,6 +25,7 @@ import { watchPodTimes } from './controllers/predictivescaler/pod-times.ts';
 import { createScalerMemories } from './controllers/predictivescaler/scaler-memory.ts';
 import { createSharedPods } from './controllers/predictivescaler/shared-pods.ts';
 import { createSteps } from './controllers/predictivescaler/steps.ts';
+import { createVerdicts, NO_VERDICTS } from './controllers/predictivescaler/verdicts.ts';
 import type { ReactiveTuning } from './decision/types.ts';
 import { persistence } from './forecast/persistence.ts';
 import { ridge } from './forecast/ridge.ts';
@@ -36,6 +37,7 @@ import { createMetricSources } from './metricsources/registry.ts';
 import { createAuthorizer } from './observability/authorizer.ts';
 import { startHttp } from './observability/http.ts';
 import { createMetrics } from './observability/metrics.ts';
+import { createReplayer } from './replay/replayer.ts';
 import {
   alwaysLeading,
   CachedDiscovery,
@@ -207,6 +209,22 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     initialReadinessDelayMs: config.hpa.initialReadinessDelay,
   };
 
+  const replayer = createReplayer({ model, clock });
+  // A replay of a recorded trace, as in the demonstration, lives too fast for the simulator's clock.
+  const verdicts =
+    !config.verdict.enabled || config.replay !== undefined
+      ? NO_VERDICTS
+      : createVerdicts({
+          replayer,
+          history,
+          clock,
+          log,
+          everyMs: config.verdict.every,
+          metricDelayMs: config.forecast.metricDelay,
+          tuning,
+          model: model.id,
+          signal: ending.signal,
+        });
   const watched = new Map([...informers.workloads].map(([kind, informer]) => [kind, informer.store]));
   const outlook = createOutlook({ history, service, backfill, steps, clock });
   const controller = createPredictiveScalerController({
@@ -229,6 +247,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     }),
     sources,
     outlook,
+    verdicts,
     fleet: createFleet({
       clock,
       freeze: config.guards.freeze,
@@ -305,6 +324,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     await manager.run(signal);
   } finally {
     ending.abort(new Error('shutting down'));
+    await replayer.close();
     await Promise.allSettled([service.close(), history.close(), sources.close()]);
     await api.close();
   }

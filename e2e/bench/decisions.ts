@@ -31,6 +31,7 @@ import {
 import { createScalerMemories } from '../../operator/controllers/predictivescaler/scaler-memory.ts';
 import { createSharedPods } from '../../operator/controllers/predictivescaler/shared-pods.ts';
 import type { Workload } from '../../operator/controllers/predictivescaler/target.ts';
+import { NO_VERDICTS } from '../../operator/controllers/predictivescaler/verdicts.ts';
 import { MemoryHistory } from '../../operator/history/memory-store.ts';
 import { openModel } from '../../operator/inference/model.ts';
 import { ChainedForecastService } from '../../operator/inference/service.ts';
@@ -283,6 +284,7 @@ function reconcilerOptions({ scalers, calendar, history, now, service }: FleetOp
       steps: { stepOf: () => config.forecast.defaultStep, forget: () => true },
       clock,
     }),
+    verdicts: NO_VERDICTS,
     fleet: createFleet({
       clock,
       freeze: config.guards.freeze,

@@ -42,6 +42,12 @@ const learner = z.object({
       )
       .max(16),
   }),
+  service: z
+    .object({
+      steps: count,
+      targets: z.array(z.object({ short: share, replicas: z.number().min(0).max(1e9) })).max(64),
+    })
+    .optional(),
 });
 
 const time = z.number().min(-8.64e15).max(8.64e15);
@@ -104,6 +110,8 @@ const stateSchema = z.object({
     .max(MAX_METRICS),
   /** The decision's own memory; its owner checks it. */
   decision: z.json().optional(),
+  /** The verdict on the forecast; its owner checks it too. */
+  verdict: z.json().optional(),
 });
 
 export type ScalerState = z.infer<typeof stateSchema>;

@@ -15,7 +15,7 @@ import { createReplayer, type Replayer } from './replayer.ts';
 
 const signal = new AbortController().signal;
 /** A day and a bit in coarse steps: little arithmetic, and all of the way. */
-const past = () => traceOf([...noise(3).values.slice(0, 180)], 'past', 600_000);
+const past = () => traceOf(Array.from(noise(3).values.subarray(0, 180)), 'past', 600_000);
 let replayer: Replayer | undefined;
 afterEach(() => replayer?.close());
 

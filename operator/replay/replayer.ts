@@ -103,9 +103,14 @@ export function createReplayer({ model, clock, deadlineMs = 300_000, entry }: Re
     }
   }
 
+  async function inLine(before: Promise<unknown>, job: ReplayJob, signal: AbortSignal) {
+    await before;
+    return await next(job, signal);
+  }
+
   return {
     replay(job, signal) {
-      const result = line.then(() => next(job, signal));
+      const result = inLine(line, job, signal);
       line = result.catch(() => undefined);
       return result;
     },

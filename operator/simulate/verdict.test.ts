@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { HPA_DEFAULTS } from '../decision/reactive/tuning.ts';
 import type { Objective } from '../decision/types.ts';
 import { ridge } from '../forecast/ridge.ts';

@@ -105,7 +105,7 @@ export const predictiveScalerStatusSchema = z.object({
     .max(32)
     .optional()
     .describe(
-      'AbleToScale, ScalingActive and ScalingLimited as in HPA; Ready, ForecastReady, ForecastDrift, ' +
+      'AbleToScale, ScalingActive and ScalingLimited as in HPA; Ready, ForecastReady, ForecastProven, ForecastDrift, ' +
         'MetricsDegraded and ConflictingScaler of our own.',
     )
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
@@ -167,11 +167,17 @@ export const predictiveScalerStatusSchema = z.object({
         .enum(['Active', 'Shadow', 'Undecided'])
         .optional()
         .describe('Mode that the comparison speaks for.'),
+      reason: shortText()
+        .optional()
+        .describe('Why, one word for programs; `LowConfidence` while too little is known.'),
+      since: time().optional().describe('When the recommendation became what it is.'),
       window: shortText().optional().describe('Time that was compared, as a duration.'),
       underProvisionedMinutes: quantityText().optional().describe('Minutes with fewer replicas than needed.'),
       replicaHours: quantityText().optional().describe('Replica-hours spent.'),
       hpaUnderProvisionedMinutes: quantityText().optional().describe('The same minutes for a plain HPA.'),
       hpaReplicaHours: quantityText().optional().describe('The same replica-hours for a plain HPA.'),
+      coverage: z.string().max(8).optional().describe('Coverage that the forecast reached in that time.'),
+      againstHpa: shortText().optional().describe('Both comparisons as one line of text.'),
     })
     .optional()
     .describe('The forecast against a plain HPA on this workload’s own load.'),

@@ -5,15 +5,22 @@
  */
 import type { DecisionMemory } from '../../decision/types.ts';
 import type { LearnedState } from './learned.ts';
+import type { StoredVerdict } from './stored-verdict.ts';
 
 const DAY_MS = 86_400_000;
 
-export function markOf(learned: LearnedState, decision: DecisionMemory | undefined, target: string): string {
+export function markOf(
+  learned: LearnedState,
+  decision: DecisionMemory | undefined,
+  target: string,
+  verdict?: StoredVerdict,
+): string {
   return JSON.stringify([
     target,
     learned.leadTime.witnessed,
     learned.metrics.map(metricMark),
     memoryMark(decision),
+    verdict && [verdict.of, verdict.state.recommendation, verdict.state.losses],
   ]);
 }
 

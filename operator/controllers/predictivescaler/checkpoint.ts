@@ -22,6 +22,7 @@ import { moveMemory } from './move-memory.ts';
 import type { ConfigMap } from './pause-switch.ts';
 import { phaseOf } from './phase.ts';
 import type { Restored, ScalerMemories, ScalerMemory } from './scaler-memory.ts';
+import { parseVerdict } from './stored-verdict.ts';
 
 export const STATE_LABEL = 'foresail.io/state';
 const STATE_SELECTOR = 'predictivescaler';
@@ -84,7 +85,7 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
 
   async function save(key: string, memory: ScalerMemory, last: boolean, signal: AbortSignal): Promise<void> {
     const { uid, target } = memory;
-    const mark = () => markOf(memory.learned.toState(), memory.decision, target);
+    const mark = () => markOf(memory.learned.toState(), memory.decision, target, memory.verdict);
     const policy = policyOf(uid);
     const due = policy.due(clock.monotonic(), mark, last);
     if (due === undefined) return;
@@ -167,8 +168,9 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
       // Written by a clock that was ahead of ours: its windows would not end before we have caught up.
       const aheadMs = Math.max(0, Math.round(decoded.state.asOfMs - clock.now()));
       const decision = stored && moveMemory(stored, -aheadMs);
-      policyOf(uid, markOf(decoded.state, decision, target));
-      return { learned: new Learned(decoded.state), decision };
+      const verdict = parseVerdict(decoded.state.verdict);
+      policyOf(uid, markOf(decoded.state, decision, target, verdict));
+      return { learned: new Learned(decoded.state), decision, verdict };
     },
     forget: remove,
     async run(signal) {
@@ -190,10 +192,11 @@ export function createCheckpoints(options: CheckpointOptions): Checkpoints {
   };
 }
 
-function encodeMemory({ learned, decision }: ScalerMemory, asOfMs: number): string {
+function encodeMemory({ learned, decision, verdict }: ScalerMemory, asOfMs: number): string {
   return encodeState({
     asOfMs,
     ...learned.toState(),
     ...(decision === undefined ? {} : { decision: JSON.parse(JSON.stringify(decision)) }),
+    ...(verdict === undefined ? {} : { verdict: JSON.parse(JSON.stringify(verdict)) }),
   });
 }

@@ -4,6 +4,7 @@ import { ForesailError } from '../../errors.ts';
 import { known } from '../../observation.ts';
 import type { Pod } from './pods.ts';
 import type { Look } from './ports.ts';
+import type { StoredVerdict } from './stored-verdict.ts';
 import { KEY, NO_FORECAST, queue, readyPod, Stage, type StageOptions } from './testing/stage.ts';
 
 /** A scaler on a Deployment of two, each replica with all that it should carry. */
@@ -211,6 +212,48 @@ describe('the last forecast', () => {
     await staged.clock.advance(15_000);
     await staged.once();
     expect(staged.replicas()).toBe(2);
+  });
+});
+
+describe('mode Auto', () => {
+  const verdictOf = (recommendation: 'Active' | 'Shadow'): StoredVerdict => {
+    const side = { underProvisionedMinutes: 10, replicaHours: 100, tauU: 1 };
+    const numbers = { tunedHpaReplicaHours: null, coverage: { asked: 0.99, realised: 0.99 }, skill: 0.3 };
+    return {
+      of: 'this load',
+      state: { recommendation, sinceMs: 0, reason: 'BetterThanHpa', good: 2, weak: 0, losses: 0 },
+      message: 'as the replay says',
+      replay: { fromMs: 0, toMs: 1, ours: side, hpa: side, ...numbers },
+    };
+  };
+
+  test('acts on the forecast while the verdict is good, and tells each change once', async () => {
+    const staged = stage({ mode: 'Auto' });
+    staged.look = async () => looking(staged, 390);
+    await staged.looks(2);
+    expect(staged.replicas()).toBe(2);
+    expect(staged.condition('ForecastProven')).toBe('Unknown/LowConfidence');
+    expect(staged.status()?.verdict).toEqual({ recommendation: 'Undecided', reason: 'LowConfidence' });
+    staged.verdict = () => verdictOf('Active');
+    await staged.looks(3);
+    expect(staged.replicas()).toBe(4);
+    expect(staged.status()).toMatchObject({ mode: 'Active', verdict: { recommendation: 'Active' } });
+    staged.verdict = () => verdictOf('Shadow');
+    await staged.looks(3);
+    expect(staged.status()).toMatchObject({ mode: 'Shadow', verdict: { recommendation: 'Shadow' } });
+    expect(staged.events.map(({ type, reason }) => `${type} ${reason}`)).toEqual([
+      'Normal SuccessfulRescale',
+      'Normal ForecastProven',
+      'Warning ForecastNotProven',
+    ]);
+  });
+
+  test('mode Reactive looks at no forecast and has no verdict', async () => {
+    const staged = stage({ mode: 'Reactive' });
+    staged.verdict = () => verdictOf('Active');
+    await staged.once();
+    expect(staged.status()?.verdict).toBeUndefined();
+    expect(staged.condition('ForecastProven')).toBe('undefined/undefined');
   });
 });
 

@@ -7,7 +7,7 @@ import { API_VERSION, type Condition, PREDICTIVE_SCALER } from '../../api/index.
 import type { Calendar, Clock } from '../../clock.ts';
 import { failedGetScale } from '../../decision/conditions.ts';
 import { decide } from '../../decision/decide.ts';
-import { recordHold, recordScale } from '../../decision/memory.ts';
+import { holdMs, recordHold, recordScale } from '../../decision/memory.ts';
 import { podView } from '../../decision/pod-view.ts';
 import type {
   ConditionPlan,
@@ -54,8 +54,10 @@ import type { ScalerMemories, ScalerMemory } from './scaler-memory.ts';
 import { FIGHT_RULES, isFighting, NO_FIGHTS, observeReplicas, recordWrite } from './second-writer.ts';
 import type { SharedPods } from './shared-pods.ts';
 import { buildStatus, mergeConditions, type OwnCondition, worthWriting } from './status.ts';
+import { provenCondition, type StoredVerdict, verdictStatus } from './stored-verdict.ts';
 import { newest, readTarget, type Target, type TargetSources } from './target.ts';
-import { learnedCapacities, learnFromTarget } from './target-learning.ts';
+import { carriesOf, learnedCapacities, learnFromTarget } from './target-learning.ts';
+import type { Verdicts } from './verdicts.ts';
 import { warningsOf } from './warnings.ts';
 
 export interface ReconcilerOptions {
@@ -69,6 +71,7 @@ export interface ReconcilerOptions {
   readonly sharedPods: SharedPods;
   readonly sources: MetricSource;
   readonly outlook: Outlook;
+  readonly verdicts: Verdicts;
   readonly fleet: Fleet;
   readonly memories: ScalerMemories;
   readonly checkpoints: Pick<Checkpoints, 'forget'>;
@@ -108,6 +111,7 @@ interface Scope {
   conflict?: Conflict | undefined;
   decision?: Decision;
   look?: Look;
+  verdict?: StoredVerdict | undefined;
 }
 
 type SelectorProblem = NonNullable<DecisionInput['selectorProblem']>;
@@ -177,6 +181,7 @@ class Pass {
     if (before !== undefined && before !== memory) {
       // Deleted and created again before we looked, or sent to another target: nothing of the old load holds.
       outlook.forget(before.uid);
+      this.#o.verdicts.forget(before.uid);
       explanations.forget(key);
       if (before.uid !== uid) await checkpoints.forget(before.uid, signal);
     }
@@ -293,6 +298,7 @@ class Pass {
       stepMs: settings.defaultStepMs,
       startOf: this.#o.podTimes.startOf,
     });
+    const learnedCapacityMilli = learnedCapacities(memory.learned, plan.decision.metrics, views);
     scope.look = await this.#o.outlook.look(
       {
         uid: memory.uid,
@@ -305,12 +311,27 @@ class Pass {
         sampledAtMs: readings.map((reading) => (reading.kind === 'value' ? reading.at : undefined)),
         nowMs: window.fromMs,
         window,
+        carries: carriesOf(plan.decision, learnedCapacityMilli, views),
+        holdMs: holdMs(plan.decision, settings.tuning) * calendar.factor,
       },
       signal,
     );
     const { forecast, seasonalProfile, condition, drift } = scope.look;
     const metricIds = plan.decision.metrics.map(metricId).join();
     const lastForecast = memory.lastForecast?.metricIds === metricIds ? memory.lastForecast.input : undefined;
+    const watched = plan.decision.mode !== 'Reactive';
+    if (watched)
+      scope.verdict = this.#o.verdicts.of({
+        key,
+        memory,
+        spec: plan.decision,
+        views,
+        learnedCapacityMilli,
+        coverage: Number(plan.scaler.spec.forecast.coverage),
+        leadMs: lead.ms,
+        nowMs: window.fromMs,
+      });
+    if (watched) conditions.push(provenCondition(scope.verdict, plan.decision.metrics));
     const startedAt = this.#o.clock.monotonic();
     const decision = decide({
       id: this.#o.newDecisionId(),
@@ -325,7 +346,8 @@ class Pass {
       ...(lastForecast === undefined ? {} : { lastForecast }),
       ...(seasonalProfile === undefined ? {} : { seasonalProfile }),
       window,
-      learnedCapacityMilli: learnedCapacities(memory.learned, plan.decision.metrics, views),
+      learnedCapacityMilli,
+      ...(scope.verdict === undefined ? {} : { verdict: scope.verdict.state.recommendation }),
       activeSchedules: plan.activeSchedules(nowMs),
       tuning: settings.tuning,
       guards: this.#guards(),
@@ -396,8 +418,12 @@ class Pass {
   #window(nowMs: number, lead: Lead): LoadWindow {
     const { calendar, settings } = this.#o;
     const fromMs = calendar.fromReal(nowMs);
-    const ahead = lead.ms + settings.syncPeriodMs + settings.metricDelayMs;
-    return { fromMs, toMs: fromMs + ahead * calendar.factor };
+    const ready = lead.ms + settings.metricDelayMs;
+    return {
+      fromMs,
+      readyMs: fromMs + ready * calendar.factor,
+      toMs: fromMs + (ready + settings.syncPeriodMs) * calendar.factor,
+    };
   }
 
   #guards(): GuardsConfig {
@@ -442,17 +468,33 @@ class Pass {
       forecast: look?.report,
       lead,
       realisedCoverage: look?.realisedCoverage,
+      verdict: plan.decision.mode === 'Reactive' ? undefined : verdictStatus(scope.verdict),
       conditions,
       nowMs,
     });
     if (!worthWriting(plan.scaler.status, status)) return;
     await this.#o.statusWriter.write(this.#o.ref, object, status, signal);
     this.#warn(object, plan.scaler.status?.conditions ?? [], status.conditions ?? []);
+    this.#tellVerdict(scope);
   }
 
   #warn(object: Scaler, before: readonly Condition[], now: readonly Condition[]): void {
     for (const { reason, message } of warningsOf(before, now))
       this.#o.events.event(eventTarget(object), 'Warning', reason, message);
+  }
+
+  /** Once per change: the status that was just written says what was told before. */
+  #tellVerdict({ object, plan, verdict }: Scope): void {
+    const before = plan.scaler.status?.verdict?.recommendation;
+    const now = verdict?.state.recommendation;
+    if (verdict === undefined || now === before || (now !== 'Active' && before !== 'Active')) return;
+    const proven = now === 'Active';
+    this.#o.events.event(
+      eventTarget(object),
+      proven ? 'Normal' : 'Warning',
+      proven ? 'ForecastProven' : 'ForecastNotProven',
+      verdict.message,
+    );
   }
 
   /** Nothing is known of the target: it has no vote on the fleet's health, no numbers and stands in nobody's way. */
@@ -480,6 +522,7 @@ class Pass {
     this.#hide(key);
     if (memory !== undefined) {
       this.#o.outlook.forget(memory.uid);
+      this.#o.verdicts.forget(memory.uid);
       // Last, when nothing is left that a checkpoint could be made of.
       await this.#o.checkpoints.forget(memory.uid, signal);
     }
@@ -502,12 +545,13 @@ function eventTarget({ metadata }: Scaler): EventTarget {
 }
 
 /** Values that move with every sample; served to `foresail explain`. */
-function liveValues(calendar: Calendar, { lead, nowMs, look, conflict }: Scope): object {
+function liveValues(calendar: Calendar, { lead, nowMs, look, conflict, verdict }: Scope): object {
   return {
     at: new Date(nowMs).toISOString(),
     loadTime: new Date(calendar.fromReal(nowMs)).toISOString(),
     leadTime: { value: formatDuration(Math.round(lead.ms)), source: lead.source },
     forecast: look?.report,
+    verdict,
     realisedCoverage: look?.realisedCoverage,
     ...(conflict === undefined ? {} : { notWritten: conflict.message }),
   };

@@ -6,6 +6,7 @@ import type { DecisionMemory, ForecastInput } from '../../decision/types.ts';
 import { Learned } from './learned.ts';
 import { moveMemory } from './move-memory.ts';
 import { type Fights, NO_FIGHTS } from './second-writer.ts';
+import type { StoredVerdict } from './stored-verdict.ts';
 import type { PodsSeen } from './target-learning.ts';
 
 export interface ScalerMemory {
@@ -28,6 +29,8 @@ export interface ScalerMemory {
   /** The newest forecast that was good: the first rung of an outage. Its paths follow the metrics that are named. */
   lastForecast: { readonly metricIds: string; readonly input: ForecastInput } | undefined;
   podsSeen: PodsSeen | undefined;
+  /** What the replays of this load's past speak for; set in the background (verdicts.ts). */
+  verdict: StoredVerdict | undefined;
 }
 
 export interface ScalerMemories {
@@ -42,6 +45,7 @@ export interface ScalerMemories {
 export interface Restored {
   readonly learned: Learned;
   readonly decision: DecisionMemory | undefined;
+  readonly verdict?: StoredVerdict | undefined;
 }
 
 /**
@@ -72,6 +76,7 @@ export function createScalerMemories(
         written: undefined,
         lastForecast: undefined,
         podsSeen: undefined,
+        verdict: restored?.verdict,
       };
       byKey.set(key, fresh);
       return fresh;

@@ -19,7 +19,7 @@ export type ConditionType = Condition['type'];
 
 /** Conditions of our own beside those that the decision derives. */
 export interface OwnCondition {
-  readonly type: 'Ready' | 'ForecastReady' | 'ForecastDrift' | 'ConflictingScaler';
+  readonly type: 'Ready' | 'ForecastReady' | 'ForecastProven' | 'ForecastDrift' | 'ConflictingScaler';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
@@ -47,6 +47,8 @@ export interface StatusInput {
     readonly learned: LeadTime | undefined;
   };
   readonly realisedCoverage: number | undefined;
+  /** Undefined where the mode looks at no forecast. */
+  readonly verdict: PredictiveScalerStatus['verdict'];
   readonly conditions: readonly (ConditionPlan | OwnCondition)[];
   readonly nowMs: number;
 }
@@ -91,7 +93,7 @@ export function buildStatus(input: StatusInput): PredictiveScalerStatus {
       asked: asked.coverage,
       ...(input.realisedCoverage === undefined ? {} : { realised: input.realisedCoverage.toFixed(4) }),
     },
-    ...(decision === undefined ? {} : { lastDecision: lastDecision(decision) }),
+    ...(decision === undefined ? {} : { lastDecision: lastDecision(decision), verdict: input.verdict }),
   };
 }
 
@@ -120,6 +122,7 @@ function significant(status: PredictiveScalerStatus): unknown {
     status.forecast?.digest,
     status.forecast?.step,
     status.verdict?.recommendation,
+    status.verdict?.reason,
     [...(status.conditions ?? [])]
       .map(({ type, status: value, reason }) => `${type}=${value}/${reason}`)
       .sort(),

@@ -34,6 +34,7 @@ import { createReconcile } from '../reconciler.ts';
 import { createScalerMemories, type Restored } from '../scaler-memory.ts';
 import { createSharedPods } from '../shared-pods.ts';
 import type { Workload } from '../target.ts';
+import type { Verdicts } from '../verdicts.ts';
 
 export const KEY = 'shop/web';
 
@@ -78,6 +79,7 @@ export class Stage {
   readonly reconcile: Reconcile;
   load: Load = () => 100;
   look: Outlook['look'] = async () => NO_FORECAST;
+  verdict: Verdicts['of'] = () => undefined;
   pause: Fleet['pause'] = { paused: false, reason: '' };
   /** What the next write of that kind is answered with, once. */
   fault: { readonly what: Write['what']; readonly error: Error } | undefined;
@@ -119,6 +121,7 @@ export class Stage {
         look: (request, signal) => this.look(request, signal),
         forget: (uid) => this.forgotten.push(`outlook ${uid}`),
       },
+      verdicts: { of: (request) => this.verdict(request), forget: () => undefined },
       fleet: this.fleet,
       memories: this.memories,
       checkpoints: { forget: async (uid) => void this.forgotten.push(`checkpoint ${uid}`) },
