@@ -97,7 +97,10 @@ export class Contest {
     this.#entered = Math.max(this.#entered, forecast.originMs);
     STEPS.forEach((h, i) => {
       if (h > forecast.horizon) return;
-      const quantiles = Float64Array.from(LEVELS, (level) => forecastQuantile(forecast, h - 1, level));
+      const quantiles = new Float64Array(LEVELS.length);
+      LEVELS.forEach((level, k) => {
+        quantiles[k] = forecastQuantile(forecast, h - 1, level);
+      });
       entrant.pending[i]?.add(forecast.originMs + h * forecast.stepMs, quantiles);
     });
   }
