@@ -47,7 +47,7 @@ const learner = z.object({
       steps: count,
       targets: z.array(z.object({ short: share, replicas: z.number().min(0).max(1e9) })).max(64),
     })
-    .optional(),
+    .exactOptional(),
 });
 
 const time = z.number().min(-8.64e15).max(8.64e15);
