@@ -16,7 +16,8 @@ import { ReplayedTarget, type ReplayedTargetState } from './replayed-target.ts';
 
 /** Levels that are replayed, increasing. */
 export const PLAN_LEVELS = [
-  0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.965, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995,
+  0.3, 0.5, 0.65, 0.75, 0.8, 0.84, 0.87, 0.9, 0.92, 0.94, 0.955, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999,
+  0.9995,
 ] as const;
 
 /** Share of HPA's own shortage that Availability accepts. */
