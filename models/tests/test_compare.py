@@ -26,7 +26,7 @@ def runs(tmp_path):
 
 def test_best_first_and_bold(runs):
     lines = compare.table([compare.row(report(n, w), runs) for n, w in (("bad", 0.4), ("good", 0.3))]).splitlines()
-    assert lines[2].startswith("| good | 1,234 | 7 | 1.5 | 0.5000 | **0.400** / **0.300** (0.900) |")
+    assert lines[2].startswith("| good | 1,234 | 7 | 1.5 | **0.400** / **0.300** (0.900) |")
     assert "**" not in lines[3]
 
 

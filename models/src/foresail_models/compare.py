@@ -30,7 +30,6 @@ def row(report: dict[str, Any], runs: Path) -> dict[str, Any]:
         "parameters": run["parameters"],
         "steps": last.get("step"),
         "cpu_minutes": run["cpu_s"] / 60,
-        "validation": run["best"]["score"],
         "protocol": report["protocol"],
         "cells": {cell: _cell(report, *cell) for cell in CELLS},
     }
@@ -57,11 +56,11 @@ def table(rows: list[dict[str, Any]]) -> str:
         return f"{' / '.join(text)} ({r['cells'][cell][2]:.3f})"
 
     lines = [
-        f"| model | parameters | steps | CPU min | validation | {' | '.join(f'{g}, {m} min' for g, m in CELLS)} |",
-        "|---|---|---|---|---|" + "---|" * len(CELLS),
+        f"| model | parameters | steps | CPU min | {' | '.join(f'{g}, {m} min' for g, m in CELLS)} |",
+        "|---|---|---|---|" + "---|" * len(CELLS),
     ]
     lines += [
-        f"| {r['name']} | {r['parameters']:,} | {r['steps'] or '-'} | {r['cpu_minutes']:.1f} | {r['validation']:.4f} "
+        f"| {r['name']} | {r['parameters']:,} | {r['steps'] or '-'} | {r['cpu_minutes']:.1f} "
         f"| {' | '.join(shown(r, cell) for cell in CELLS)} |"
         for r in rows
     ]
