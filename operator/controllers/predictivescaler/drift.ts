@@ -55,7 +55,8 @@ function drifts({ by, sinceMs = 0, error, psi }: DriftReport): OwnCondition {
         REASONS.Pinned,
         `the forecast misses more often than any allowed band repairs ${since}`,
       );
-    default:
+    case 'Adwin':
+    case undefined:
       return condition('True', REASONS.Adwin, `the forecast misses by more than it used to ${since}${sizes}`);
   }
 }

@@ -207,7 +207,7 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
       keep(uid, new Set());
       reasons.forget(uid);
     },
-    reasons: reasons.of,
+    reasons: (uid, signal) => reasons.of(uid, signal),
   };
 }
 
