@@ -49,7 +49,7 @@ export function planOf(given: Trace, options: BacktestOptions): TracePlan {
     if (!fine) skip(`its step of ${stepMs / 1000} s is longer than the start-up time`, ms);
     return fine;
   });
-  if (scored.to - scored.from < LEAST_STEPS) {
+  if (startUpMs.length > 0 && scored.to - scored.from < LEAST_STEPS) {
     skip(`only ${scored.to - scored.from} steps could be scored, at least ${LEAST_STEPS} are needed`);
     startUpMs.length = 0;
   }
@@ -59,7 +59,7 @@ export function planOf(given: Trace, options: BacktestOptions): TracePlan {
     capacity = capacityOf(trace, options.capacity);
   } catch (error) {
     if (!isForesailError(error, 'TRACE_INVALID')) throw error;
-    skip(error.message);
+    if (startUpMs.length > 0) skip(error.message);
     startUpMs.length = 0;
   }
   const { metricDelayMs } = options;
