@@ -36,7 +36,7 @@ function quiet(judged: boolean): OwnCondition {
     : condition('Unknown', 'TooEarly', 'a day of forecasts has to be compared with what came first');
 }
 
-function drifts({ by, sinceMs = 0, error, psi }: DriftReport): OwnCondition {
+function drifts({ by = 'Adwin', sinceMs = 0, error, psi }: DriftReport): OwnCondition {
   const since = `since ${new Date(sinceMs).toISOString().slice(0, 16)}Z (load time)`;
   const sizes =
     error.recent === undefined || error.reference === undefined
@@ -56,7 +56,6 @@ function drifts({ by, sinceMs = 0, error, psi }: DriftReport): OwnCondition {
         `the forecast misses more often than any allowed band repairs ${since}`,
       );
     case 'Adwin':
-    case undefined:
       return condition('True', REASONS.Adwin, `the forecast misses by more than it used to ${since}${sizes}`);
   }
 }
