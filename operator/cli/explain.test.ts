@@ -12,6 +12,20 @@ test('a scaler without a status yet shows what is not known as such', () => {
   expect(text).toContain('realised not measured yet');
 });
 
+test('the verdict is told with what was compared', () => {
+  const verdict = {
+    recommendation: 'Shadow',
+    reason: 'NotBetter',
+    window: '72h',
+    againstHpa: '-4 % short minutes at +3 % replica-hours',
+  } as const;
+  const spec = { minReplicas: 1, maxReplicas: 9, mode: 'Auto' } as never;
+  const text = statusText({ metadata: { namespace: 'shop', name: 'web' }, spec, status: { verdict } });
+  expect(text).toContain(
+    'verdict     Shadow (NotBetter), against HPA -4 % short minutes at +3 % replica-hours over 72h',
+  );
+});
+
 test('a decision is told with each proposal and what bound it', () => {
   const decision = {
     id: 'd1',

@@ -130,6 +130,7 @@ export function statusText({
     `  lead time   ${leadTime?.value ?? '-'} (${leadTime?.source ?? 'unknown'}${leadTime?.samples === undefined ? '' : `, ${leadTime.samples} starts seen`})`,
     `  forecast    ${forecast === undefined ? 'none' : `${forecast.replicas ?? '?'} replicas by ${forecast.model} ${forecast.version} (${forecast.digest})${forecast.step === undefined ? '' : `, in steps of ${forecast.step}`}`}`,
     `  coverage    asked ${coverage?.asked ?? '-'}, realised ${coverage?.realised ?? 'not measured yet'}`,
+    `  verdict     ${verdictText(status.verdict)}`,
     `  last change ${lastDecision === undefined ? '-' : `${lastDecision.time}: ${lastDecision.result} by ${lastDecision.boundBy} (decision ${lastDecision.id})`}`,
     ...conditions.map(
       ({ type, status: value, reason, message }) =>
@@ -137,6 +138,13 @@ export function statusText({
     ),
   ];
   return lines.join('\n');
+}
+
+function verdictText(verdict: NonNullable<PredictiveScaler['status']>['verdict']): string {
+  if (verdict?.recommendation === undefined) return '-';
+  const { recommendation, reason = '', window, againstHpa } = verdict;
+  const numbers = againstHpa === undefined ? '' : `, against HPA ${againstHpa} over ${window}`;
+  return `${recommendation} (${reason})${numbers}`;
 }
 
 export function decisionText(decision: Decision): string {

@@ -2,7 +2,9 @@
  * A scaler's own past, lived through once more by its own spec: with its forecast, with a plain HPA, and with HPAs whose
  * target was tuned in hindsight. What the numbers speak for is judged in verdict.ts.
  */
+import { holdMs } from '../decision/memory.ts';
 import type { DecisionSpec, MetricPlan, Mode, ReactiveTuning } from '../decision/types.ts';
+import type { ServiceTerms } from '../forecast/service-level.ts';
 import type { Forecaster } from '../forecast/types.ts';
 import { type Band, calibrate, coverageOf } from './band.ts';
 import { costAt, lowerEnvelope } from './envelope.ts';
@@ -94,6 +96,7 @@ export async function replay(
     { horizon: ahead, origins: span.lived, batch: 32 },
     signal,
   );
+  const acting = sliceOf(calibrate(tape, coverage, termsOf(request, metric)), span.lived);
   const band = sliceOf(calibrate(tape, coverage), span.lived);
   const scored = { from: span.scored.from - span.lived.from, to: span.scored.to - span.lived.from };
   const conditions = { startUpMs, metricDelayMs, capacity, scored };
@@ -101,7 +104,7 @@ export async function replay(
     const one = { ...spec, mode, metrics: [targeting(metric, target)] };
     return simulate(
       band.trace,
-      scalerPolicy(name, one, tuning, mode === 'Active' ? band : undefined),
+      scalerPolicy(name, one, tuning, mode === 'Active' ? acting : undefined),
       conditions,
     );
   };
@@ -120,6 +123,22 @@ export async function replay(
     tunedHpaReplicaHours: costAt(envelope, ours.tauU),
     coverage: { asked: coverage, realised: coverageOf(band, ahead, scored).realised },
     skill: skillOf(band, ahead, scored),
+  };
+}
+
+/** As the controller puts them together (controllers/predictivescaler/outlook.ts). */
+function termsOf(
+  { trace: { stepMs }, spec, tuning, startUpMs, metricDelayMs }: ReplayRequest,
+  { target, capacityMilli }: MetricPlan,
+): ServiceTerms | undefined {
+  if (target.kind !== 'AverageValue') return undefined;
+  const capacity = (capacityMilli ?? target.milli) / 1000;
+  return {
+    objective: spec.objective,
+    capacity,
+    reactiveTarget: spec.objective === 'Efficiency' ? capacity : target.milli / 1000,
+    readySteps: 1 + Math.ceil((metricDelayMs + startUpMs) / stepMs),
+    holdSteps: Math.ceil(holdMs(spec, tuning) / stepMs),
   };
 }
 
