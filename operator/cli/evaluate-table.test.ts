@@ -17,6 +17,7 @@ const REPORT: EvaluationReport = {
     worstRelWql: 1.5,
     betterThanNaive: 1,
     wape: null,
+    relPinball: levels(0.3),
     coverage: levels(0.9),
     coverageTopDecile: { ...levels(0.7), '0.99': null },
     coverageError: levels(0.004),
@@ -61,7 +62,14 @@ test('tables for people: points of coverage, the worst named, unknown as a dash,
   const rows = text.split('\n').map((line) => line.split(/ {2,}/));
   expect(rows).toContainEqual(['flat', '2', '0.500', '0.250', '-', '1/2', '1.50 shop']);
   expect(rows.filter(([first]) => first === 'flat+calibrated')).toEqual([
-    ['flat+calibrated', '0.900 0.950 0.990', '0.700 0.950 -', '0.40 95.00 99.00', '0.800 for 0.9 on till'],
+    [
+      'flat+calibrated',
+      '0.900 0.950 0.990',
+      '0.700 0.950 -',
+      '0.40 95.00 99.00',
+      '0.300 0.950 0.990',
+      '0.800 for 0.9 on till',
+    ],
   ]);
   expect(rows).toContainEqual(['noise', 'flat', '15m', '2', '1.25', '-', '0.880 0.950 0.990']);
   expect(rows).toContainEqual(['flat', '0.500', '2.000', '256', '20000', '4.6', '-']);

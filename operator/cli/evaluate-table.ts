@@ -73,6 +73,7 @@ function coverageTable(horizon: number, rows: readonly EvaluationAggregate[]): s
       'coverage 0.9/0.95/0.99',
       'in the top decile',
       'mean |realised-asked|, points',
+      'rel. pinball',
       'worst',
     ],
     rows.map((row) => [
@@ -80,6 +81,7 @@ function coverageTable(horizon: number, rows: readonly EvaluationAggregate[]): s
       LEVELS.map((level) => digits(row.coverage[level] ?? null, 3)).join(' '),
       LEVELS.map((level) => digits(row.coverageTopDecile[level] ?? null, 3)).join(' '),
       LEVELS.map((level) => digits(100 * (row.coverageError[level] ?? Number.NaN), 2)).join(' '),
+      LEVELS.map((level) => digits(row.relPinball?.[level] ?? null, 3)).join(' '),
       worstOf(row),
     ]),
   );

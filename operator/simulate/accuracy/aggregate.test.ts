@@ -32,6 +32,7 @@ function result(
     underRate: 0.5,
     overRate: 0.5,
     pinball: levels,
+    relPinball: { '0.9': relWql, '0.95': null, '0.99': 1 },
     coverage: levels,
     coverageTopDecile: { '0.9': series === 'a' ? 0.5 : null, '0.95': 0.6, '0.99': 0.7 },
     trained: false,
@@ -55,6 +56,7 @@ test('ratios are averaged geometrically, coverages plainly, misses by their size
   });
   expect(row?.relWql).toBeCloseTo(1);
   expect(row?.relMase).toBeCloseTo(1);
+  expect(row?.relPinball).toEqual({ '0.9': expect.closeTo(1), '0.95': null, '0.99': 1 });
   expect(row?.coverage['0.9']).toBeCloseTo(0.9);
   expect(row?.coverageError['0.9']).toBeCloseTo(0.05);
   expect(row?.coverageError['0.99']).toBeCloseTo(0);

@@ -31,6 +31,7 @@ function aggregateOne(rows: readonly EvaluationResult[]): EvaluationAggregate {
     worstRelWql: worst?.relWql ?? null,
     betterThanNaive: rows.filter((row) => (row.relWql ?? Number.POSITIVE_INFINITY) < 1).length,
     wape: told(geometricMean(rows.map((row) => row.wape))),
+    relPinball: byLevel((key) => told(geometricMean(rows.map((row) => row.relPinball?.[key] ?? null)))),
     coverage: byLevel((key) => mean(rows.map((row) => row.coverage[key] ?? Number.NaN))),
     coverageTopDecile: byLevel((key) =>
       told(mean(rows.map((row) => row.coverageTopDecile[key] ?? Number.NaN).filter((x) => !Number.isNaN(x)))),

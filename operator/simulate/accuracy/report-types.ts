@@ -39,6 +39,8 @@ export interface EvaluationResult {
   readonly overRate: number;
   /** Mean pinball loss in the load's unit. */
   readonly pinball: ByLevel;
+  /** Ratio to the pinball loss of the seasonal naive point: what a band costs, whatever it covers. */
+  readonly relPinball?: ByLevel<number | null>;
   readonly coverage: ByLevel;
   /** Coverage of values in the top decile of the training part; null where none came. */
   readonly coverageTopDecile: ByLevel<number | null>;
@@ -62,6 +64,8 @@ export interface EvaluationAggregate {
   /** Series on which it beats seasonal naive in WQL. */
   readonly betterThanNaive: number;
   readonly wape: number | null;
+  /** Geometric means. */
+  readonly relPinball?: ByLevel<number | null>;
   /** Means over series. */
   readonly coverage: ByLevel;
   readonly coverageTopDecile: ByLevel<number | null>;

@@ -110,6 +110,7 @@ export function resultOf(
     underRate: under,
     overRate: over,
     pinball: byLevel((q, level) => meanPinball(y, q, level)),
+    relPinball: byLevel((q, level) => against(meanPinball(y, q, level), meanPinball(y, naive, level))),
     coverage: byLevel((q) => coverage(y, q)),
     coverageTopDecile: byLevel((q) => told(coverage(y, q, (value) => value >= busiest))),
     trained: run.trained,

@@ -88,6 +88,8 @@ test('the seasonal naive point is the unit of the ratios', async () => {
     [1, 1383 - 2],
     [1, 1383 - 11],
   ]);
+  // A band instead of the point costs less where it is to be seldom exceeded.
+  expect(results[0]?.relPinball?.['0.99']).toBeLessThan(0.2);
 });
 
 test('a forecast is compared with the value at its horizon, counted from its origin', async () => {
