@@ -28,7 +28,7 @@ const GOOD: Replay = {
 const NOISE: Replay = { ...GOOD, skill: 0 };
 
 /** The thread is the fault that is injected: it answers what the test says. */
-function setUp(answer: (job: ReplayJob) => Promise<Replay | undefined>) {
+function setUp(answer: (job: ReplayJob) => Promise<Replay | undefined>, knownHours = 48) {
   const clock = new FakeClock(NOW);
   const history = new MemoryHistory({ now: () => clock.now() });
   const jobs: ReplayJob[] = [];
@@ -75,7 +75,12 @@ function setUp(answer: (job: ReplayJob) => Promise<Replay | undefined>) {
     const decision = decisionSpec(scaler.spec, HPA_DEFAULTS);
     for (const plan of decision.metrics) {
       const key = seriesKeyOf(uid, plan);
-      history.declare(key, { stepMs: MINUTE });
+      if (history.span(key) === undefined) {
+        history.declare(key, { stepMs: MINUTE });
+        const steps = knownHours * 60;
+        const values = Float64Array.from({ length: steps }, (_, i) => i);
+        history.fill(key, { startMs: NOW - steps * MINUTE, stepMs: MINUTE, values });
+      }
       memory.learned.forecast(plan, MINUTE, 0.99);
     }
     const more = { views: [], learnedCapacityMilli: [undefined], coverage: 0.99, leadMs: 120_000 };
@@ -135,6 +140,13 @@ describe('replays in the background', () => {
     });
   });
 
+  test('half an hour of load is not even sent to the thread', async () => {
+    const { jobs, look, verdicts, requestOf } = setUp(async () => GOOD, 0.5);
+    await look(70);
+    expect(jobs).toEqual([]);
+    expect(verdicts.of(requestOf('u1'))).toBeUndefined();
+  });
+
   test('of several metrics the worst one counts', async () => {
     const two = { metrics: [queue('a'), queue('b')] };
     let asked = 0;
@@ -148,9 +160,7 @@ describe('replays in the background', () => {
   });
 
   test('a job carries the scaler’s own terms; without a capacity a replica carries what HPA lets it carry', async () => {
-    const { jobs, look, history, requestOf, clock } = setUp(async () => GOOD);
-    const key = seriesKeyOf('u1', requestOf('u1').spec.metrics[0] as never);
-    for (let i = 100; i > 0; i--) history.append(key, clock.now() - i * MINUTE, i);
+    const { jobs, look } = setUp(async () => GOOD);
     await look(6);
     expect(jobs[0]).toMatchObject({
       coverage: 0.99,
@@ -159,7 +169,7 @@ describe('replays in the background', () => {
       spec: { maxReplicas: 20, metrics: [{ target: { kind: 'AverageValue', milli: 100_000 } }] },
       forecasters: ['loadcast', 'ridge'],
     });
-    expect(jobs[0]?.trace.values.slice(0, 3)).toEqual(Float64Array.of(100, 99, 98));
+    expect(jobs[0]?.trace.values.slice(0, 3)).toEqual(Float64Array.of(0, 1, 2));
   });
 });
 

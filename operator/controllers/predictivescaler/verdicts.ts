@@ -11,7 +11,7 @@ import type { HistoryStore, SeriesKey } from '../../history/types.ts';
 import type { Logger } from '../../logger.ts';
 import type { ReplayJob } from '../../replay/messages.ts';
 import type { Replayer } from '../../replay/replayer.ts';
-import type { Replay } from '../../simulate/replay.ts';
+import { type Replay, replaySpan } from '../../simulate/replay.ts';
 import { type Judgement, judge, revise } from '../../simulate/verdict.ts';
 import { metricId } from './learned.ts';
 import { isForecastable } from './load.ts';
@@ -85,6 +85,8 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
     const startedAt = clock.monotonic();
     const judged: { readonly judgement: Judgement; readonly replay: Replay }[] = [];
     for (const job of jobsOf(request, options)) {
+      // A thread costs memory: it is not started for pasts that prove nothing yet.
+      if (replaySpan(job.trace) === undefined) break;
       // oxlint-disable-next-line no-await-in-loop -- one at a time
       const replay = await replayer.replay(job, signal);
       if (replay === undefined) break;
