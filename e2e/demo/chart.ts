@@ -1,6 +1,5 @@
 /** Draws a run as one SVG: what the load demanded, what each of the two had ready, and where each fell short. */
 
-import { escaped } from '../../operator/cli/report/draw/markup.ts';
 import {
   band,
   drawing,
@@ -16,6 +15,7 @@ import {
   xAxis,
   yAxis,
 } from '../../operator/cli/report/draw/marks.ts';
+import { escaped } from '../../operator/cli/report/draw/markup.ts';
 import { colourRules, type Role } from '../../operator/cli/report/draw/palette.ts';
 import { linear, quarters, roundTop, timeTicks } from '../../operator/cli/report/draw/scale.ts';
 import { demanded, type Tick } from '../../operator/simulate/elasticity.ts';
