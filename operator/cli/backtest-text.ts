@@ -1,5 +1,10 @@
 /** A backtest for the terminal: what was scored, every run in a line, and each policy over all traces. */
-import type { BacktestAggregate, BacktestReport, BacktestResult } from '../simulate/report-types.ts';
+import type {
+  BacktestAggregate,
+  BacktestReport,
+  BacktestResult,
+  SkippedTrace,
+} from '../simulate/report-types.ts';
 
 export function backtestText(report: BacktestReport): string {
   const { settings, traces } = report;
@@ -14,16 +19,21 @@ export function backtestText(report: BacktestReport): string {
     table(RESULT_HEAD, report.results.map(resultRow)),
     table(AGGREGATE_HEAD, report.aggregate.filter(({ policy }) => policy !== 'hpa').map(aggregateRow)),
   ];
-  if (report.skipped.length > 0)
-    blocks.push(
-      report.skipped
-        .map(
-          ({ trace, startUpSeconds, reason }) =>
-            `skipped: ${trace}${startUpSeconds === undefined ? '' : ` at ${startUpSeconds} s`}: ${reason}`,
-        )
-        .join('\n'),
-    );
+  blocks.push(skippedLines(report.skipped).join('\n'));
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
+}
+
+/** One line per trace and reason. */
+export function skippedLines(skipped: readonly SkippedTrace[]): string[] {
+  const groups = Map.groupBy(skipped, ({ trace, reason }) => `${trace} ${reason}`);
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    if (first === undefined) return [];
+    const at = group.flatMap(({ startUpSeconds }) =>
+      startUpSeconds === undefined ? [] : [`${startUpSeconds} s`],
+    );
+    return [`${first.trace}${at.length === 0 ? '' : ` at ${at.join(', ')}`}: skipped, ${first.reason}`];
+  });
 }
 
 const RESULT_HEAD = [
@@ -98,7 +108,9 @@ function percent(ratio: number | null): string {
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   if (rows.length === 0) return '';
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
-  const numeric = head.map((_, i) => rows.every((row) => /^[-+]?\d|^-?$/.test(row[i] ?? '')));
+  const numeric = head.map((_, i) =>
+    rows.every((row) => /^[-+−]?\d|^-?$|^not reachable$/.test(row[i] ?? '')),
+  );
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, i) => (numeric[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
