@@ -56,3 +56,21 @@ test('drift is 0 or 1 by sign once it is judged, and has no series before', asyn
   metrics.forgetScaler(web.namespace, web.name);
   expect(await metrics.registry.metrics()).not.toContain('foresail_forecast_drift{');
 });
+
+test('a replay is told side by side once there was one', async () => {
+  const metrics = createMetrics();
+  const sample = { ...web, currentReplicas: 3, desired: { final: 4 } };
+  metrics.scaler(sample);
+  expect(await metrics.registry.metrics()).not.toContain('foresail_scaler_forecast_proven{');
+  const replay = {
+    proven: true,
+    shortMinutes: { foresail: 10, hpa: 90 },
+    replicaHours: { foresail: 110, hpa: 100 },
+  };
+  metrics.scaler({ ...sample, replay });
+  const text = await metrics.registry.metrics();
+  expect(text).toContain('foresail_scaler_forecast_proven{namespace="shop",name="web"} 1');
+  expect(text).toContain('foresail_scaler_replay_short_minutes{namespace="shop",name="web",policy="hpa"} 90');
+  metrics.forgetScaler(web.namespace, web.name);
+  expect(await metrics.registry.metrics()).not.toContain('foresail_scaler_replay_short_minutes{');
+});

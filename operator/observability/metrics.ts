@@ -12,6 +12,9 @@ import { runtimeMetrics, SECONDS } from './runtime-metrics.ts';
 const DRIFT_SIGNS: readonly DriftSign[] = ['Adwin', 'Psi', 'Pinned'];
 const PER_SCALER = ['namespace', 'name'] as const;
 
+export type ReplayedPolicy = 'foresail' | 'hpa';
+const REPLAYED: readonly ReplayedPolicy[] = ['foresail', 'hpa'];
+
 export type DesiredSource = 'reactive' | 'forecast' | 'final';
 
 export interface ScalerSample {
@@ -27,6 +30,12 @@ export interface ScalerSample {
   readonly metricAgeSeconds?: number;
   /** Signs of drift that are up; absent while too little is known to judge. */
   readonly driftSigns?: readonly DriftSign[];
+  /** The last replay of the load's own past; absent while nothing was replayed. */
+  readonly replay?: {
+    readonly proven: boolean;
+    readonly shortMinutes: Readonly<Record<ReplayedPolicy, number>>;
+    readonly replicaHours: Readonly<Record<ReplayedPolicy, number>>;
+  };
 }
 
 export interface Metrics {
@@ -94,7 +103,23 @@ export function createMetrics(): Metrics {
     'sign',
     DRIFT_SIGNS,
   );
-  const objectGauges = [current, age, desired, load, coverage, lead, drift];
+  const proven = perScaler(
+    'foresail_scaler_forecast_proven',
+    '1 while the replays of the load speak for the forecast: what mode Auto goes by.',
+  );
+  const short = perScalerAnd(
+    'foresail_scaler_replay_short_minutes',
+    'Minutes with too few replicas in the last replay.',
+    'policy',
+    REPLAYED,
+  );
+  const hours = perScalerAnd(
+    'foresail_scaler_replay_replica_hours',
+    'Replica-hours in the last replay.',
+    'policy',
+    REPLAYED,
+  );
+  const objectGauges = [current, age, desired, load, coverage, lead, drift, proven, short, hours];
 
   const scaleWrites = new Counter({
     name: 'foresail_scale_writes_total',
@@ -149,7 +174,10 @@ export function createMetrics(): Metrics {
       desired.set(id, sample.desired);
       load.set(id, sample.forecastLoad ?? {});
       coverage.set(id, sample.coverage ?? {});
-      const { driftSigns } = sample;
+      const { driftSigns, replay } = sample;
+      proven.set(id, replay && Number(replay.proven));
+      short.set(id, replay?.shortMinutes ?? {});
+      hours.set(id, replay?.replicaHours ?? {});
       drift.set(
         id,
         driftSigns === undefined

@@ -505,12 +505,16 @@ class Pass {
     this.#o.metrics.forgetScaler(namespace, name);
   }
 
-  #measure({ plan, target, decision, look, lead, nowMs }: Scope, readings: Measured['readings']): void {
+  #measure(
+    { plan, target, decision, look, lead, verdict, nowMs }: Scope,
+    readings: Measured['readings'],
+  ): void {
     if (target === undefined || decision === undefined) return;
     const { namespace, name } = plan.scaler.metadata;
     const askedCoverage = Number(plan.scaler.spec.forecast.coverage);
     const currentReplicas = target.specReplicas;
-    const seen = { namespace, name, currentReplicas, decision, look, lead, askedCoverage, readings, nowMs };
+    const more = { askedCoverage, readings, verdict, nowMs };
+    const seen = { namespace, name, currentReplicas, decision, look, lead, ...more };
     this.#o.metrics.scaler(sampleOf(seen));
   }
 
