@@ -149,11 +149,14 @@ export async function evaluate(
       skipped,
     };
     if (flags.scenarios !== true) return report;
-    progress.note('disturbed loads');
+    const onScene = (done: number, all: number): void => progress.show('disturbed loads', done, all);
     const few = contenders.map(
       (one): Contender => ({ ...one, maxOrigins: SCENARIO_ORIGINS, calibrated: false }),
     );
-    return { ...report, scenarios: await runScenarios(scenes, few, options, () => seededRandom(1), signal) };
+    return {
+      ...report,
+      scenarios: await runScenarios(scenes, few, options, () => seededRandom(1), onScene, signal),
+    };
   } finally {
     await closeModels(opened);
   }

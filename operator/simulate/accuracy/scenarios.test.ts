@@ -53,13 +53,16 @@ test('a level shift doubles the second half; growth ends a week later at 1.1 to 
 test('every scenario is scored against the undisturbed load, with the same disturbance for every model', async () => {
   const last = contenderOf(forecasterOf('last', lastValue, 20), { maxOrigins: 60 });
   const twin = contenderOf(forecasterOf('twin', lastValue, 20), { maxOrigins: 60 });
+  const heard: string[] = [];
   const rows = await runScenarios(
     [made, sceneOf(traceOf('still', Array<number>(5000).fill(3)))],
     [last, twin],
     { horizonsMs: [900_000], naive: [], excludeTrained: false },
     () => seededRandom(1),
+    (done, all) => void heard.push(`${done}/${all}`),
     new AbortController().signal,
   );
+  expect(heard).toEqual(['0/2', '1/2', '2/2']);
   expect(rows).toHaveLength(2 * SCENARIOS.length);
   const of = (id: string, model: string) => rows.find((row) => row.scenario === id && row.model === model);
   for (const { id } of SCENARIOS) {

@@ -75,17 +75,20 @@ export const SCENARIOS: readonly Scenario[] = [
  * Scores contenders on every scene undisturbed and under every scenario.
  *
  * @param random makes the generator of one scenario, so that every model meets the same disturbance
+ * @param onScene hears how many scenes are done
  */
 export async function runScenarios(
   scenes: readonly Scene[],
   contenders: readonly Contender[],
   options: ScoreOptions,
   random: () => Random,
+  onScene: (done: number, all: number) => void,
   signal: AbortSignal,
 ): Promise<ScenarioResult[]> {
   const clean: EvaluationResult[] = [];
   const disturbed = new Map<string, EvaluationResult[]>(SCENARIOS.map(({ id }) => [id, []]));
-  for (const scene of scenes) {
+  for (const [i, scene] of scenes.entries()) {
+    onScene(i, scenes.length);
     const protocol = protocolOf(scene);
     if (typeof protocol === 'string' || protocol.leftOut !== null) continue;
     const score = async (one: Scene): Promise<readonly EvaluationResult[]> =>
@@ -98,6 +101,7 @@ export async function runScenarios(
       disturbed.get(scenario.id)?.push(...(await score(other)));
     }
   }
+  onScene(scenes.length, scenes.length);
   return [...disturbed].flatMap(([scenario, results]) =>
     aggregateOf(results).map(({ model, horizonSeconds, series, relWql, coverage }) => {
       const of = (rows: readonly EvaluationResult[]): EvaluationResult[] =>
