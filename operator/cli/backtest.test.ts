@@ -85,6 +85,7 @@ describe('foresail backtest', () => {
       ['coarse', 120],
     ]);
     expect(notes).toMatch(/other\.csv: skipped/);
+    expect(notes).toMatch(/coarse at 30 s, 120 s: skipped, its step of 300 s/);
     expect(notes).not.toMatch(/labels/);
     expect(out).toBe(backtestText(report));
     expect(out).toMatch(/minutes +30 s +availability +foresail/);

@@ -42,7 +42,7 @@ import {
   withFrontier,
   writeExtras,
 } from './backtest-extras.ts';
-import { backtestText } from './backtest-text.ts';
+import { backtestText, skippedLines } from './backtest-text.ts';
 import { frontierText } from './frontier-text.ts';
 import { writeInFolder } from './output.ts';
 import { Progress } from './progress.ts';
@@ -187,10 +187,7 @@ async function runTrace(
 ): Promise<DoneTrace> {
   const plan = planOf(given, options);
   const { trace } = plan;
-  for (const { startUpSeconds, reason } of plan.skipped)
-    progress.note(
-      `${trace.name}${startUpSeconds === undefined ? '' : ` at ${startUpSeconds} s`}: skipped, ${reason}`,
-    );
+  for (const line of skippedLines(plan.skipped)) progress.note(line);
   if (plan.startUpMs.length === 0) return { results: [], skipped: plan.skipped, scored: undefined };
   const onForecast = (done: number, all: number) => progress.show(`${trace.name}: forecasting`, done, all);
   const tape =
