@@ -1,7 +1,7 @@
 /** Loss of each forecaster relative to seasonal naive, shortest bar best, a panel per horizon. */
 import type { EvaluationAggregate } from '../../simulate/accuracy/report-types.ts';
-import { shortened } from './draw/markup.ts';
 import { drawing, heading, rect, rule, text } from './draw/marks.ts';
+import { shortened } from './draw/markup.ts';
 import { linear } from './draw/scale.ts';
 import { plain, startUp } from './numbers.ts';
 

@@ -1,7 +1,7 @@
 /** How far realised coverage lies from the asked one: a dot per level, a row per forecaster, a panel per horizon. */
 import type { EvaluationAggregate } from '../../simulate/accuracy/report-types.ts';
-import { shortened } from './draw/markup.ts';
 import { dot, drawing, heading, rect, rule, text } from './draw/marks.ts';
+import { shortened } from './draw/markup.ts';
 import type { Role } from './draw/palette.ts';
 import { linear } from './draw/scale.ts';
 import { startUp } from './numbers.ts';

@@ -5,7 +5,6 @@
 import { costAt, type Envelope, lowerEnvelope, type SweepPoint } from '../../simulate/envelope.ts';
 import { FRONTIER_MARKS, frontierCells } from '../../simulate/frontier.ts';
 import type { FrontierCell, FrontierSweep } from '../../simulate/report-types.ts';
-import { shortened } from './draw/markup.ts';
 import {
   dot,
   drawing,
@@ -20,6 +19,7 @@ import {
   xAxis,
   yAxis,
 } from './draw/marks.ts';
+import { shortened } from './draw/markup.ts';
 import type { Role } from './draw/palette.ts';
 import { decades, linear, logarithmic, quarters, roundTop, roundUp } from './draw/scale.ts';
 import { saving, startUp } from './numbers.ts';

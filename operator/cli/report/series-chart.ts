@@ -3,7 +3,6 @@
  * below, the hours in which the two differ most, close enough to see who ordered when.
  */
 import type { BacktestSeries } from '../../simulate/report-types.ts';
-import { shortened } from './draw/markup.ts';
 import {
   band,
   drawing,
@@ -19,6 +18,7 @@ import {
   xAxis,
   yAxis,
 } from './draw/marks.ts';
+import { shortened } from './draw/markup.ts';
 import type { Role } from './draw/palette.ts';
 import { dayOf, linear, quarters, roundTop, timeTicks } from './draw/scale.ts';
 import { duration, startUp } from './numbers.ts';

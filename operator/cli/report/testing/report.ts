@@ -1,10 +1,10 @@
 /** A small made-up report: two days of a daily wave, HPA late on the way up, ours ahead of it. */
 
 import {
-  frontierAggregate,
-  frontierCells,
   defaultCoverageAggregate,
   defaultCoverageCell,
+  frontierAggregate,
+  frontierCells,
   sweep,
 } from '../../../simulate/frontier.ts';
 import type {
