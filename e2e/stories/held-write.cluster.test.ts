@@ -58,7 +58,7 @@ test('held for longer than anybody waits, then let go: refused by its version, t
     const writes = targetWrites(await audit.read(), 'web');
     return writes.length > 1 && writes;
   });
-  expect(late.map(code).sort()).toEqual([200, 409]);
+  expect(late.map(code).sort((a, b) => a - b)).toEqual([200, 409]);
   await stage.looks(operator, 'web', 3);
   expect(await stage.replicas('web')).toBe(5);
   expect(record.seen).toEqual([3, 5]);

@@ -62,6 +62,7 @@ function drawPanel(swept: FrontierSweep, box: Box): string {
     y: linear(0, roundTop(highest), [bottom, top]),
   };
   const cells = frontierCells(swept);
+  const isHpaAbove = cells.filter(({ ratio }) => ratio !== null && ratio > 1).length < 2;
   return [
     text(left, top - 42, `Replica-hours, pods take ${startUp(swept.startUpSeconds)} to start`, {
       size: 13,
@@ -82,8 +83,9 @@ function drawPanel(swept: FrontierSweep, box: Box): string {
       panel,
       'hpa',
       'target 0.7',
+      isHpaAbove,
     ),
-    labelled(swept.untouched, panel, 'ours', `default ${swept.untouched.parameter}`),
+    labelled(swept.untouched, panel, 'ours', `default ${swept.untouched.parameter}`, !isHpaAbove),
   ].join('\n');
 }
 
@@ -138,14 +140,20 @@ function curve(envelope: Envelope, runs: readonly SweepPoint[], panel: Panel, ro
   ].join('');
 }
 
-function labelled(run: SweepPoint | undefined, panel: Panel, role: Role, name: string): string {
+function labelled(
+  run: SweepPoint | undefined,
+  panel: Panel,
+  role: Role,
+  name: string,
+  isAbove: boolean,
+): string {
   const point = run === undefined ? undefined : place(run, panel);
   if (point === undefined) return '';
   const [x, y] = point;
   const width = widthOf(name, 11);
   const style = { size: 11, role } as const;
-  // The curves fall: HPA's has room above on the right, ours below on the left.
-  if (role === 'hpa') {
+  // The curves fall: the upper one has room above on the right, the lower one below on the left.
+  if (isAbove) {
     const fits = x + 7 + width < panel.right;
     const label = text(fits ? x + 7 : panel.right, y - (fits ? 8 : 20), name, {
       ...style,
