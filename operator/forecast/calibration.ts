@@ -139,19 +139,31 @@ export class Calibration {
   }
 
   /**
-   * Load at step `h` that the scores of the last days put at `level`, without the feedback on the asked coverage; for a
+   * Loads at step `h` that the scores of the last days put at `levels`, without the feedback on the asked coverage; for a
    * caller that closes a loop of its own (ServiceLevel).
+   *
+   * @param out as long as `levels`
    */
-  quantile(forecast: QuantileForecast, h: number, level: number): number {
+  quantiles(forecast: QuantileForecast, h: number, levels: readonly number[], out: Float64Array): void {
     const median = forecastQuantile(forecast, h - 1, 0.5);
     const width = this.#width(forecast, h, median);
     const { low, high, share } = betweenAnchors(h);
-    const least = Math.min(this.#horizons[low]?.scores.count ?? 0, this.#horizons[high]?.scores.count ?? 0);
-    const needed = enough(1 - Math.max(level, 0.5));
-    const own = least >= needed ? 0 : (forecastQuantile(forecast, h - 1, level) - median) / width;
-    const a = plain(this.#horizons[low], level, own, needed);
-    const b = share === 0 ? a : plain(this.#horizons[high], level, own, needed);
-    return Math.max(median + (a + share * (b - a)) * width, 0);
+    const [lower, upper] = [this.#horizons[low]?.scores, this.#horizons[high]?.scores];
+    const least = Math.min(lower?.count ?? 0, upper?.count ?? 0);
+    levels.forEach((level, i) => {
+      const needed = enough(1 - Math.max(level, 0.5));
+      const own = least >= needed ? 0 : (forecastQuantile(forecast, h - 1, level) - median) / width;
+      const a = plain(lower, level, own, needed);
+      const b = share === 0 ? a : plain(upper, level, own, needed);
+      out[i] = Math.max(median + (a + share * (b - a)) * width, 0);
+    });
+  }
+
+  /** One of them. */
+  quantile(forecast: QuantileForecast, h: number, level: number): number {
+    const out = new Float64Array(1);
+    this.quantiles(forecast, h, [level], out);
+    return out[0] as number;
   }
 
   /** How far the band up to step `h` can be trusted: as far as its least known horizon. */
@@ -287,13 +299,13 @@ function enough(alpha: number): number {
 }
 
 /** Yardsticks from the median at a level, from the scores alone; `own` while there are few of them. */
-function plain(horizon: Horizon | undefined, level: number, own: number, needed: number): number {
-  const count = horizon?.scores.count ?? 0;
-  if (horizon === undefined || count === 0) return own;
-  if (count >= needed) return horizon.scores.upper(level);
+function plain(scores: ScoreWindow | undefined, level: number, own: number, needed: number): number {
+  const count = scores?.count ?? 0;
+  if (scores === undefined || count === 0) return own;
+  if (count >= needed) return scores.upper(level);
   return level <= 0.5
     ? own
-    : Math.max(own, horizon.scores.ranked(count), 0) * (1 + FEW_STRETCH * (1 - count / needed));
+    : Math.max(own, scores.ranked(count), 0) * (1 + FEW_STRETCH * (1 - count / needed));
 }
 
 function lowest(alpha: number): number {

@@ -6,7 +6,7 @@
  */
 import { Calibration, type CalibrationState, type RealisedCoverage } from './calibration.ts';
 import { Contest, type ContestState } from './contest.ts';
-import { ServiceLevel, type ServiceLevelState, type ServiceTerms } from './service-level.ts';
+import { PLAN_LEVELS, ServiceLevel, type ServiceLevelState, type ServiceTerms } from './service-level.ts';
 import type { QuantileForecast, UpperLoadPath } from './types.ts';
 import { type PathWindow, planPath, upperLoadPath } from './upper-path.ts';
 
@@ -101,15 +101,17 @@ export class ForecastLearner {
     const calibration = this.#of(by);
     const last = Math.min(terms.readySteps + 1, forecast.horizon);
     const ready = Math.min(terms.readySteps, forecast.horizon);
-    this.#service.observe(load, terms, (level) => {
-      const peaks = { near: 0, ready: 0 };
-      for (let h = 1; h <= last; h++) {
-        const upper = calibration.quantile(forecast, h, level);
-        if (h < last) peaks.near = Math.max(peaks.near, upper);
-        if (h >= ready) peaks.ready = Math.max(peaks.ready, upper);
+    const at = new Float64Array(PLAN_LEVELS.length);
+    const peaks = PLAN_LEVELS.map(() => ({ near: 0, ready: 0 }));
+    for (let h = 1; h <= last; h++) {
+      calibration.quantiles(forecast, h, PLAN_LEVELS, at);
+      for (const [j, peak] of peaks.entries()) {
+        const load = at[j] as number;
+        if (h < last) peak.near = Math.max(peak.near, load);
+        if (h >= ready) peak.ready = Math.max(peak.ready, load);
       }
-      return peaks;
-    });
+    }
+    this.#service.observe(load, terms, peaks);
   }
 
   /** The quantile of the load that is planned for; see ServiceLevel. */

@@ -3,7 +3,7 @@
  * still starting, and how often it was short. Coarser than the simulator (operator/simulate), whose clock is finer
  * than a step, and cheap enough to run seventeen of beside every forecast.
  */
-import type { ServiceTerms } from './service-level.ts';
+import type { Peaks, ServiceTerms } from './service-level.ts';
 
 /** HPA's tolerance: a ratio this near to one changes nothing. */
 const TOLERANCE = 0.1;
@@ -40,12 +40,7 @@ export class ReplayedTarget {
     return this.#replicas;
   }
 
-  observe(
-    load: number,
-    terms: ServiceTerms,
-    peaks: { readonly near: number; readonly ready: number } | undefined,
-    weight: number,
-  ): void {
+  observe(load: number, terms: ServiceTerms, peaks: Peaks | undefined, weight: number): void {
     this.#step += 1;
     const demanded = replicasFor(load, terms.capacity);
     if (this.#step === 1) {
@@ -74,7 +69,7 @@ export class ReplayedTarget {
   #wanted(
     load: number,
     { capacity, reactiveTarget, holdSteps }: ServiceTerms,
-    peaks: { readonly near: number; readonly ready: number } | undefined,
+    peaks: Peaks | undefined,
   ): number {
     const ratio = load / (reactiveTarget * this.#ordered);
     const reactive = Math.abs(ratio - 1) <= TOLERANCE ? this.#ordered : replicasFor(load, reactiveTarget);

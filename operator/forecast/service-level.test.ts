@@ -15,6 +15,9 @@ const TERMS: ServiceTerms = {
 /** Load 100 ± 30, evenly spread: the quantiles are known and the past says nothing. */
 const upper = (level: number) => 70 + 60 * level;
 
+const at = (load: (level: number) => number) =>
+  PLAN_LEVELS.map((level) => ({ near: load(level), ready: load(level) }));
+
 /** Goes through `days` of minutes; the share of the last half that a target at the chosen level had been short. */
 function live(
   terms: ServiceTerms,
@@ -24,8 +27,7 @@ function live(
 ) {
   const random = seeded(7);
   const service = new ServiceLevel({ coverage, stepMs: STEP_MS });
-  for (let step = 0; step < days * 1440; step++)
-    service.observe(load(random), terms, (level) => ({ near: upper(level), ready: upper(level) }));
+  for (let step = 0; step < days * 1440; step++) service.observe(load(random), terms, at(upper));
   return service;
 }
 
@@ -76,7 +78,7 @@ describe('the level that is planned for', () => {
     const spiky = (random: () => number) => (random() < 0.001 ? 800 : 95);
     const service = new ServiceLevel({ coverage: 0.9999, stepMs: STEP_MS });
     const random = seeded(3);
-    const peaks = (level: number) => (level > 0.99 ? { near: 800, ready: 800 } : { near: 95, ready: 95 });
+    const peaks = at((level) => (level > 0.99 ? 800 : 95));
     for (let step = 0; step < 8 * 1440; step++) service.observe(spiky(random), TERMS, peaks);
     expect(service.level('Efficiency')).toBeGreaterThan(0.99);
     expect(service.level('Availability')).toBeLessThanOrEqual(0.99);

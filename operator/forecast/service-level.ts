@@ -43,8 +43,11 @@ export interface ServiceTerms {
   readonly holdSteps: number;
 }
 
-/** Highest load of the steps that replicas ordered now serve (`ready`), and of those before (`near`), at a level. */
-export type PeaksAt = (level: number) => { readonly near: number; readonly ready: number };
+/** Highest load of the steps that replicas ordered now serve (`ready`), and of those before (`near`). */
+export interface Peaks {
+  readonly near: number;
+  readonly ready: number;
+}
 
 export interface ServiceLevelState {
   readonly steps: number;
@@ -74,14 +77,14 @@ export class ServiceLevel {
    * One new step: what the imagined targets had for its load, then what they order on it.
    *
    * @param load of the newest step, in the load's unit; not NaN
-   * @param peaks undefined while nothing is forecast: then the reactive rule acts alone in all of them
+   * @param peaks at each of PLAN_LEVELS
    */
-  observe(load: number, terms: ServiceTerms, peaks: PeaksAt | undefined): void {
+  observe(load: number, terms: ServiceTerms, peaks: readonly Peaks[]): void {
     this.#steps += 1;
     const weight = Math.max(this.#stepMs / MEMORY_MS, 1 / (this.#steps + PRIOR_STEPS));
     this.#reactive.observe(load, terms, undefined, weight);
     this.#targets.forEach((target, j) => {
-      target.observe(load, terms, peaks?.(PLAN_LEVELS[j] as number), weight);
+      target.observe(load, terms, peaks[j], weight);
     });
   }
 
