@@ -97,7 +97,7 @@ test.each(BROKEN)(
         throw new Error(`it has ${JSON.stringify(found)}; ${JSON.stringify(running.logs())}`);
       return found;
     });
-    expect(condition.message).toMatch(/^(seasonal-naive|persistence) serves instead/);
+    expect(condition.message).toMatch(/^(ridge|seasonal-naive|persistence) serves instead/);
     await stage.conditionBecomes('web', 'Ready', { status: 'True' });
     const { forecast } = await stage.status('web');
     expect(forecast?.model).not.toBe('tiny');

@@ -57,10 +57,16 @@ export async function forecastByChain(
   };
 }
 
-/** The links with those named in `order` first. */
+/**
+ * The links with those named in `order` first. Where its first is none of ours (the learner knew another model file), the
+ * chain's own first keeps its place, so that a model that cannot serve is asked and its reason told.
+ */
 export function ordered(links: readonly ChainLink[], order: readonly string[]): readonly ChainLink[] {
-  const named = order.flatMap((id) => links.filter((link) => link.id === id));
-  return [...named, ...links.filter((link) => !order.includes(link.id))];
+  const [leader] = order;
+  const strange = leader !== undefined && !links.some(({ id }) => id === leader);
+  const ids = strange ? [...links.slice(0, 1).map(({ id }) => id), ...order] : order;
+  const named = [...new Set(ids)].flatMap((id) => links.filter((link) => link.id === id));
+  return [...named, ...links.filter((link) => !ids.includes(link.id))];
 }
 
 /** A forecaster that takes one window at a time. */

@@ -56,6 +56,16 @@ describe('a contest of forecasters', () => {
     expect(all.others.map(({ by }) => by)).toEqual(['loadcast', 'seasonal-naive']);
   });
 
+  test('a leader that is no longer here leaves its place to the model, whose failure is told', async () => {
+    const service = open(new ForesailError('MODEL_QUARANTINED', 'terminal', 'refused'));
+    const order = ['another-model', 'persistence'];
+    const { outcome } = await service.contest(window, { order, everyone: false }, signal);
+    expect(outcome).toMatchObject({
+      by: 'persistence',
+      failed: [{ id: 'loadcast', reason: 'ModelQuarantined', message: 'refused' }],
+    });
+  });
+
   test('goes down the record when the leader fails, and says why it did not serve', async () => {
     const service = open(new ForesailError('MODEL_QUARANTINED', 'terminal', 'refused'));
     const order = ['loadcast', 'persistence'];
