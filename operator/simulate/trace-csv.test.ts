@@ -180,7 +180,8 @@ test('whatever rows are missing, swapped or repeated: known values keep their pl
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 1000 }), { minLength: 30, maxLength: 60 }),
-      fc.array(fc.nat(28), { maxLength: 4 }),
+      // Every other row missing for a while would be another step, which is refused.
+      fc.array(fc.nat(28), { maxLength: 2 }),
       fc.nat(20),
       (loads, missing, repeated) => {
         const rows = loads.map((load, i): [number, number] => [1_000_020 + 60 * i, load]);
