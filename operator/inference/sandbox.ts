@@ -27,7 +27,8 @@ const NODE_RESERVE_MIB = 1024;
 
 let tools: { prlimit: string | undefined; unshare: string | undefined } | undefined;
 
-export function childCommand(memoryMiB: number): Sandbox {
+/** @param entry script of the child, inside the operator's own folder */
+export function childCommand(memoryMiB: number, entry: string = ENTRY): Sandbox {
   tools ??= { prlimit: working('prlimit', ['--data=1073741824']), unshare: working('unshare', ['-rn']) };
   const node = [
     process.execPath,
@@ -38,7 +39,7 @@ export function childCommand(memoryMiB: number): Sandbox {
     `--allow-fs-read=${ROOT}*`,
     `--allow-fs-read=${PACKAGES}*`,
     '--disable-warning=SecurityWarning',
-    ENTRY,
+    entry,
   ];
   const argv = [...node];
   const walls: Sandbox['walls'][number][] = [];

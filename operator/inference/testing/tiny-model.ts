@@ -4,7 +4,7 @@
  */
 import { CONTEXT_LENGTH, MODEL_HORIZON, MODEL_LEVELS } from '../../forecast/types.ts';
 
-type Part = Uint8Array;
+export type Part = Uint8Array;
 
 function varint(value: number): Part {
   const bytes: number[] = [];
@@ -17,12 +17,12 @@ function varint(value: number): Part {
   return Uint8Array.from(bytes);
 }
 
-const number = (field: number, value: number): Part => Buffer.concat([varint(field * 8), varint(value)]);
-const bytes = (field: number, ...parts: readonly Part[]): Part => {
+export const number = (field: number, value: number): Part => Buffer.concat([varint(field * 8), varint(value)]);
+export const bytes = (field: number, ...parts: readonly Part[]): Part => {
   const payload = Buffer.concat(parts);
   return Buffer.concat([varint(field * 8 + 2), varint(payload.length), payload]);
 };
-const text = (field: number, value: string): Part => bytes(field, Buffer.from(value));
+export const text = (field: number, value: string): Part => bytes(field, Buffer.from(value));
 
 export interface TinyModel {
   readonly offset?: number;
@@ -52,7 +52,7 @@ const METADATA = {
   'foresail.season_window': '64',
 };
 
-function valueInfo(field: number, name: string, type: number, dims: readonly (number | string)[]): Part {
+export function valueInfo(field: number, name: string, type: number, dims: readonly (number | string)[]): Part {
   const shape = bytes(
     2,
     ...dims.map((dim) => bytes(1, typeof dim === 'number' ? number(1, dim) : text(2, dim))),
@@ -60,7 +60,7 @@ function valueInfo(field: number, name: string, type: number, dims: readonly (nu
   return bytes(field, text(1, name), bytes(2, bytes(1, number(1, type), shape)));
 }
 
-function tensor(
+export function tensor(
   field: number,
   name: string,
   dims: readonly number[],
@@ -78,7 +78,7 @@ function tensor(
   );
 }
 
-function node(
+export function node(
   op: string,
   inputs: readonly string[],
   outputs: readonly string[],
@@ -87,7 +87,7 @@ function node(
   return bytes(1, ...inputs.map((i) => text(1, i)), ...outputs.map((o) => text(2, o)), text(4, op), ...rest);
 }
 
-function int64s(...values: readonly number[]): Part {
+export function int64s(...values: readonly number[]): Part {
   const buffer = Buffer.alloc(8 * values.length);
   values.forEach((value, i) => buffer.writeBigInt64LE(BigInt(value), 8 * i));
   return buffer;
