@@ -249,6 +249,8 @@ export interface Engine {
   unload(model: string, signal: AbortSignal): Promise<void>;
   statistics(model?: string, version?: string): readonly VersionStatistics[];
   gauges(): readonly VersionGauges[];
+  /** Settles when nothing is being loaded: `openEngine` itself does not wait for the models. */
+  settled(signal: AbortSignal): Promise<void>;
   /** Refuses new requests, answers those under way, ends the children. An abort ends the wait: the rest is cut off. */
   close(signal: AbortSignal): Promise<void>;
 }

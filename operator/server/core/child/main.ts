@@ -1,0 +1,84 @@
+/**
+ * Entry point of the process that runs one model. It gets the file's bytes over its standard input, never a path, so
+ * the file that was checked is the file that runs. It has no environment and no credentials, talks only over its
+ * pipes, and ends when they close or its parent is gone. Reads and writes block on purpose: a run blocks this thread
+ * anyway, and without an event loop in between an answer takes about half the time.
+ */
+import { readSync, writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { isForesailError, messageOf } from '../../../errors.ts';
+import { FRAME, type Frame, frameBuffers, HEADER, padded } from './frames.ts';
+import type { LoadOrder } from './protocol.ts';
+import { type ChildSession, openChildSession } from './session.ts';
+
+const INPUT_FD = 0;
+const OUTPUT_FD = 3;
+/** The largest load frame; the parent has checked the file's size against its own limit. */
+const MAX_FRAME = 0xffff_fff0;
+
+// A run that never ends blocks this thread, so the look at the parent needs another one.
+new Worker(
+  `const parent = ${process.ppid};
+   setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL'); }, 500);`,
+  { eval: true },
+).unref();
+
+/** False at the end of the input. */
+function readFully(buffer: Uint8Array): boolean {
+  for (let at = 0; at < buffer.byteLength; ) {
+    const count = readSync(INPUT_FD, buffer, at, buffer.byteLength - at, null);
+    if (count === 0) return false;
+    at += count;
+  }
+  return true;
+}
+
+function readFrame(): Frame | undefined {
+  const header = Buffer.alloc(HEADER);
+  if (!readFully(header)) return undefined;
+  const length = header.readUInt32LE(0);
+  if (length > MAX_FRAME) return undefined;
+  const payload = Buffer.allocUnsafeSlow(length);
+  if (!readFully(payload)) return undefined;
+  return { id: header.readUInt32LE(4), kind: header.readUInt32LE(8), payload };
+}
+
+function write(kind: number, id: number, ...parts: readonly Uint8Array[]): void {
+  for (const buffer of frameBuffers(kind, id, parts)) {
+    for (let at = 0; at < buffer.byteLength; ) at += writeSync(OUTPUT_FD, buffer, at);
+  }
+}
+
+function writeJson(kind: number, id: number, value: unknown): void {
+  const json = Buffer.from(JSON.stringify(value));
+  // Frames are filled up with zeros, which JSON does not take; so the text brings its own filler.
+  write(kind, id, json, Buffer.alloc(padded(json.byteLength) - json.byteLength, ' '));
+}
+
+let session: ChildSession | undefined;
+
+async function handle(frame: Frame): Promise<void> {
+  try {
+    if (frame.kind === FRAME.load) {
+      const size = frame.payload.readUInt32LE(0);
+      const order = JSON.parse(frame.payload.toString('utf8', 4, 4 + size)) as LoadOrder;
+      const start = frame.payload.byteLength - order.modelBytes;
+      session = await openChildSession(frame.payload.subarray(start), order);
+      writeJson(FRAME.ready, frame.id, session.signature);
+    } else if (frame.kind === FRAME.run && session !== undefined) {
+      write(FRAME.result, frame.id, ...(await session.run(frame.payload)));
+    }
+  } catch (error) {
+    const reason = isForesailError(error) ? error.subject : undefined;
+    const kind = frame.kind === FRAME.load ? FRAME.refused : FRAME.failed;
+    const fallback = frame.kind === FRAME.load ? 'LoadFailed' : 'RunFailed';
+    const message = (messageOf(error).split('\n')[0] ?? '').slice(0, 300);
+    writeJson(kind, frame.id, { reason: reason ?? fallback, message });
+  }
+}
+
+for (let frame = readFrame(); frame !== undefined; frame = readFrame()) {
+  // oxlint-disable-next-line no-await-in-loop -- one order after the other
+  await handle(frame);
+}
+process.exit(0);

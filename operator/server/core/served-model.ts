@@ -1,0 +1,182 @@
+/**
+ * The versions of one model and which of them answers. A new version is loaded and checked while the old ones serve; a
+ * version leaves only when enough newer ones are ready, or when its folder is gone. All changes go one after the other.
+ */
+import { isForesailError, messageOf } from '../../errors.ts';
+import { notFound, notReady, refused } from './errors.ts';
+import { compareVersions, type FoundModel, type FoundVersion, type RefusedEntry } from './repository.ts';
+import { ServedVersion } from './served-version.ts';
+import type { ModelState } from './types.ts';
+
+export interface ModelOptions {
+  readonly name: string;
+  readonly latestVersions: number;
+  readonly open: (found: FoundVersion, signal: AbortSignal) => Promise<ServedVersion>;
+  readonly onError: (error: unknown) => void;
+}
+
+export class ServedModel {
+  readonly #options: ModelOptions;
+  readonly #versions = new Map<string, ServedVersion>();
+  /** Why a changed file did not replace the version that serves. */
+  readonly #rejected = new Map<string, { fingerprint: string; reason: string }>();
+  readonly #draining = new Set<ServedVersion>();
+  #refused: readonly RefusedEntry[] = [];
+  #passedOver: readonly string[] = [];
+  #changes: Promise<void> = Promise.resolve();
+
+  constructor(options: ModelOptions) {
+    this.#options = options;
+  }
+
+  /** Newest first. */
+  get versions(): readonly ServedVersion[] {
+    return [...this.#versions.values()].sort((a, b) => compareVersions(b.version, a.version));
+  }
+
+  get ready(): boolean {
+    return this.versions.some((version) => version.ready);
+  }
+
+  get gone(): boolean {
+    return this.#versions.size === 0 && this.#draining.size === 0 && this.#refused.length === 0;
+  }
+
+  get states(): readonly ModelState[] {
+    const { name } = this.#options;
+    const served = this.versions.map(({ version, state }) => {
+      const rejected = this.#rejected.get(version);
+      return rejected === undefined || state.reason !== ''
+        ? state
+        : { ...state, reason: `the changed file is refused: ${rejected.reason}` };
+    });
+    const unserved = this.#passedOver.map((version) => ({
+      name,
+      version,
+      state: 'UNAVAILABLE' as const,
+      reason: `not among the newest ${this.#options.latestVersions} versions`,
+    }));
+    const unusable = this.#refused.map((entry) => ({ ...entry, state: 'UNAVAILABLE' as const }));
+    return [...served, ...[...this.#draining].map((one) => one.state), ...unserved, ...unusable];
+  }
+
+  /** @throws MODEL_NOT_FOUND, MODEL_NOT_READY */
+  pick(version: string | undefined): ServedVersion {
+    const { name } = this.#options;
+    if (version !== undefined && version !== '') {
+      const exact = this.#versions.get(version);
+      if (exact === undefined) throw notFound(name, version);
+      return exact;
+    }
+    const { versions } = this;
+    const ready = versions.find((candidate) => candidate.ready);
+    if (ready !== undefined) return ready;
+    const [newest] = versions;
+    const reason = newest?.state.reason ?? this.#refused[0]?.reason;
+    if (reason === undefined) throw notFound(name);
+    throw notReady(name, reason);
+  }
+
+  /** Brings what is served in line with what lies there; settles when it is. Never rejects but with the signal's reason. */
+  apply(found: FoundModel, signal: AbortSignal): Promise<void> {
+    const change = this.#changes.then(() => this.#apply(found, signal));
+    this.#changes = change.catch(() => undefined);
+    return change;
+  }
+
+  /** @throws MODEL_REFUSED for the first version that should serve and does not */
+  assertServing(): void {
+    if (this.ready) return;
+    const [first] = this.states;
+    throw refused('LoadFailed', first?.reason ?? 'there is no version to load');
+  }
+
+  /** Drains every version. */
+  async unload(): Promise<void> {
+    const change = this.#changes.then(async () => {
+      this.#refused = [];
+      this.#passedOver = [];
+      await Promise.all(this.versions.map((version) => this.#retire(version)));
+    });
+    // A load that is under way is cut short, or this would wait for it.
+    for (const version of this.#versions.values()) if (!version.ready) void this.#retire(version);
+    this.#changes = change.catch(() => undefined);
+    await change;
+    await Promise.all([...this.#draining].map((version) => version.drain()));
+  }
+
+  kill(): void {
+    for (const version of [...this.#versions.values(), ...this.#draining]) version.kill();
+  }
+
+  async #apply(found: FoundModel, signal: AbortSignal): Promise<void> {
+    this.#refused = found.refused;
+    const present = new Set(found.versions.map((version) => version.version));
+    for (const version of this.versions) if (!present.has(version.version)) void this.#retire(version);
+    let wanted = this.#options.latestVersions;
+    const passedOver: string[] = [];
+    for (const candidate of found.versions.toReversed()) {
+      if (wanted <= 0) {
+        passedOver.push(candidate.version);
+        continue;
+      }
+      // oxlint-disable-next-line no-await-in-loop -- newest first, one load at a time
+      if (await this.#serve(candidate, signal)) wanted--;
+    }
+    for (const version of passedOver) {
+      const old = this.#versions.get(version);
+      if (old !== undefined) void this.#retire(old);
+    }
+    this.#passedOver = passedOver;
+  }
+
+  /** True when this version serves afterwards, be it with its older file. */
+  async #serve(found: FoundVersion, signal: AbortSignal): Promise<boolean> {
+    const { version, fingerprint } = found;
+    const current = this.#versions.get(version);
+    if (current?.fingerprint === fingerprint) {
+      this.#rejected.delete(version);
+      return !current.quarantined;
+    }
+    if (this.#rejected.get(version)?.fingerprint === fingerprint) return current?.ready === true;
+    const next = await this.#options.open(found, signal);
+    // Where nothing serves under this number, the loading one is shown; else it comes in when it is ready.
+    if (current?.ready !== true) this.#put(version, next);
+    try {
+      await next.load(signal);
+      this.#rejected.delete(version);
+      this.#put(version, next);
+      return true;
+    } catch (error) {
+      if (!isForesailError(error, 'MODEL_REFUSED')) {
+        if (this.#versions.get(version) === next) this.#versions.delete(version);
+        signal.throwIfAborted();
+        return false;
+      }
+      if (this.#versions.get(version) !== next) {
+        this.#rejected.set(version, { fingerprint, reason: messageOf(error) });
+        return current?.ready === true;
+      }
+      return false;
+    }
+  }
+
+  #put(version: string, next: ServedVersion): void {
+    const current = this.#versions.get(version);
+    if (current === next) return;
+    this.#versions.set(version, next);
+    if (current !== undefined) void this.#drain(current);
+  }
+
+  async #retire(version: ServedVersion): Promise<void> {
+    this.#versions.delete(version.version);
+    this.#rejected.delete(version.version);
+    await this.#drain(version);
+  }
+
+  async #drain(version: ServedVersion): Promise<void> {
+    this.#draining.add(version);
+    await version.drain().catch(this.#options.onError);
+    this.#draining.delete(version);
+  }
+}
