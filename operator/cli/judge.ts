@@ -1,0 +1,244 @@
+/**
+ * `foresail judge --simulate`: how often the judge of a rollout is wrong. Versions of known quality are made of real
+ * forecasts of real loads and rolled out many times; docs/guides/how-the-judge-decides.md says how to read the table.
+ */
+import { Command } from 'commander';
+import { systemClock } from '../clock.ts';
+import { formatDuration, parseDurationMs } from '../duration.ts';
+import { ForesailError } from '../errors.ts';
+import { persistence } from '../forecast/persistence.ts';
+import { openModel } from '../inference/model.ts';
+import { JUDGE_DEFAULTS } from '../judge/judge.ts';
+import { coarsened, forecastsOf, LEVELS } from '../judge/simulate/forecasts.ts';
+import { type JudgeRate, ratesOf } from '../judge/simulate/rates.ts';
+import type { SeriesForecasts } from '../judge/simulate/versions.ts';
+import { sceneOf } from '../simulate/accuracy/scene.ts';
+import type { Trace } from '../simulate/trace.ts';
+import { BOX_PATH } from './evaluate-models.ts';
+import { writeInFolder } from './output.ts';
+import { Progress } from './progress.ts';
+import { readTraces } from './trace-files.ts';
+
+const DAY_MS = 86_400_000;
+/** A rollout of many series is short, one of a single series long: both see about as many labels as they need. */
+const POOLED_MS = 2 * DAY_MS;
+const SINGLE_MS = 7 * DAY_MS;
+/** Part of a series that is forecast; what is before it feeds the first windows. */
+const FORECAST_SHARE = 0.7;
+const MOST_STEPS = 8064;
+const BATCH = 256;
+const RUN_DEADLINE_MS = 30_000;
+
+export interface JudgeFlags {
+  readonly simulate?: boolean;
+  readonly data: readonly string[];
+  readonly step: string;
+  readonly runs: string;
+  readonly series: string;
+  readonly leads: string;
+  readonly deltas: string;
+  readonly seed: string;
+  readonly json?: string;
+}
+
+export interface JudgeReport {
+  readonly results: readonly JudgeRate[];
+  readonly settings: {
+    readonly seriesNames: readonly string[];
+    readonly stepSeconds: number;
+    readonly model: string;
+    readonly seed: number;
+    readonly judge: typeof JUDGE_DEFAULTS;
+  };
+}
+
+export function judgeCommand(): Command {
+  return new Command('judge')
+    .description("measure how often a rollout's judge is wrong, on versions of known quality")
+    .option('--simulate', 'required: there is no other way of running it by hand')
+    .requiredOption('--data <path...>', 'CSV files (timestamp,value; unix seconds) and folders of them')
+    .option('--step <duration>', 'loads of a finer step are averaged to it, coarser ones left out', '5m')
+    .option('--runs <count>', 'rollouts per line of the table', '400')
+    .option('--series <list>', 'series per rollout; of 1 a rollout lasts 7 days, else 2', '1,20')
+    .option('--leads <list>', 'steps ahead', '1,12')
+    .option('--deltas <list>', 'how much worse canary is; 0 is as good', '0,0.05,0.1,0.2')
+    .option('--seed <number>', 'of everything random', '1')
+    .option('--json <file>', 'write the report here')
+    .action(async (flags: JudgeFlags) => {
+      const controller = new AbortController();
+      const interrupt = (): void =>
+        controller.abort(new ForesailError('INTERRUPTED', 'terminal', 'interrupted'));
+      process.once('SIGINT', interrupt);
+      const progress = new Progress(process.stderr);
+      try {
+        const report = await judge(flags, progress, controller.signal);
+        if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
+        progress.end();
+        process.stdout.write(`${judgeText(report)}\n`);
+      } finally {
+        progress.end();
+        process.removeListener('SIGINT', interrupt);
+      }
+    });
+}
+
+/** @throws OPTION_INVALID, TRACE_INVALID, NOTHING_TO_JUDGE */
+export async function judge(
+  flags: JudgeFlags,
+  progress: Pick<Progress, 'note' | 'show'>,
+  signal: AbortSignal,
+): Promise<JudgeReport> {
+  if (flags.simulate !== true) throw invalid('--simulate', 'is needed; a rollout is judged by the operator');
+  const stepMs = parseDurationMs(flags.step);
+  const runs = whole('--runs', flags.runs);
+  const seed = whole('--seed', flags.seed);
+  const seriesCounts = flags.series.split(',').map((text) => whole('--series', text));
+  const leads = flags.leads.split(',').map((text) => whole('--leads', text));
+  const deltas = flags.deltas.split(',').map((text) => shareOf('--deltas', text));
+  const traces = await readTraces(flags.data, (line) => progress.note(line), { signal });
+  const usable = traces.flatMap((trace) => usableTrace(trace, stepMs, progress));
+  const byLead = await forecastAll(usable, leads, progress, signal);
+  const results: JudgeRate[] = [];
+  for (const lead of leads)
+    for (const series of seriesCounts)
+      for (const delta of deltas) {
+        const all = byLead.get(lead) ?? [];
+        if (all.length < series) {
+          progress.note(`--series ${series}: only ${all.length} series are long enough, left out`);
+          continue;
+        }
+        const steps = Math.round((series === 1 ? SINGLE_MS : POOLED_MS) / stepMs);
+        const plan = { lead, series, delta, runs, steps, stepMs, seed };
+        const what = `lead ${lead}, ${series} series, ${percent(delta)} worse`;
+        results.push(
+          ...ratesOf(all, plan, JUDGE_DEFAULTS, (done) => {
+            signal.throwIfAborted();
+            progress.show(what, done, runs);
+          }),
+        );
+      }
+  return {
+    results,
+    settings: {
+      seriesNames: usable.map(({ name }) => name),
+      stepSeconds: stepMs / 1000,
+      model: BOX_PATH.replace(/^.*\//, ''),
+      seed,
+      judge: JUDGE_DEFAULTS,
+    },
+  };
+}
+
+function usableTrace(trace: Trace, stepMs: number, progress: Pick<Progress, 'note'>): Trace[] {
+  const coarse = coarsened(trace, stepMs);
+  const reason =
+    coarse === undefined
+      ? `its step of ${formatDuration(trace.stepMs)} does not divide ${formatDuration(stepMs)}`
+      : FORECAST_SHARE * coarse.values.length * stepMs < SINGLE_MS
+        ? 'shorter than ten days'
+        : undefined;
+  if (reason === undefined && coarse !== undefined) return [coarse];
+  progress.note(`${trace.name}: left out, ${reason}`);
+  return [];
+}
+
+async function forecastAll(
+  traces: readonly Trace[],
+  leads: readonly number[],
+  progress: Pick<Progress, 'show'>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<number, readonly SeriesForecasts[]>> {
+  if (traces.length === 0)
+    throw new ForesailError('NOTHING_TO_JUDGE', 'terminal', 'no series is long enough');
+  const byLead = new Map<number, SeriesForecasts[]>(leads.map((lead) => [lead, []]));
+  const model = await openModel({ path: BOX_PATH }, { clock: systemClock, runDeadlineMs: RUN_DEADLINE_MS });
+  try {
+    for (const [i, trace] of traces.entries()) {
+      progress.show('forecasts', i, traces.length);
+      const scene = sceneOf(trace);
+      const from = Math.max(
+        Math.ceil((1 - FORECAST_SHARE) * trace.values.length),
+        trace.values.length - MOST_STEPS,
+      );
+      // oxlint-disable-next-line no-await-in-loop -- one processor
+      const good = await forecastsOf(scene, model, leads, from, BATCH, signal);
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      const poor = await forecastsOf(scene, persistence, leads, from, BATCH, signal);
+      leads.forEach((lead, l) => {
+        byLead.get(lead)?.push({
+          name: trace.name,
+          levels: LEVELS,
+          truth: scene.truth.slice(from),
+          quantiles: good[l] ?? new Float64Array(0),
+          poorer: poor[l] ?? new Float64Array(0),
+        });
+      });
+    }
+    progress.show('forecasts', traces.length, traces.length);
+  } finally {
+    await model.close();
+  }
+  return byLead;
+}
+
+export function judgeText({ results, settings }: JudgeReport): string {
+  const head = [
+    'judge',
+    'lead',
+    'series',
+    'worse by',
+    'rolled back',
+    '95 % bound',
+    'after',
+    'promoted',
+    'after',
+  ];
+  const rows = results.map((one) => [
+    one.judge,
+    String(one.lead),
+    String(one.series),
+    percent(one.delta),
+    percent(one.falseRollback ?? one.caught ?? Number.NaN),
+    one.upper95 === undefined ? `>= ${percent(one.lower95 ?? Number.NaN)}` : `<= ${percent(one.upper95)}`,
+    hours(one.medianHours),
+    one.promoted === undefined ? '' : percent(one.promoted),
+    one.promoted === undefined ? '' : hours(one.medianHoursToPromotion ?? null),
+  ]);
+  const widths = head.map((name, c) => Math.max(name.length, ...rows.map((row) => row[c]?.length ?? 0)));
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0)))
+      .join('  ')
+      .trimEnd();
+  const runs = results[0]?.runs ?? 0;
+  return [
+    `${runs} rollouts a line, ${settings.seriesNames.length} series, steps of ${settings.stepSeconds} s, seed ${settings.seed}; one series is judged for 7 days, more for 2`,
+    line(head),
+    line(widths.map((width) => '-'.repeat(width))),
+    ...rows.map(line),
+  ].join('\n');
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1).replace(/\.0$/, '')} %`;
+}
+
+function hours(value: number | null): string {
+  return value === null ? '-' : `${value.toFixed(1)} h`;
+}
+
+function whole(option: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw invalid(option, `${text} is not a whole number above 0`);
+}
+
+function shareOf(option: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 10) return value;
+  throw invalid(option, `${text} is not a share from 0 to 10`);
+}
+
+function invalid(option: string, text: string): ForesailError {
+  return new ForesailError('OPTION_INVALID', 'terminal', `${option} ${text}`, { subject: option });
+}

@@ -1,0 +1,113 @@
+/**
+ * Forecasts wait here until the load that they forecast is known. Labels come a lead time later, in any order, twice
+ * or never, so the ledger is bounded: the oldest step goes first, and says how much went unlabelled.
+ */
+import { forecastLoss, type Quantiles } from './loss.ts';
+import type { PairedLoss } from './pool.ts';
+
+export interface IssuedForecast extends Quantiles {
+  readonly series: string;
+  /** Start of the step that is forecast. */
+  readonly targetMs: number;
+  /** Steps ahead. */
+  readonly lead: number;
+  readonly version: number;
+  /** `sha256:…` of the file that made it. */
+  readonly digest: string;
+}
+
+/** All series' pairs of one step and lead. */
+export interface LabelledStep {
+  readonly targetMs: number;
+  readonly lead: number;
+  readonly pairs: readonly PairedLoss[];
+}
+
+export interface Versions {
+  readonly stable: number;
+  readonly canary: number;
+}
+
+/** Forecasts of one target time. */
+type Waiting = Map<string, IssuedForecast[]>;
+
+export class Ledger {
+  readonly #mostWaiting: number;
+  /** By target time, in the order of issue. */
+  readonly #waiting = new Map<number, Waiting>();
+  #count = 0;
+  #dropped = 0;
+
+  constructor(mostWaiting: number, issued: Iterable<IssuedForecast> = []) {
+    this.#mostWaiting = mostWaiting;
+    for (const forecast of issued) this.issue(forecast);
+  }
+
+  /** A second forecast of the same series, step, lead and version is left out: the first one was acted upon. */
+  issue(forecast: IssuedForecast): void {
+    const at = this.#waiting.get(forecast.targetMs) ?? new Map<string, IssuedForecast[]>();
+    const mine = at.get(forecast.series) ?? [];
+    if (mine.some(({ lead, version }) => lead === forecast.lead && version === forecast.version)) return;
+    at.set(forecast.series, [...mine, forecast]);
+    this.#waiting.set(forecast.targetMs, at);
+    this.#count++;
+    while (this.#count > this.#mostWaiting) this.#dropOldest();
+  }
+
+  /**
+   * The load of one step has become known.
+   *
+   * @param loads per series, NaN or absent = unknown: its forecasts go without a label
+   * @returns one entry per lead that has a pair of stable and canary
+   */
+  label(targetMs: number, loads: ReadonlyMap<string, number>, { stable, canary }: Versions): LabelledStep[] {
+    const at = this.#waiting.get(targetMs);
+    if (at === undefined) return [];
+    this.#remove(targetMs);
+    const steps = new Map<number, PairedLoss[]>();
+    for (const [series, forecasts] of at) {
+      const load = loads.get(series) ?? Number.NaN;
+      if (Number.isNaN(load)) {
+        this.#dropped += forecasts.length;
+        continue;
+      }
+      for (const mine of forecasts) {
+        if (mine.version !== canary) continue;
+        const other = forecasts.find(({ version, lead }) => version === stable && lead === mine.lead);
+        if (other === undefined) continue;
+        const pair = { series, stable: forecastLoss(other, load), canary: forecastLoss(mine, load) };
+        steps.set(mine.lead, [...(steps.get(mine.lead) ?? []), pair]);
+      }
+    }
+    return [...steps].map(([lead, pairs]) => ({ targetMs, lead, pairs }));
+  }
+
+  /** Forecasts without a label yet. */
+  get waiting(): number {
+    return this.#count;
+  }
+
+  /** Forecasts that never got one. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** For a checkpoint. */
+  *[Symbol.iterator](): Generator<IssuedForecast> {
+    for (const at of this.#waiting.values()) for (const forecasts of at.values()) yield* forecasts;
+  }
+
+  #dropOldest(): void {
+    // In the order of issue, which for one lead is the order of time.
+    const [oldest] = this.#waiting.keys();
+    if (oldest !== undefined) this.#dropped += this.#remove(oldest);
+  }
+
+  #remove(targetMs: number): number {
+    let count = 0;
+    for (const forecasts of this.#waiting.get(targetMs)?.values() ?? []) count += forecasts.length;
+    this.#waiting.delete(targetMs);
+    this.#count -= count;
+    return count;
+  }
+}
