@@ -226,7 +226,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
           signal: ending.signal,
         });
   const watched = new Map([...informers.workloads].map(([kind, informer]) => [kind, informer.store]));
-  const outlook = createOutlook({ history, service, backfill, steps, clock });
+  const outlook = createOutlook({ history, service, backfill, steps, clock, model: model.id });
   const controller = createPredictiveScalerController({
     ref: SCALERS,
     informers,

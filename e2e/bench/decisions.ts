@@ -33,6 +33,7 @@ import { createSharedPods } from '../../operator/controllers/predictivescaler/sh
 import type { Workload } from '../../operator/controllers/predictivescaler/target.ts';
 import { NO_VERDICTS } from '../../operator/controllers/predictivescaler/verdicts.ts';
 import { MemoryHistory } from '../../operator/history/memory-store.ts';
+import { BOX_MODEL } from '../../operator/inference/box-model.ts';
 import { openModel } from '../../operator/inference/model.ts';
 import { ChainedForecastService } from '../../operator/inference/service.ts';
 import { IndexedStore } from '../../operator/kube/store.ts';
@@ -283,6 +284,7 @@ function reconcilerOptions({ scalers, calendar, history, now, service }: FleetOp
       backfill: { ensure: () => ({ ready: true }), forget: () => true },
       steps: { stepOf: () => config.forecast.defaultStep, forget: () => true },
       clock,
+      model: BOX_MODEL.name,
     }),
     verdicts: NO_VERDICTS,
     fleet: createFleet({

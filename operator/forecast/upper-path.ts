@@ -5,7 +5,7 @@ import type { QuantileForecast, UpperLoadPath } from './types.ts';
 export interface PathWindow {
   /** Load time of the decision; steps that ended before it are left out. */
   readonly fromMs: number;
-  /** Lead time + decision interval + metric delay, in load time. */
+  /** How far ahead, in load time; of an order the lead window (lead-window.ts). */
   readonly windowMs: number;
 }
 

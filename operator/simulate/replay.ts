@@ -4,11 +4,12 @@
  */
 import { holdMs } from '../decision/memory.ts';
 import type { DecisionSpec, MetricPlan, Mode, ReactiveTuning } from '../decision/types.ts';
+import { leadWindow, readySteps } from '../forecast/lead-window.ts';
 import type { ServiceTerms } from '../forecast/service-level.ts';
 import type { Forecaster } from '../forecast/types.ts';
 import { type Band, calibrate, coverageOf } from './band.ts';
 import { costAt, lowerEnvelope } from './envelope.ts';
-import { scalerPolicy } from './policies/decided.ts';
+import { leadConditions, scalerPolicy } from './policies/decided.ts';
 import { leadSteps } from './runner.ts';
 import { type Outcome, simulate } from './simulate.ts';
 import { skillOf } from './skill.ts';
@@ -137,7 +138,7 @@ function termsOf(
     objective: spec.objective,
     capacity,
     reactiveTarget: spec.objective === 'Efficiency' ? capacity : target.milli / 1000,
-    readySteps: 1 + Math.ceil((metricDelayMs + startUpMs) / stepMs),
+    readySteps: readySteps(leadWindow(0, leadConditions(stepMs, { startUpMs, metricDelayMs })), stepMs),
     holdSteps: Math.ceil(holdMs(spec, tuning) / stepMs),
   };
 }

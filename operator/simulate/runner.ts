@@ -5,9 +5,10 @@
 
 import { HPA_DEFAULTS } from '../decision/reactive/tuning.ts';
 import { ForesailError } from '../errors.ts';
+import { leadWindow, readySteps } from '../forecast/lead-window.ts';
 import type { ServiceTerms } from '../forecast/service-level.ts';
 import { type Band, calibrate, coverageOf, type RealisedCoverage } from './band.ts';
-import { foresailPolicy, hpaPolicy, OBJECTIVES, shadowPolicy, windowMsOf } from './policies/decided.ts';
+import { foresailPolicy, hpaPolicy, leadConditions, OBJECTIVES, shadowPolicy } from './policies/decided.ts';
 import { oraclePolicy, profilePolicy, staticPolicy } from './policies/simple.ts';
 import type { ObjectiveName, PolicyName } from './report-types.ts';
 import { type Outcome, type Policy, simulate } from './simulate.ts';
@@ -43,11 +44,11 @@ export interface Runner {
 }
 
 /** Bands kept at once: each is as large as the trace times the horizon. */
-const BANDS = 4;
+export const BANDS = 4;
 
 /** Steps from the newest known load to the end of the lead window. */
 export function leadSteps(stepMs: number, conditions: { startUpMs: number; metricDelayMs: number }): number {
-  return Math.max(Math.ceil(windowMsOf(stepMs, { ...conditions, capacity: 1 }) / stepMs), 1);
+  return Math.max(Math.ceil(leadWindow(0, leadConditions(stepMs, conditions)).toMs / stepMs), 1);
 }
 
 /** @param tape may be absent where no policy forecasts */
@@ -120,7 +121,7 @@ function serviceTerms(
     objective: OBJECTIVES[objective],
     capacity,
     reactiveTarget: objective === 'efficiency' ? capacity : target * capacity,
-    readySteps: 1 + Math.ceil((metricDelayMs + startUpMs) / stepMs),
+    readySteps: readySteps(leadWindow(0, leadConditions(stepMs, { startUpMs, metricDelayMs })), stepMs),
     holdSteps: Math.ceil(HPA_DEFAULTS.downscaleStabilizationMs / stepMs),
   };
 }

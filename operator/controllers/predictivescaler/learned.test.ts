@@ -46,7 +46,7 @@ test('what a checkpoint brings back is what was learned', () => {
 
 test('a drift outlives the operator that saw it', () => {
   const learned = new Learned();
-  learned.forecast(metric('q'), 60_000, 0.99);
+  learned.forecast(metric('q'), 60_000, 0.99, 'loadcast');
   for (let minute = 0; minute <= 90; minute++)
     learned.drift(metric('q'))?.settle(minute * 60_000, () => Number.NaN, true);
   const { drifting, sinceMs } = learned.drift(metric('q'))?.report() ?? {};
@@ -57,14 +57,14 @@ test('a drift outlives the operator that saw it', () => {
   expect(again.drift(metric('q'))).toBeUndefined();
   // Not asked for yet, and still there when the next checkpoint is written.
   expect(again.toState().metrics[0]?.drift).toBeDefined();
-  again.forecast(metric('q'), 60_000, 0.99);
+  again.forecast(metric('q'), 60_000, 0.99, 'loadcast');
   expect(again.drift(metric('q'))?.report()).toMatchObject({ drifting: true, by: 'Pinned', sinceMs });
 });
 
 test('however often the metrics are edited, the checkpoint stays readable and holds those of now', () => {
   const learned = new Learned();
   for (let i = 0; i < 100; i++) {
-    learned.forecast(metric(`q${i}`), 60_000, 0.99);
+    learned.forecast(metric(`q${i}`), 60_000, 0.99, 'loadcast');
     learned.keep([metric(`q${i}`)]);
   }
   const decoded = decodeState(encodeState({ asOfMs: 0, ...learned.toState() }));
@@ -73,9 +73,9 @@ test('however often the metrics are edited, the checkpoint stays readable and ho
 
 test('another step begins a new calibration, the same one keeps it', () => {
   const learned = new Learned();
-  const first = learned.forecast(metric('q'), 60_000, 0.99);
-  expect(learned.forecast(metric('q'), 60_000, 0.95)).toBe(first);
-  expect(learned.forecast(metric('q'), 30_000, 0.95)).not.toBe(first);
+  const first = learned.forecast(metric('q'), 60_000, 0.99, 'loadcast');
+  expect(learned.forecast(metric('q'), 60_000, 0.95, 'loadcast')).toBe(first);
+  expect(learned.forecast(metric('q'), 30_000, 0.95, 'loadcast')).not.toBe(first);
 });
 
 test('the mark of a checkpoint moves with what matters, not with time', () => {

@@ -27,9 +27,6 @@ export function metricId(plan: MetricPlan): string {
 /** As a checkpoint stores it (history/state.ts). */
 export type LearnedState = Pick<ScalerState, 'leadTime' | 'metrics'>;
 
-/** The forecaster that serves unless its record speaks against it. */
-const PREFERRED = 'loadcast';
-
 interface MetricLearning {
   readonly capacity: CapacityLearner;
   /** The step of the learner below; another step begins anew. */
@@ -68,10 +65,11 @@ export class Learned {
     return metric?.restored?.stepMs ?? (metric?.forecast === undefined ? undefined : metric.stepMs);
   }
 
-  forecast(plan: MetricPlan, stepMs: number, coverage: number): ForecastLearner {
+  /** @param preferred id of the forecaster that serves unless its record speaks against it */
+  forecast(plan: MetricPlan, stepMs: number, coverage: number, preferred: string): ForecastLearner {
     const metric = this.#of(plan);
     if (metric.forecast === undefined || metric.stepMs !== stepMs) {
-      const options = { stepMs, coverage, preferred: PREFERRED };
+      const options = { stepMs, coverage, preferred };
       metric.forecast =
         metric.restored === undefined
           ? new ForecastLearner(options)

@@ -28,10 +28,10 @@ const missingModel: OnnxModel = {
   close: () => Promise.resolve(),
 };
 
-function setUp(options: { readonly maxSeries?: number } = {}) {
+function setUp({ model = missingModel, ...options }: { maxSeries?: number; model?: OnnxModel } = {}) {
   const clock = new FakeClock(Date.UTC(2026, 0, 2, 12));
   const history = new MemoryHistory({ now: () => clock.now(), ...options });
-  const service = new ChainedForecastService(missingModel, [persistence], { clock: systemClock });
+  const service = new ChainedForecastService(model, [persistence], { clock: systemClock });
   const sources = {
     canBackfill: () => false,
     cadence: () => Promise.reject(new Error('never asked')),
@@ -47,7 +47,7 @@ function setUp(options: { readonly maxSeries?: number } = {}) {
     log: silentLogger,
     signal,
   });
-  const outlook = createOutlook({ history, service, backfill, steps, clock });
+  const outlook = createOutlook({ history, service, backfill, steps, clock, model: model.id });
   const learned = new Learned();
   const look = (
     scaler: PredictiveScaler,
@@ -113,8 +113,8 @@ describe('a load that is seen', () => {
     expect(later.report?.quantiles.map(({ level }) => level)).toEqual([0.5, 0.99]);
   });
 
-  test('who serves instead of the model is said', async () => {
-    const { live } = setUp();
+  test.each(['loadcast', 'onnx:0123'])('who serves instead of the model %s is said', async (id) => {
+    const { live } = setUp({ model: { ...missingModel, id } });
     const { condition } = await live(
       scaler(),
       hour(() => 100),

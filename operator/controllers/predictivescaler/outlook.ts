@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.ts';
 import type { ForecastInput, LoadPath, MetricPlan } from '../../decision/types.ts';
 import { parseDurationMs } from '../../duration.ts';
 import { messageOf } from '../../errors.ts';
+import { readySteps } from '../../forecast/lead-window.ts';
 import type { ForecastLearner } from '../../forecast/learner.ts';
 import { leadStepOf, lookAhead } from '../../forecast/look-ahead.ts';
 import { forecastQuantile } from '../../forecast/quantiles.ts';
@@ -38,6 +39,8 @@ export interface OutlookOptions {
   readonly backfill: Backfill;
   readonly steps: Steps;
   readonly clock: Clock;
+  /** Id of the model, which serves a load unless its record there speaks against it. */
+  readonly model: string;
 }
 
 /** A window whose newest value is older than this many steps says nothing about now. */
@@ -77,7 +80,7 @@ export interface ExplainedOutlook extends Outlook {
 }
 
 export function createOutlook(options: OutlookOptions): ExplainedOutlook {
-  const { history, service, backfill, steps, clock } = options;
+  const { history, service, backfill, steps, clock, model } = options;
   const season = createSeason(history);
   const reasons = createForecastReasons(history, service);
   const keysOf = new Map<string, ReadonlySet<string>>();
@@ -99,7 +102,7 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
     const load = request.loads[i];
     if (load !== undefined) history.append(seriesKey, nowMs, load);
 
-    const learner = learned.forecast(plan, stepMs, Number(coverage));
+    const learner = learned.forecast(plan, stepMs, Number(coverage), model);
     const metric = request.metrics[i];
     const { namespace } = scaler.metadata;
     const { podSelector } = request;
@@ -217,7 +220,7 @@ export function seriesKeyOf(uid: string, plan: MetricPlan): string {
 
 /** Undefined where it is not known what a replica carries. */
 function termsOf(
-  { scaler, carries, window, nowMs, holdMs }: LookRequest,
+  { scaler, carries, window, holdMs }: LookRequest,
   i: number,
   stepMs: number,
 ): ServiceTerms | undefined {
@@ -226,7 +229,7 @@ function termsOf(
   return {
     ...per,
     objective: scaler.spec.objective,
-    readySteps: 1 + Math.ceil(((window.readyMs ?? window.toMs) - nowMs) / stepMs),
+    readySteps: readySteps({ fromMs: window.fromMs, readyMs: window.readyMs ?? window.toMs }, stepMs),
     holdSteps: Math.ceil(holdMs / stepMs),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { DecisionMemory, ForecastInput } from '../../decision/types.ts';
+import type { DecisionMemory, ForecastInput, LoadWindow } from '../../decision/types.ts';
 import { ForesailError } from '../../errors.ts';
 import { known } from '../../observation.ts';
 import type { Pod } from './pods.ts';
@@ -63,6 +63,22 @@ describe('the main job', () => {
     await staged.once();
     expect(staged.replicas()).toBe(7);
     expect(staged.status()?.lastDecision?.boundBy).toBe('Forecast');
+  });
+
+  test.each([
+    [{}, 60],
+    [{ forecast: { step: '5m' } }, 300],
+  ])('with %j the window reaches past lead time, delay and the next look by a step', async (spec, step) => {
+    const staged = stage(spec);
+    let window: LoadWindow | undefined;
+    staged.look = async (request) => {
+      window = request.window;
+      return NO_FORECAST;
+    };
+    await staged.once();
+    const fromMs = staged.clock.now();
+    const readyMs = fromMs + (step + 30 + 60) * 1000;
+    expect(window).toEqual({ fromMs, readyMs, toMs: readyMs + 15_000 });
   });
 
   test('steady state: not one write in ten minutes, whatever the samples do below the tolerance', async () => {

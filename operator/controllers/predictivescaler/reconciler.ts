@@ -18,8 +18,9 @@ import type {
   LoadWindow,
   ReactiveTuning,
 } from '../../decision/types.ts';
-import { formatDuration } from '../../duration.ts';
+import { formatDuration, parseDurationMs } from '../../duration.ts';
 import { messageOf } from '../../errors.ts';
+import { leadWindow } from '../../forecast/lead-window.ts';
 import type { Logger } from '../../logger.ts';
 import type { MetricSource } from '../../metricsources/types.ts';
 import type { Metrics } from '../../observability/metrics.ts';
@@ -285,8 +286,8 @@ class Pass {
       const reading = readings[i];
       return reading !== undefined && isForecastable(metric) ? absoluteLoad(reading, views) : undefined;
     });
-    const window = this.#window(nowMs, lead);
     memory.learned.keep(plan.decision.metrics);
+    const window = this.#window(scope);
     memory.podsSeen = learnFromTarget({
       learned: memory.learned,
       before: memory.podsSeen,
@@ -415,15 +416,20 @@ class Pass {
     return recordHold(memory.decision, current, plan.decision, this.#o.settings.tuning, nowMs);
   }
 
-  #window(nowMs: number, lead: Lead): LoadWindow {
+  /** One for all metrics: the coarsest step is the longest mean. */
+  #window({ plan, memory, nowMs, lead }: Scope): LoadWindow {
     const { calendar, settings } = this.#o;
-    const fromMs = calendar.fromReal(nowMs);
-    const ready = lead.ms + settings.metricDelayMs;
-    return {
-      fromMs,
-      readyMs: fromMs + ready * calendar.factor,
-      toMs: fromMs + (ready + settings.syncPeriodMs) * calendar.factor,
-    };
+    const { step } = plan.scaler.spec.forecast;
+    const asked = step === undefined ? undefined : parseDurationMs(step);
+    const steps = plan.decision.metrics
+      .filter(isForecastable)
+      .map((metric) => asked ?? memory.learned.stepOf(metric) ?? settings.defaultStepMs);
+    return leadWindow(calendar.fromReal(nowMs), {
+      stepMs: Math.max(...steps, 0),
+      metricDelayMs: settings.metricDelayMs * calendar.factor,
+      leadMs: lead.ms * calendar.factor,
+      decisionMs: settings.syncPeriodMs * calendar.factor,
+    });
   }
 
   #guards(): GuardsConfig {

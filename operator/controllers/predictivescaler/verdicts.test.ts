@@ -81,7 +81,7 @@ function setUp(answer: (job: ReplayJob) => Promise<Replay | undefined>, knownHou
         const values = Float64Array.from({ length: steps }, (_, i) => i);
         history.fill(key, { startMs: NOW - steps * MINUTE, stepMs: MINUTE, values });
       }
-      memory.learned.forecast(plan, MINUTE, 0.99);
+      memory.learned.forecast(plan, MINUTE, 0.99, 'loadcast');
     }
     const more = { views: [], learnedCapacityMilli: [undefined], coverage: 0.99, leadMs: 120_000 };
     return { key: `shop/${uid}`, memory, spec: decision, nowMs: clock.now(), ...more };

@@ -58,7 +58,7 @@ export interface VerdictsOptions {
 }
 
 /** Resting this many times as long as the last replay took leaves a quarter of a core's time to replays. */
-const REST = 3;
+export const REST = 3;
 /** The first replay of a scaler comes within this time, so that a restart does not bring them all at once. */
 const FIRST_MS = 5 * 60_000;
 /** Scored time, what measures the band before it, and the two weeks in which seasons are looked up. */
@@ -177,7 +177,7 @@ function* jobsOf(request: VerdictRequest, options: VerdictsOptions): Generator<R
     const metric = metricOf(plan, learnedCapacityMilli[i], views);
     if (stepMs === undefined || metric === undefined) return;
     const { capacityMilli, target } = metric;
-    const leader = memory.learned.forecast(plan, stepMs, coverage).order()[0] ?? model;
+    const leader = memory.learned.forecast(plan, stepMs, coverage, model).order()[0] ?? model;
     yield {
       trace: pastOf(history, seriesKeyOf(memory.uid, plan), stepMs, nowMs),
       spec: { ...spec, metrics: [metric] },

@@ -17,6 +17,7 @@ import type {
   Objective,
   ReactiveTuning,
 } from '../../decision/types.ts';
+import { type LeadConditions, leadWindow } from '../../forecast/lead-window.ts';
 import { builtin } from '../../forecast/residuals.ts';
 import { known, type MetricReading, type Observation, type Unknown, unknown } from '../../observation.ts';
 import type { Band } from '../band.ts';
@@ -111,16 +112,15 @@ export function specFor(
   };
 }
 
-/**
- * From the start of the newest known step to the last instant that replicas ordered now must serve alone: what the
- * metric is late (a step's mean is known when the step and the delay are over), the next decision, and the start-up.
- */
-export function windowMsOf(stepMs: number, { startUpMs, metricDelayMs }: Conditions): number {
-  return stepMs + metricDelayMs + DECISION_MS + startUpMs;
+export function leadConditions(
+  stepMs: number,
+  { startUpMs, metricDelayMs }: Pick<Conditions, 'startUpMs' | 'metricDelayMs'>,
+): LeadConditions {
+  return { stepMs, metricDelayMs, leadMs: startUpMs, decisionMs: DECISION_MS };
 }
 
 function begin({ spec, tuning, band }: Decided, trace: Trace, conditions: Conditions): Order {
-  const aheadMs = windowMsOf(trace.stepMs, conditions);
+  const lead = leadConditions(trace.stepMs, conditions);
   const ageMs = trace.stepMs + conditions.metricDelayMs;
   let memory: DecisionMemory | undefined;
   let unreadSince = Number.NaN;
@@ -149,7 +149,7 @@ function begin({ spec, tuning, band }: Decided, trace: Trace, conditions: Condit
       pods: [],
       readings: [seen === undefined ? unread(unreadSince) : known(seen, nowMs)],
       forecast,
-      window: { fromMs: nowMs, readyMs: nowMs + aheadMs - DECISION_MS, toMs: nowMs + aheadMs },
+      window: leadWindow(nowMs, lead),
       learnedCapacityMilli: NONE_LEARNED,
       activeSchedules: NO_SCHEDULES,
       tuning,
