@@ -9,6 +9,9 @@ import {
 } from '../forecast/types.ts';
 import type { ModelDescriptor } from './types.ts';
 
+/** What of a model's description a forecast carries. */
+export type ForecastHead = Pick<ModelDescriptor, 'name' | 'version' | 'digest' | 'horizon' | 'levels'>;
+
 export const SEASONAL_LENGTH = SEASON_LAGS_DAYS.length * 2 * SEASON_WINDOW;
 
 /** Rounding may let neighbours touch; more than this share of the magnitude is a fault the guard has to see. */
@@ -24,7 +27,7 @@ export type RunBatch = (
 /** Runs windows in batches of at most `maxBatch`, in order, one batch after the other. */
 export async function forecastWith(
   run: RunBatch,
-  descriptor: ModelDescriptor,
+  descriptor: ForecastHead,
   windows: readonly ForecastWindow[],
   maxBatch: number,
   signal: AbortSignal,
@@ -56,7 +59,7 @@ function unpack(
   values: Float32Array,
   row: number,
   window: ForecastWindow,
-  descriptor: ModelDescriptor,
+  descriptor: ForecastHead,
 ): QuantileForecast {
   const { horizon, levels } = descriptor;
   const size = horizon * levels.length;

@@ -1,0 +1,205 @@
+/** The gRPC server: the protocol's service over the same engine, gate and faults as HTTP. */
+import {
+  type handleUnaryCall,
+  loadPackageDefinition,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ForesailError, messageOf } from '../../errors.ts';
+import type { InferRequest } from '../core/types.ts';
+import { controlled, LOAD_DEADLINE_MS } from '../http/repository.ts';
+import { VERSION } from '../version.ts';
+import { CANCELED, type Fault, faultOf, unsupported } from '../wire/errors.ts';
+import { EXTENSIONS, isReady, SERVER_NAME, type Wire } from '../wire.ts';
+import { modelPathOf, readInfer, sizeOf, writeInfer } from './infer.ts';
+import type {
+  ModelInferRequest,
+  ModelInferResponse,
+  ModelName,
+  RepositoryIndexRequest,
+  RepositoryModelRequest,
+} from './messages.ts';
+
+const PROTO = new URL('./inference.proto', import.meta.url).pathname;
+
+export function loadService(): ServiceDefinition {
+  const loaded = loadPackageDefinition(
+    loadSync(PROTO, { keepCase: true, longs: String, enums: String }),
+  ) as unknown as { inference: { GRPCInferenceService: { service: ServiceDefinition } } };
+  return loaded.inference.GRPCInferenceService.service;
+}
+
+export interface GrpcServer {
+  /** Where it listens. */
+  readonly address: string;
+  /** No new call; settles when those under way are answered, or cuts them off when the signal aborts. */
+  close(signal: AbortSignal): Promise<void>;
+}
+
+export async function startGrpcServer(wire: Wire, host: string, port: number): Promise<GrpcServer> {
+  const server = new Server({
+    'grpc.max_receive_message_length': wire.maxRequestBytes,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': 1024,
+    'grpc.enable_channelz': 0,
+    // Half-open connections are found, and a caller that pings does not hurt us.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+  });
+  server.addService(loadService(), handlers(wire));
+  const shownHost = host.includes(':') ? `[${host}]` : host;
+  const bound = await new Promise<number>((resolve, reject) =>
+    server.bindAsync(`${shownHost}:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
+      error === null ? resolve(actual) : reject(cannotListen(error, port)),
+    ),
+  );
+  return {
+    address: `${shownHost}:${bound}`,
+    close: (signal) =>
+      new Promise((resolve) => {
+        const cut = () => server.forceShutdown();
+        signal.addEventListener('abort', cut, { once: true });
+        server.tryShutdown(() => {
+          signal.removeEventListener('abort', cut);
+          resolve();
+        });
+      }),
+  };
+}
+
+function cannotListen(cause: Error, port: number): ForesailError {
+  return new ForesailError(
+    'PORT_UNAVAILABLE',
+    'terminal',
+    `gRPC cannot listen on port ${port}: ${cause.message}`,
+    {
+      subject: '--grpc-port',
+      cause,
+    },
+  );
+}
+
+type Handlers = UntypedServiceImplementation;
+
+function handlers(wire: Wire): Handlers {
+  const { engine } = wire;
+  const load = ({ model_name, parameters }: RepositoryModelRequest, known: readonly string[]): string => {
+    const model = controlled(wire, model_name ?? '');
+    for (const key of Object.keys(parameters ?? {}))
+      if (!known.includes(key)) throw unsupported(`the parameter ${key.slice(0, 64)} is not supported`);
+    return model;
+  };
+  return {
+    ServerLive: answered(wire, () => ({ live: engine.live() })),
+    ServerReady: answered(wire, () => ({ ready: isReady(wire) })),
+    ServerMetadata: answered(wire, () => ({ name: SERVER_NAME, version: VERSION, extensions: EXTENSIONS })),
+    ModelReady: answered(wire, ({ name, version }: ModelName) => {
+      const path = modelPathOf(name, version);
+      return { ready: engine.modelReady(path.model, path.version) };
+    }),
+    ModelMetadata: answered(wire, ({ name, version }: ModelName) => {
+      const path = modelPathOf(name, version);
+      return engine.metadata(path.model, path.version);
+    }),
+    ModelStatistics: answered(wire, ({ name = '', version }: ModelName) => {
+      const path = name === '' ? undefined : modelPathOf(name, version);
+      return { model_stats: engine.statistics(path?.model, path?.version) };
+    }),
+    ModelInfer: inferHandler(wire),
+    RepositoryIndex: answered(wire, ({ ready = false }: RepositoryIndexRequest) => ({
+      models: engine.index(ready),
+    })),
+    RepositoryModelLoad: answered(wire, async (request: RepositoryModelRequest) => {
+      await engine.load(load(request, []), AbortSignal.timeout(LOAD_DEADLINE_MS));
+      return {};
+    }),
+    RepositoryModelUnload: answered(wire, async (request: RepositoryModelRequest) => {
+      await engine.unload(load(request, ['unload_dependents']), AbortSignal.timeout(LOAD_DEADLINE_MS));
+      return {};
+    }),
+  };
+}
+
+/** A call that needs no gate. */
+function answered<Request>(
+  wire: Wire,
+  answer: (request: Request) => unknown,
+): handleUnaryCall<Request, unknown> {
+  return (call, callback) => {
+    const run = async () => answer(call.request);
+    run().then(
+      (value) => callback(null, value),
+      (error: unknown) => callback(status(wire, call, error)),
+    );
+  };
+}
+
+function inferHandler(wire: Wire): handleUnaryCall<ModelInferRequest, ModelInferResponse> {
+  return (call, callback) => {
+    const started = wire.clock.monotonic();
+    const gone = new AbortController();
+    call.on('cancelled', () => gone.abort(new Error(CANCELED.message)));
+    infer(wire, call, gone.signal)
+      .then(
+        (response) => {
+          callback(null, response);
+          return 'success' as const;
+        },
+        (error: unknown) => {
+          const fault = gone.signal.aborted ? CANCELED : faultOf(error);
+          callback(gone.signal.aborted ? statusOf(CANCELED) : status(wire, call, error));
+          return fault.outcome;
+        },
+      )
+      .then((outcome) => wire.metrics.call('grpc', outcome, (wire.clock.monotonic() - started) / 1_000))
+      .catch((error: unknown) =>
+        wire.log.error('a gRPC answer could not be written', { error: messageOf(error) }),
+      );
+  };
+}
+
+async function infer(
+  wire: Wire,
+  call: ServerUnaryCall<ModelInferRequest, ModelInferResponse>,
+  gone: AbortSignal,
+): Promise<ModelInferResponse> {
+  const ticket = wire.admission.enter();
+  try {
+    ticket.hold(sizeOf(call.request));
+    const request = withDeadline(readInfer(call.request), call.getDeadline(), wire.clock.now());
+    return writeInfer(await wire.engine.infer(request, gone), call.request);
+  } finally {
+    ticket.leave();
+  }
+}
+
+/** gRPC's own deadline bounds the stay too; nobody reads an answer after it. */
+function withDeadline(request: InferRequest, deadline: Date | number, now: number): InferRequest {
+  const left = Number(deadline) - now;
+  if (!Number.isFinite(left)) return request;
+  return { ...request, timeoutMs: Math.max(1, Math.min(left, request.timeoutMs ?? left)) };
+}
+
+interface Status {
+  readonly code: number;
+  readonly details: string;
+  readonly metadata: Metadata;
+}
+
+function status(wire: Wire, call: { getPath(): string }, error: unknown): Status {
+  const fault = faultOf(error);
+  if (fault.http === 500) wire.log.error('a call failed', { call: call.getPath(), error: messageOf(error) });
+  return statusOf(fault);
+}
+
+function statusOf({ grpc, message, retryAfterMs }: Fault): Status {
+  const metadata = new Metadata();
+  // What a gRPC client with a retry policy waits before its next try.
+  if (retryAfterMs !== undefined) metadata.set('grpc-retry-pushback-ms', String(Math.ceil(retryAfterMs)));
+  return { code: grpc, details: message, metadata };
+}

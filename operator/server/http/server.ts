@@ -1,0 +1,80 @@
+/** The HTTP server: limits first, then the routes of the protocol. */
+import type { IncomingMessage } from 'node:http';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { createAdmission } from '../admission.ts';
+import { forecastRoutes } from '../forecast-api/routes.ts';
+import type { Wire } from '../wire.ts';
+import { readBody } from './body.ts';
+import { callOf } from './call.ts';
+import { answerBroken, errorHandler, sendFault } from './faults.ts';
+import { inferRoutes } from './infer.ts';
+import { modelRoutes } from './models.ts';
+import { repositoryRoutes } from './repository.ts';
+
+export interface HttpTimeouts {
+  /** For the headers of a request, from its first byte. */
+  readonly headersMs: number;
+  /** For a whole request with its body. */
+  readonly requestMs: number;
+  /** How long an idle connection stays; longer than a load balancer's, so that it is the one to close. */
+  readonly keepAliveMs: number;
+}
+
+export const DEFAULT_TIMEOUTS: HttpTimeouts = { headersMs: 10_000, requestMs: 60_000, keepAliveMs: 75_000 };
+
+/** Bodies of the routes that do not pass the gate of the inference calls: a repository request has a few words. */
+const SMALL_BODY = 64 * 1024;
+
+export function createHttpServer(wire: Wire, timeouts: HttpTimeouts = DEFAULT_TIMEOUTS): FastifyInstance {
+  const server = Fastify({
+    bodyLimit: wire.maxRequestBytes,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    http: {
+      headersTimeout: timeouts.headersMs,
+      connectionsCheckingInterval: 1_000,
+    },
+    // A connection that is still open while the server ends gets its answers.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 253, ignoreTrailingSlash: true },
+    frameworkErrors: (error, _request, reply) => sendFault(reply, { ...BAD_PATH, message: error.message }),
+    clientErrorHandler: answerBroken,
+  });
+
+  server.removeAllContentTypeParsers();
+  const smallBodies = createAdmission({ maxConcurrent: 256, maxBytesInFlight: 256 * SMALL_BODY });
+  server.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
+    const ticket = callOf(request)?.ticket;
+    if (ticket !== undefined) return readBody(payload, wire.maxRequestBytes, ticket);
+    const small = smallBodies.enter();
+    try {
+      return await readBody(payload, SMALL_BODY, small);
+    } finally {
+      small.leave();
+    }
+  });
+  server.setErrorHandler(errorHandler(wire));
+  server.setNotFoundHandler((request, reply) =>
+    sendFault(reply, {
+      http: 404,
+      grpc: 12,
+      outcome: 'invalid',
+      message: `no such call: ${request.method} on this path`,
+    }),
+  );
+  // Callers with a long-lived connection go elsewhere before it is cut.
+  server.addHook('onSend', async (_request, reply) => {
+    if (wire.draining()) reply.header('connection', 'close');
+  });
+
+  modelRoutes(server, wire);
+  inferRoutes(server, wire);
+  repositoryRoutes(server, wire);
+  forecastRoutes(server, wire);
+  server.get('/metrics', async (_request, reply) =>
+    reply.type(wire.metrics.registry.contentType).send(await wire.metrics.registry.metrics()),
+  );
+  return server;
+}
+
+const BAD_PATH = { http: 400, grpc: 3, outcome: 'invalid' } as const;

@@ -1,0 +1,149 @@
+/**
+ * Metrics of the inference server, named after Triton's `nv_inference_*`, with true histograms where that has sums. The
+ * labels model and version come from what the engine serves, never from a request, so a caller cannot make series.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Engine, Observer } from './core/types.ts';
+import { OUTCOMES, type WireOutcome } from './wire/errors.ts';
+
+export type Protocol = 'http' | 'grpc';
+
+export interface ServerMetrics {
+  readonly registry: Registry;
+  /** What the engine reports of every request and every run. */
+  readonly observer: Observer;
+  /** One inference or forecast call as its caller saw it, refused ones included. */
+  call(protocol: Protocol, outcome: WireOutcome, seconds: number): void;
+  /** From now on the gauges tell this engine's state. */
+  follow(engine: Pick<Engine, 'gauges' | 'ready'>): void;
+}
+
+/** From 50 µs, where a small model's run lies, to the longest wait that a caller may ask for. */
+const SECONDS = [
+  0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+  10, 30,
+];
+const PER_VERSION = ['model', 'version'] as const;
+
+export function createServerMetrics(): ServerMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const perVersion = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, labelNames: PER_VERSION, buckets, registers });
+
+  const calls = new Counter({
+    name: 'foresail_server_calls_total',
+    help: 'Inference and forecast calls by protocol and how they ended, refused ones included.',
+    labelNames: ['protocol', 'outcome'],
+    registers,
+  });
+  for (const protocol of ['http', 'grpc'])
+    for (const outcome of OUTCOMES) calls.inc({ protocol, outcome }, 0);
+  const callSeconds = new Histogram({
+    name: 'foresail_server_call_duration_seconds',
+    help: 'Time of a call in the server: parsing, queue, run, writing.',
+    labelNames: ['protocol'],
+    buckets: SECONDS,
+    registers,
+  });
+
+  const requests = new Counter({
+    name: 'foresail_inference_requests_total',
+    help: 'Requests that reached a model, by how they ended.',
+    labelNames: [...PER_VERSION, 'outcome'],
+    registers,
+  });
+  const rows = new Counter({
+    name: 'foresail_inference_count_total',
+    help: 'Rows inferred; a request with a batch of 8 counts 8.',
+    labelNames: PER_VERSION,
+    registers,
+  });
+  const runs = new Counter({
+    name: 'foresail_inference_exec_count_total',
+    help: 'Runs of a model; rows / runs is the mean batch.',
+    labelNames: [...PER_VERSION, 'failed'],
+    registers,
+  });
+  const requestSeconds = perVersion(
+    'foresail_inference_request_duration_seconds',
+    'Time of a request in the engine.',
+    SECONDS,
+  );
+  const queueSeconds = perVersion(
+    'foresail_inference_queue_duration_seconds',
+    'Time that a request waited for its run.',
+    SECONDS,
+  );
+  const computeSeconds = perVersion(
+    'foresail_inference_compute_duration_seconds',
+    'Time of the run that answered a request, its tensors packed and unpacked.',
+    SECONDS,
+  );
+  const batch = perVersion(
+    'foresail_inference_batch_size',
+    'Rows of a run.',
+    [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+  );
+
+  return {
+    registry,
+    observer: {
+      onRequest(event) {
+        // A request that no version took says nothing about a model; the calls count it.
+        if (event.version === '') return;
+        const labels = { model: event.model, version: event.version };
+        requests.inc({ ...labels, outcome: event.outcome });
+        if (event.outcome !== 'success') return;
+        requestSeconds.observe(labels, event.totalNs / 1e9);
+        queueSeconds.observe(labels, event.queueNs / 1e9);
+        const computeNs = event.computeInputNs + event.computeInferNs + event.computeOutputNs;
+        computeSeconds.observe(labels, computeNs / 1e9);
+      },
+      onBatch(event) {
+        const labels = { model: event.model, version: event.version };
+        runs.inc({ ...labels, failed: String(event.failed) });
+        if (event.failed) return;
+        rows.inc(labels, event.rows);
+        batch.observe(labels, event.rows);
+      },
+    },
+    call(protocol, outcome, seconds) {
+      calls.inc({ protocol, outcome });
+      callSeconds.observe({ protocol }, seconds);
+    },
+    follow: (engine) => followEngine(engine, registers),
+  };
+}
+
+/** Read when they are asked for; a version that is gone has no series. */
+function followEngine(engine: Pick<Engine, 'gauges' | 'ready'>, registers: Registry[]): void {
+  const perVersion = (
+    name: string,
+    help: string,
+    read: (of: ReturnType<Engine['gauges']>[number]) => number,
+  ) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: PER_VERSION,
+      registers,
+      collect() {
+        this.reset();
+        for (const of of engine.gauges()) this.set({ model: of.model, version: of.version }, read(of));
+      },
+    });
+  perVersion('foresail_inference_pending_requests', 'Requests that wait.', (of) => of.pendingRequests);
+  perVersion('foresail_inference_running_requests', 'Requests in a run.', (of) => of.runningRequests);
+  perVersion('foresail_model_instances_ready', 'Processes that hold the model.', (of) => of.instancesReady);
+  perVersion('foresail_model_restarts', 'Starts of such a process after the first.', (of) => of.restarts);
+  new Gauge({
+    name: 'foresail_server_ready',
+    help: '1 while every model has a version that serves.',
+    registers,
+    collect() {
+      this.set(engine.ready() ? 1 : 0);
+    },
+  });
+}

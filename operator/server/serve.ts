@@ -1,0 +1,84 @@
+/**
+ * The inference server as a whole: engine, both protocols, and the order in which they end. First the server says that
+ * it is not ready and goes on answering, until nobody sends to it any more; then it answers what is under way; only then
+ * the models go.
+ */
+import type { Clock } from '../clock.ts';
+import { ForesailError, messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { type AdmissionLimits, createAdmission } from './admission.ts';
+import type { Engine } from './core/types.ts';
+import { type GrpcServer, startGrpcServer } from './grpc/server.ts';
+import { createHttpServer, type HttpTimeouts } from './http/server.ts';
+import type { ServerMetrics } from './metrics.ts';
+import type { Wire } from './wire.ts';
+
+export interface ServerOptions extends AdmissionLimits {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly httpPort: number;
+  /** Absent: no gRPC. */
+  readonly grpcPort?: number;
+  readonly maxRequestBytes: number;
+  readonly repositoryControl: boolean;
+  readonly timeouts?: HttpTimeouts;
+}
+
+export interface RunningServer {
+  readonly httpUrl: string;
+  readonly grpcAddress: string | undefined;
+  /**
+   * Not ready from now on; after `drainMs` no new connection; settles when all is answered and the engine is closed. An
+   * abort cuts off what still runs.
+   */
+  stop(drainMs: number, signal: AbortSignal): Promise<void>;
+}
+
+export interface ServerParts {
+  readonly engine: Engine;
+  readonly metrics: ServerMetrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** @throws PORT_UNAVAILABLE, its subject being the flag */
+export async function startServer(options: ServerOptions, parts: ServerParts): Promise<RunningServer> {
+  let draining = false;
+  const wire: Wire = {
+    ...parts,
+    admission: createAdmission(options),
+    maxRequestBytes: options.maxRequestBytes,
+    repositoryControl: options.repositoryControl,
+    draining: () => draining,
+  };
+  const { engine, metrics, clock, log } = parts;
+  metrics.follow(engine);
+  const http = createHttpServer(wire, options.timeouts);
+  const httpUrl = await http
+    .listen({ host: options.host, port: options.httpPort })
+    .catch((cause: unknown) => {
+      const message = `HTTP cannot listen on port ${options.httpPort}: ${messageOf(cause)}`;
+      throw new ForesailError('PORT_UNAVAILABLE', 'terminal', message, { subject: '--http-port', cause });
+    });
+  let grpc: GrpcServer | undefined;
+  try {
+    if (options.grpcPort !== undefined) grpc = await startGrpcServer(wire, options.host, options.grpcPort);
+  } catch (error) {
+    await http.close();
+    throw error;
+  }
+  return {
+    httpUrl,
+    grpcAddress: grpc?.address,
+    async stop(drainMs, signal) {
+      draining = true;
+      await clock.sleep(drainMs, signal).catch(() => undefined);
+      const cut = () => http.server.closeAllConnections();
+      signal.addEventListener('abort', cut, { once: true });
+      await Promise.all([http.close(), grpc?.close(signal)]);
+      signal.removeEventListener('abort', cut);
+      await engine.close(signal);
+      log.info('the server has stopped');
+    },
+  };
+}

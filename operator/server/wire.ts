@@ -1,0 +1,35 @@
+/** What both protocols are given: the engine behind them, their limits, and whether the server is on its way out. */
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../logger.ts';
+import type { Admission } from './admission.ts';
+import type { Engine } from './core/types.ts';
+import type { ServerMetrics } from './metrics.ts';
+
+export interface Wire {
+  readonly engine: Engine;
+  readonly admission: Admission;
+  readonly metrics: ServerMetrics;
+  /** Largest request, after unpacking. */
+  readonly maxRequestBytes: number;
+  /** Whether callers may load and unload models. */
+  readonly repositoryControl: boolean;
+  /** True from the first signal on: not ready any more, still answering. */
+  readonly draining: () => boolean;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export const SERVER_NAME = 'foresail';
+
+/** Names of the protocol's extensions, as servers of this protocol list them. */
+export const EXTENSIONS = [
+  'binary_tensor_data',
+  'model_repository',
+  'model_repository(unload_dependents)',
+  'schedule_policy',
+  'statistics',
+] as const;
+
+export function isReady({ engine, draining }: Pick<Wire, 'engine' | 'draining'>): boolean {
+  return !draining() && engine.ready();
+}
