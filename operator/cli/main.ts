@@ -5,6 +5,7 @@ import { backtestCommand } from './backtest.ts';
 import { clusterCommand } from './cluster.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { explainCommand } from './explain.ts';
+import { serveCommand } from './serve.ts';
 
 const program = new Command('foresail')
   .description('Predictive autoscaling for Kubernetes.')
@@ -12,7 +13,8 @@ const program = new Command('foresail')
   .addCommand(explainCommand())
   .addCommand(evaluateCommand())
   .addCommand(backtestCommand())
-  .addCommand(clusterCommand());
+  .addCommand(clusterCommand())
+  .addCommand(serveCommand());
 
 try {
   await program.parseAsync();

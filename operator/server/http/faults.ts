@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { messageOf } from '../../errors.ts';
-import { type Fault, faultOf } from '../wire/errors.ts';
+import { type Fault, faultOf, GRPC } from '../wire/errors.ts';
 import type { Wire } from '../wire.ts';
 import { callOf } from './call.ts';
 
@@ -34,7 +34,8 @@ export function retryAfter({ retryAfterMs = 1_000 }: Pick<Fault, 'retryAfterMs'>
 /** Fastify's own refusals (a path it cannot decode, a media type that is none) carry their status. */
 function ofFastify(error: FastifyError): Fault {
   const http = error.statusCode ?? 500;
-  if (http >= 400 && http < 500) return { http, grpc: 3, outcome: 'invalid', message: error.message };
+  if (http >= 400 && http < 500)
+    return { http, grpc: GRPC.invalidArgument, outcome: 'invalid', message: error.message };
   return faultOf(error);
 }
 

@@ -278,10 +278,10 @@ describe('bad input gets a small JSON error that names the field', () => {
     ['/v2/models/echo%00/infer', 400],
     ['/v2/models/echo/versions/..%2f1/infer', 400],
     ['/v2/models/%zz/infer', 400],
-    [`/v2/models/${'a'.repeat(300)}/infer`, 404],
+    [`/v2/models/${'a'.repeat(300)}/infer`, 400],
     ['/v2/nothing', 404],
     ['/', 404],
-  ])('POST %s: %i', async (path, status) => {
+  ])('POST %.40s: %i', async (path, status) => {
     const { httpUrl } = await start(fakeEngine());
     const { port } = new URL(httpUrl);
     const answer = await raw(

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { createAdmission } from '../admission.ts';
 import { forecastRoutes } from '../forecast-api/routes.ts';
+import { GRPC } from '../wire/errors.ts';
 import type { Wire } from '../wire.ts';
 import { readBody } from './body.ts';
 import { callOf } from './call.ts';
@@ -37,7 +38,7 @@ export function createHttpServer(wire: Wire, timeouts: HttpTimeouts = DEFAULT_TI
     // A connection that is still open while the server ends gets its answers.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 253, ignoreTrailingSlash: true },
-    frameworkErrors: (error, _request, reply) => sendFault(reply, { ...BAD_PATH, message: error.message }),
+    frameworkErrors: (_error, _request, reply) => sendFault(reply, BAD_PATH),
     clientErrorHandler: answerBroken,
   });
 
@@ -77,4 +78,10 @@ export function createHttpServer(wire: Wire, timeouts: HttpTimeouts = DEFAULT_TI
   return server;
 }
 
-const BAD_PATH = { http: 400, grpc: 3, outcome: 'invalid' } as const;
+/** Badly encoded, or with a part longer than any name; it is not echoed. */
+const BAD_PATH = {
+  http: 400,
+  grpc: GRPC.invalidArgument,
+  outcome: 'invalid',
+  message: 'the path cannot be read',
+} as const;
