@@ -6,7 +6,21 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ForesailError } from '../operator/errors.ts';
 
-export type Tool = 'kubernetes' | 'etcd' | 'kwok' | 'prometheus' | 'helm' | 'cluster';
+export type Tool =
+  | 'kubernetes'
+  | 'etcd'
+  | 'kwok'
+  | 'prometheus'
+  | 'helm'
+  | 'cluster'
+  | 'kubelet'
+  | 'containerd'
+  | 'cni'
+  | 'coredns'
+  | 'metrics-server';
+
+/** What a node with a real kubelet needs beside the control plane. */
+export const NODE_TOOLS: readonly Tool[] = ['kubelet', 'containerd', 'cni', 'coredns', 'metrics-server'];
 
 /** Program name (kube-apiserver, kubectl, promtool, …) → absolute path. */
 export type Binaries = ReadonlyMap<string, string>;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the programs of a Kubernetes cluster from Go modules, once per machine.
 #
-#   e2e/build.sh [TOOL...]      TOOL: kubernetes etcd kwok prometheus helm cluster (default: all)
+#   e2e/build.sh [TOOL...]      TOOL: kubernetes etcd kwok prometheus helm cluster (default: these), and for a
+#                               real node: kubelet containerd cni coredns metrics-server
 #
 # stdout: one line per program, "NAME PATH"; everything for people goes to stderr.
 # The binaries lie in ${XDG_CACHE_HOME:-~/.cache}/foresail/bin/TOOL-HASH, where HASH covers go.mod,
@@ -47,9 +48,13 @@ describe() {
 describe_all() {
   dir=$here/tools/$1 packages=tool programs=$1 ldflags='-s -w' tags=''
   case $1 in
-  kubernetes)
+  kubernetes | kubelet)
     v=$(version k8s.io/kubernetes kubernetes)
     programs='kube-apiserver kube-controller-manager kube-scheduler kubectl'
+    if [ "$1" = kubelet ]; then # the same lock file; a build of its own, for those who want a real node
+      dir=$here/tools/kubernetes programs='kubelet kube-proxy'
+      packages='k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-proxy'
+    fi
     major=${v%%.*} rest=${v#*.}
     # Without these a binary calls itself v0.0.0-master, and kubectl refuses to compare versions.
     for p in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
@@ -66,8 +71,14 @@ describe_all() {
     # most of the build.
     tags=remove_all_sd ;;
   helm) ldflags="$ldflags -X helm.sh/helm/v4/internal/version.version=v$(version helm.sh/helm/v4 helm)" ;;
+  containerd)
+    programs='containerd containerd-shim-runc-v2 ctr'
+    ldflags="$ldflags -X github.com/containerd/containerd/v2/version.Version=v$(version github.com/containerd/containerd/v2 containerd)" ;;
+  cni) programs='ptp host-local portmap loopback' ;;
+  coredns) packages=. ;; # tools/coredns/main.go
+  metrics-server) ;;
   cluster) dir=$here/cluster packages=. programs=foresail-cluster ;;
-  *) die "unknown tool \"$1\"; known: kubernetes etcd kwok prometheus helm cluster" ;;
+  *) die "unknown tool \"$1\"; known: kubernetes etcd kwok prometheus helm cluster kubelet containerd cni coredns metrics-server" ;;
   esac
   locate "$1"
 }
@@ -79,7 +90,7 @@ locate() {
     {
       cat go.mod
       [ ! -f go.sum ] || cat go.sum
-      [ "$1" != cluster ] || find . \( -name '*.go' -o -name '*.yaml' \) ! -name '*_test.go' | LC_ALL=C sort | xargs cat
+      [ "$packages" != . ] || find . \( -name '*.go' -o -name '*.yaml' \) ! -name '*_test.go' | LC_ALL=C sort | xargs cat
       printf '%s\n' "$packages|$ldflags|$tags|$goversion|$GOFLAGS"
     } | sha256sum | cut -c1-16
   )

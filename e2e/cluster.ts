@@ -1,22 +1,29 @@
 /**
- * Starts a real Kubernetes control plane on this machine: etcd, API server, controller-manager (with the
- * HPA controller), scheduler, fake nodes, and Prometheus when asked for. It lives as long as this process.
+ * Starts a real Kubernetes on this machine: etcd, API server, controller-manager (with the HPA controller),
+ * scheduler, fake nodes, and when asked for Prometheus and a real node. It lives as long as this process.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ForesailError } from '../operator/errors.ts';
-import { type Binaries, binary, ensureBinaries, type Tool } from './binaries.ts';
+import { type Binaries, binary, ensureBinaries, NODE_TOOLS, type Tool } from './binaries.ts';
 import { type ClusterEvent, type Control, control, type ProcessName, type Signal } from './control.ts';
-import { giveTo, makeRunFolder, type User } from './run-folder.ts';
+import { SANDBOX_IMAGE, writeSandboxImage } from './node/images.ts';
+import { requireRealNode } from './node/requirements.ts';
+import { clusterUser, giveTo, makeRunFolder, type RunFolder, type User } from './run-folder.ts';
 
 export type { ClusterEvent, ProcessName, Signal } from './control.ts';
 
 /** Durations are strings as Kubernetes' flags take them: "15s", "500ms". */
 export interface ClusterOptions {
-  /** Fake nodes, default 2. */
+  /** Fake nodes, default 2; none by default where there is a real one. */
   readonly nodes?: number;
+  /**
+   * A node with containerd and a real kubelet, in namespaces of its own that the control plane shares. Needs root.
+   * `images` are archives that it has from the start.
+   */
+  readonly realNode?: boolean | { readonly images?: readonly string[] };
   /** Default 2000. */
   readonly podsPerNode?: number;
   /** Flags of the HPA controller; what is absent keeps Kubernetes' default (sync 15 s, window 5 min, tolerance 0.1). */
@@ -84,6 +91,23 @@ export interface ClusterFacts {
   readonly binaries: Readonly<Record<string, string>>;
   readonly supervisorPid: number;
   readonly bootSeconds: number;
+  readonly node?: NodeFacts | undefined;
+}
+
+/** A real node: its processes and those of the control plane, and their pids, are in its own namespaces. */
+export interface NodeFacts {
+  readonly name: string;
+  /** Process 1 of the namespaces, as this machine counts: what nsenter takes. */
+  readonly pid: number;
+  /** Where the API server, NodePorts and Prometheus listen, for pods. */
+  readonly address: string;
+  /** Socket of containerd, within the namespaces. */
+  readonly containerd: string;
+}
+
+export function nodeOf({ node }: ClusterFacts): NodeFacts {
+  if (node) return node;
+  throw new ForesailError('E2E_NO_REAL_NODE', 'terminal', 'this cluster was started without a real node');
 }
 
 export interface ProcessHandle {
@@ -128,6 +152,7 @@ export interface ReadyEvent {
   readonly etcdURL: string;
   readonly binaries: Record<string, string>;
   readonly bootSeconds: number;
+  readonly node?: NodeFacts;
 }
 
 export const DEFAULT_TOOLS: readonly Tool[] = ['kubernetes', 'etcd', 'kwok', 'cluster'];
@@ -169,10 +194,17 @@ export async function startDetached(options: ClusterOptions, signal?: AbortSigna
 
 async function launch(options: ClusterOptions, mode: { detached: boolean }, signal?: AbortSignal) {
   const prometheus = options.prometheus === true ? {} : options.prometheus || undefined;
-  const tools = prometheus ? [...DEFAULT_TOOLS, 'prometheus' as const] : DEFAULT_TOOLS;
+  const realNode = options.realNode === true ? {} : options.realNode || undefined;
+  if (realNode) requireRealNode();
+  const tools = [
+    ...DEFAULT_TOOLS,
+    ...(prometheus ? (['prometheus'] as const) : []),
+    ...(realNode ? NODE_TOOLS : []),
+  ];
   const folder = await makeRunFolder(
     options.binaries ?? (await ensureBinaries(tools, signal)),
     options.runDirRoot,
+    realNode ? undefined : clusterUser(), // nobody but root can start containers
   );
   if (folder.user && prometheus?.dataDir) await giveTo(folder.user, prometheus.dataDir);
   // A daemon must not hold the terminal or the pipe of the command that started it.
@@ -188,15 +220,24 @@ async function launch(options: ClusterOptions, mode: { detached: boolean }, sign
   });
   if (typeof stderr === 'number') closeSync(stderr);
   const conversation = control<ReadyEvent>(child, options.onEvent ?? (() => undefined));
-  const config = supervisorConfig(options, prometheus, folder.binaries, mode.detached);
+  const node = realNode && (await nodeConfig(realNode.images ?? [], folder, signal));
+  const config = supervisorConfig(options, prometheus, node, folder.binaries, mode.detached);
   child.stdin?.write(`${JSON.stringify(config)}\n`);
   if (mode.detached) child.stdin?.end();
   return { conversation, child, dir: folder.dir };
 }
 
+/** The sandbox's image comes first: no pod starts without. */
+async function nodeConfig(images: readonly string[], { dir, binaries }: RunFolder, signal?: AbortSignal) {
+  const sandbox = join(dir, 'pause.tar');
+  await writeSandboxImage(sandbox, binary(binaries, 'foresail-cluster'), signal);
+  return { images: [sandbox, ...images], sandboxImage: SANDBOX_IMAGE };
+}
+
 function supervisorConfig(
   options: ClusterOptions,
   prometheus: PrometheusOptions | undefined,
+  realNode: Awaited<ReturnType<typeof nodeConfig>> | undefined,
   binaries: Binaries,
   detached: boolean,
 ) {
@@ -204,7 +245,8 @@ function supervisorConfig(
     binaries: Object.fromEntries(binaries),
     detached,
     keep: options.keep,
-    nodes: options.nodes,
+    realNode,
+    nodes: options.nodes ?? (realNode ? -1 : undefined),
     podsPerNode: options.podsPerNode,
     hpaSyncPeriod: options.hpa?.syncPeriod,
     hpaDownscaleStabilization: options.hpa?.downscaleStabilization,
@@ -244,6 +286,7 @@ export async function factsOf(ready: ReadyEvent): Promise<ClusterFacts> {
     binaries: ready.binaries,
     supervisorPid: ready.pid,
     bootSeconds: ready.bootSeconds,
+    node: ready.node,
   };
 }
 

@@ -9,7 +9,11 @@ export type ProcessName =
   | 'kube-controller-manager'
   | 'kube-scheduler'
   | 'kwok'
-  | 'prometheus';
+  | 'prometheus'
+  | NodeProcessName;
+
+/** Those of a real node. */
+export type NodeProcessName = 'containerd' | 'kubelet' | 'kube-proxy' | 'coredns' | 'metrics-server';
 
 export type Signal = 'SIGSTOP' | 'SIGCONT' | 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGHUP';
 

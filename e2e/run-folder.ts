@@ -29,10 +29,13 @@ export function clusterUser(): User | undefined {
   return process.getuid?.() === 0 ? NOBODY : undefined;
 }
 
-export async function makeRunFolder(binaries: Binaries, root = tmpdir()): Promise<RunFolder> {
+export async function makeRunFolder(
+  binaries: Binaries,
+  root = tmpdir(),
+  user = clusterUser(),
+): Promise<RunFolder> {
   await removeStale(root);
   const dir = await mkdtemp(join(root, PREFIX));
-  const user = clusterUser();
   if (user === undefined) return { dir, user, binaries };
   const bin = join(dir, 'bin');
   await mkdir(bin, { mode: 0o755 });

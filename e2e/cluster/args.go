@@ -27,11 +27,8 @@ func (c *cluster) define() {
 		"--initial-cluster=foresail=http://localhost:2",
 		"--log-level=warn",
 	)
-	c.add(apiserver,
+	c.add(apiserver, append(c.apiserverAddress(),
 		"--etcd-servers="+c.etcdURL("etcd.sock"),
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+strconv.Itoa(c.port(apiserver)),
-		// Nothing here routes Service addresses, and a loopback endpoint is refused.
-		"--endpoint-reconciler-type=none",
 		"--tls-cert-file="+pki+"api.crt", "--tls-private-key-file="+pki+"api.key",
 		"--token-auth-file="+c.path("tokens.csv"), "--anonymous-auth=false",
 		"--authorization-mode=Node,RBAC",
@@ -46,7 +43,7 @@ func (c *cluster) define() {
 		"--proxy-client-cert-file="+pki+"front-proxy.crt", "--proxy-client-key-file="+pki+"front-proxy.key",
 		// Blocking, the default: the line is in the file before the answer is sent.
 		"--audit-policy-file="+c.path("audit-policy.yaml"), "--audit-log-path="+c.path("audit.log"), "--audit-log-maxsize=0",
-	)
+	)...)
 	kcm := []string{
 		"--kubeconfig=" + c.path("kubeconfigs/"+controllerManager), "--leader-elect=false", "--secure-port=0",
 		"--service-account-private-key-file=" + pki + "sa.key", "--root-ca-file=" + pki + "ca.crt",
@@ -88,10 +85,33 @@ func (c *cluster) define() {
 		c.add(prometheus,
 			"--config.file="+c.path("prometheus/prometheus.yml"), "--storage.tsdb.path="+data,
 			"--storage.tsdb.retention.time="+retention, "--web.enable-remote-write-receiver",
-			fmt.Sprintf("--web.listen-address=127.0.0.1:%d", c.port(prometheus)),
+			fmt.Sprintf("--web.listen-address=%s:%d", c.bindAddress(), c.port(prometheus)),
 			"--log.level=warn",
 		)
 	}
+	if c.room != nil {
+		c.defineNode()
+	}
+}
+
+// bindAddress is where servers listen: on loopback, or everywhere in a network of their own.
+func (c *cluster) bindAddress() string {
+	if c.room != nil {
+		return "0.0.0.0"
+	}
+	return "127.0.0.1"
+}
+
+func (c *cluster) apiserverAddress() []string {
+	args := []string{"--bind-address=" + c.bindAddress(), "--secure-port=" + strconv.Itoa(c.port(apiserver))}
+	if c.room == nil {
+		// Nothing here routes Service addresses, and a loopback endpoint is refused.
+		return append(args, "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none")
+	}
+	return append(args, "--advertise-address="+nodeAddress,
+		"--kubelet-preferred-address-types=InternalIP", // the node's name is nowhere to be looked up
+		"--kubelet-client-certificate="+c.path("pki/kubelet-client.crt"), "--kubelet-client-key="+c.path("pki/kubelet-client.key"),
+	)
 }
 
 func (c *cluster) add(name string, args ...string) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ type cluster struct {
 	dir      string
 	cfg      *config
 	out      *events
+	room     *room // nil without a real node
 	procs    *supervisor
 	reserved map[string]*reservation
 	tokens   map[string]string // by identity
@@ -29,16 +31,8 @@ func (c *cluster) boot(ctx context.Context) error {
 	if len(c.path("etcd.sock")) > 107 {
 		return fmt.Errorf("the run folder's path is too long for a socket: %s", c.dir)
 	}
-	names := []string{apiserver}
-	if c.cfg.Prometheus != nil {
-		names = append(names, prometheus)
-	}
-	for _, name := range names {
-		r, err := reserve()
-		if err != nil {
-			return err
-		}
-		c.reserved[name] = r
+	if err := c.takePorts(); err != nil {
+		return err
 	}
 	if err := c.writeFiles(); err != nil {
 		return err
@@ -61,14 +55,53 @@ func (c *cluster) boot(ctx context.Context) error {
 	return prometheusErr
 }
 
+// takePorts reserves a port for each program that others talk to. In a room the one outside holds them
+// already; the same numbers are taken in here, so that a kubeconfig is right on both sides.
+func (c *cluster) takePorts() error {
+	listeners := map[string]net.Listener{}
+	if c.room != nil {
+		for i, file := range c.room.listenerFiles() {
+			listener, err := net.FileListener(file)
+			if err != nil {
+				return fmt.Errorf("%s: %w", file.Name(), err)
+			}
+			listeners[c.room.reachable[i]] = listener
+		}
+	}
+	for _, name := range c.cfg.reachable() {
+		port := 0
+		listener := listeners[name]
+		if listener != nil {
+			port = listener.Addr().(*net.TCPAddr).Port
+		}
+		r, err := reserve(port)
+		if err != nil {
+			return err
+		}
+		c.reserved[name] = r
+		if listener != nil {
+			go forward(listener)
+		}
+	}
+	return nil
+}
+
 func (c *cluster) bootKubernetes(ctx context.Context) error {
-	for _, name := range []string{etcd, apiserver} {
+	var containers chan error
+	if c.room != nil {
+		containers = make(chan error, 1)
+		go func() { containers <- c.bootContainers(ctx) }()
+	}
+	for _, name := range append([]string{etcd, apiserver}, c.controllers()...) {
 		if err := c.up(ctx, name); err != nil {
 			return err
 		}
 	}
-	for _, name := range []string{controllerManager, scheduler, kwok} {
-		if err := c.up(ctx, name); err != nil {
+	if c.room != nil {
+		if err := <-containers; err != nil {
+			return err
+		}
+		if err := c.bootNode(ctx); err != nil {
 			return err
 		}
 	}
@@ -78,13 +111,31 @@ func (c *cluster) bootKubernetes(ctx context.Context) error {
 		}
 	}
 	return poll(ctx, "the cluster", 60*time.Second, func(ctx context.Context) error {
-		for _, name := range []string{controllerManager, scheduler, kwok} {
+		for _, name := range c.background() {
 			if p, err := c.procs.get(name); err != nil || !p.alive() {
 				return fatal{fmt.Errorf("%s has ended by itself; the end of its log: %s", name, tail(c.path("logs/"+name+".log")))}
 			}
 		}
 		return c.usable(ctx)
 	})
+}
+
+// controllers are the clients of the API server that every cluster needs; kwok only where nodes are fake.
+func (c *cluster) controllers() []string {
+	names := []string{controllerManager, scheduler}
+	if c.room == nil || c.cfg.Nodes > 0 {
+		names = append(names, kwok)
+	}
+	return names
+}
+
+// background are the processes whose work shows in no answer of their own.
+func (c *cluster) background() []string {
+	names := c.controllers()
+	if c.room != nil {
+		names = append(names, nodePrograms...)
+	}
+	return names
 }
 
 func (c *cluster) up(ctx context.Context, name string) error {
@@ -105,7 +156,8 @@ func (c *cluster) close() {
 	if c.cfg.Keep {
 		grace = 10 * time.Second
 	}
-	for _, tier := range [][]string{{prometheus, kwok, scheduler, controllerManager}, {apiserver}, {etcd}} {
+	clients := append([]string{prometheus, kwok, scheduler, controllerManager}, nodePrograms...)
+	for _, tier := range [][]string{clients, {apiserver}, {etcd}} {
 		var wg sync.WaitGroup
 		for _, name := range tier {
 			if p, err := c.procs.get(name); err == nil {
@@ -117,7 +169,7 @@ func (c *cluster) close() {
 	for _, r := range c.reserved {
 		r.release()
 	}
-	if c.cfg.Keep {
+	if c.cfg.Keep || c.room != nil { // the one outside removes it, when nothing writes any more
 		return
 	}
 	if err := os.RemoveAll(c.dir); err != nil {
@@ -147,6 +199,9 @@ func (c *cluster) facts() event {
 	if c.cfg.Prometheus != nil {
 		f["prometheusURL"] = c.prometheusURL()
 		f["prometheusTargets"] = c.path("prometheus/targets")
+	}
+	if c.room != nil {
+		f["pid"], f["node"] = c.room.outside, c.nodeFacts()
 	}
 	return f
 }

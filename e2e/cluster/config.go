@@ -16,6 +16,9 @@ type config struct {
 	Keep     bool              `json:"keep"`     // leave the run folder at the end
 	Detached bool              `json:"detached"` // do not end with stdin; only a signal ends it
 
+	// RealNode: one node with a real kubelet beside the fake ones. Needs root.
+	RealNode *nodeConfig `json:"realNode"`
+
 	Nodes       int `json:"nodes"`       // kwok nodes, default 2; -1 for none
 	PodsPerNode int `json:"podsPerNode"` // default 2000
 
@@ -36,6 +39,12 @@ type config struct {
 	ServingNames []string `json:"servingNames"`
 
 	Prometheus *prometheusConfig `json:"prometheus"`
+}
+
+type nodeConfig struct {
+	// Images are archives that containerd has before the first pod starts; the first holds SandboxImage.
+	Images       []string `json:"images"`
+	SandboxImage string   `json:"sandboxImage"`
 }
 
 type prometheusConfig struct {
@@ -62,6 +71,11 @@ func readConfig(in *bufio.Reader) (*config, error) {
 	needed := []string{etcd, apiserver, controllerManager, scheduler, kwok}
 	if cfg.Prometheus != nil {
 		needed = append(needed, prometheus)
+	}
+	if cfg.RealNode != nil {
+		needed = append(needed, nodePrograms...)
+		needed = append(needed, cniPlugins...)
+		needed = append(needed, "ctr", "containerd-shim-runc-v2")
 	}
 	for _, name := range needed {
 		if cfg.Binaries[name] == "" {

@@ -13,6 +13,7 @@ func TestReadConfig(t *testing.T) {
 		{"complete", `{` + programs + `}`, ""},
 		{"a program is missing", `{"binaries":{"etcd":"e"}}`, "binaries.kube-apiserver is missing"},
 		{"prometheus is missing when asked for", `{` + programs + `,"prometheus":{}}`, "binaries.prometheus is missing"},
+		{"a program of the node is missing when asked for", `{` + programs + `,"realNode":{}}`, "binaries.containerd is missing"},
 		{"an unknown field", `{` + programs + `,"node":3}`, `unknown field "node"`},
 		{"not JSON", `--nodes=3`, "configuration on the first line of stdin"},
 		{"nothing", ``, "configuration on the first line of stdin"},

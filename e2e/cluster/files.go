@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
@@ -30,6 +31,9 @@ func (c *cluster) identities() map[string][]string {
 		"admin": admin, controllerManager: admin, scheduler: admin, kwok: admin,
 		"test-1": admin, "test-2": admin, "test-3": admin, "test-4": admin,
 		"nobody": nil,
+	}
+	if c.room != nil {
+		maps.Copy(ids, nodeIdentities())
 	}
 	for name, groups := range c.cfg.Identities {
 		ids[name] = groups
@@ -75,7 +79,12 @@ func (c *cluster) writeFiles() error {
 		return err
 	}
 	if p := c.cfg.Prometheus; p != nil {
-		return c.writePrometheus(p)
+		if err := c.writePrometheus(p); err != nil {
+			return err
+		}
+	}
+	if c.room != nil {
+		return c.writeNodeFiles()
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func (c *cluster) call(ctx context.Context, method, path string, body, out any) 
 // serving waits until a process that was started does its work.
 func (c *cluster) serving(ctx context.Context, p *process) error {
 	const limit = 60 * time.Second
-	probe := func(context.Context) error { return nil }
+	var probe func(context.Context) error
 	switch p.name {
 	case etcd:
 		probe = func(ctx context.Context) error {
@@ -118,6 +118,8 @@ func (c *cluster) serving(ctx context.Context, p *process) error {
 			}
 			return nil
 		}
+	default:
+		probe = func(ctx context.Context) error { return c.probeNode(ctx, p.name) }
 	}
 	return poll(ctx, p.name, limit, func(ctx context.Context) error {
 		if !p.alive() {
@@ -171,7 +173,11 @@ func (c *cluster) usable(ctx context.Context) error {
 			return fmt.Errorf("node %s is not Ready", n.Metadata.Name)
 		}
 	}
-	if want := max(c.cfg.Nodes, 0); len(nodes.Items) < want {
+	want := max(c.cfg.Nodes, 0)
+	if c.room != nil {
+		want++
+	}
+	if len(nodes.Items) < want {
 		return fmt.Errorf("%d of %d nodes", len(nodes.Items), want)
 	}
 	return nil

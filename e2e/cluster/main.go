@@ -6,6 +6,9 @@
 // (control.go); each line on stdout is an event. Node cannot tie the life of a child to its own,
 // which is why this program exists: it ends when stdin closes, and what it started ends with it,
 // even when it dies by SIGKILL (process.go).
+//
+// With a real node it runs three times, two of them in namespaces of their own (room.go). As "pause" it
+// is what keeps the namespaces of a pod open.
 package main
 
 import (
@@ -16,27 +19,70 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
 
 func main() {
-	dir := flag.String("dir", "", "run folder: made when it is missing, removed at the end unless the configuration says keep")
-	flag.Parse()
-	if *dir == "" || flag.NArg() > 0 {
-		flag.Usage()
+	role, args := "", os.Args[1:]
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		role, args = args[0], args[1:]
+	}
+	r := &room{}
+	flags := flag.NewFlagSet("foresail-cluster", flag.ExitOnError)
+	dir := flags.String("dir", "", "run folder: made when it is missing, removed at the end unless the configuration says keep")
+	flags.IntVar(&r.outside, "outside", 0, "internal")
+	flags.IntVar(&r.pid, "room", 0, "internal")
+	flags.Func("reachable", "internal", func(name string) error {
+		r.reachable = append(r.reachable, name)
+		return nil
+	})
+	_ = flags.Parse(args) // ends the program itself
+	if role == "pause" {
+		pause()
+		return
+	}
+	if *dir == "" || flags.NArg() > 0 {
+		flags.Usage()
 		os.Exit(2)
 	}
 	out := newEvents(os.Stdout)
-	if err := run(*dir, os.Stdin, out); err != nil {
-		out.emit(event{"event": "error", "message": err.Error()})
+	var err error
+	switch role {
+	case "":
+		err = run(*dir, os.Stdin, out, nil)
+	case "init":
+		var code int
+		if code, err = runInit(*dir, r); err == nil {
+			os.Exit(code)
+		}
+	case "inside":
+		err = run(*dir, os.Stdin, out, r)
+	default:
+		flags.Usage()
+		os.Exit(2)
+	}
+	if err != nil {
+		if !errors.Is(err, errReported) {
+			out.emit(event{"event": "error", "message": err.Error()})
+		}
 		os.Exit(1)
 	}
 }
 
-func run(dir string, in io.Reader, out *events) error {
-	// A starter that is gone closes our stdout too; that must not end us before the clean-up.
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+// pause is the program of a pod's sandbox: it does nothing until it is asked to end.
+func pause() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT)
+	<-asked
+}
+
+// run is the supervisor; inside is nil unless it runs in a room.
+func run(dir string, in io.Reader, out *events, inside *room) error {
+	// A starter that is gone closes our stdout too; that must not end us before the clean-up. Caught and
+	// not ignored: what is ignored stays so in every program that we start, containers included.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 
@@ -48,10 +94,15 @@ func run(dir string, in io.Reader, out *events) error {
 	if cfg.Detached {
 		signal.Ignore(syscall.SIGINT)
 	}
-	if err := claim(dir, cfg.Keep); err != nil {
-		return err
+	if inside == nil {
+		if err := claim(dir, cfg.Keep); err != nil {
+			return err
+		}
 	}
-	c := &cluster{dir: dir, cfg: cfg, out: out, reserved: map[string]*reservation{}}
+	if cfg.RealNode != nil && inside == nil {
+		return runInRoom(ctx, dir, cfg, lines)
+	}
+	c := &cluster{dir: dir, cfg: cfg, out: out, room: inside, reserved: map[string]*reservation{}}
 	c.procs = newSupervisor(out)
 	defer c.close()
 

@@ -18,8 +18,9 @@ import (
 
 // The authorities and certificates of one cluster, valid for a month and for this machine alone.
 //
-//	ca.crt                       signs api.crt and serving.crt
+//	ca.crt                       signs api.crt, kubelet-client.crt and serving.crt
 //	api.crt, api.key             the API server
+//	kubelet-client.crt, .key     the API server, to a real node's kubelet
 //	serving.crt, serving.key     HTTPS servers of the tests on localhost (metrics APIs, webhooks)
 //	front-proxy-ca.crt           signs front-proxy.crt, with which the API server shows itself to
 //	                             aggregated servers
@@ -37,7 +38,7 @@ func makePKI(dir string, servingNames []string) error {
 	api := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "kube-apiserver"},
 		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
-		IPAddresses: append([]net.IP{net.IPv4(10, 96, 0, 1)}, local...),
+		IPAddresses: append([]net.IP{net.IPv4(10, 96, 0, 1), net.ParseIP(nodeAddress)}, local...),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	serving := &x509.Certificate{
@@ -47,6 +48,10 @@ func makePKI(dir string, servingNames []string) error {
 		IPAddresses: local,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
+	toKubelet := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
 	proxy := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: frontProxyName},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
@@ -55,6 +60,7 @@ func makePKI(dir string, servingNames []string) error {
 		func() error { return writePEM(dir, "ca.crt", "CERTIFICATE", ca.der) },
 		func() error { return writePEM(dir, "front-proxy-ca.crt", "CERTIFICATE", frontProxy.der) },
 		func() error { return ca.issue(dir, "api", api) },
+		func() error { return ca.issue(dir, "kubelet-client", toKubelet) },
 		func() error { return ca.issue(dir, "serving", serving) },
 		func() error { return frontProxy.issue(dir, "front-proxy", proxy) },
 		func() error { return serviceAccountKey(dir) },

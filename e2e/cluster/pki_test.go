@@ -33,6 +33,9 @@ func TestMakePKI(t *testing.T) {
 	}{
 		{"api", "ca", "127.0.0.1", x509.ExtKeyUsageServerAuth, true},
 		{"api", "ca", "kubernetes.default.svc", x509.ExtKeyUsageServerAuth, true},
+		{"api", "ca", nodeAddress, x509.ExtKeyUsageServerAuth, true},
+		{"kubelet-client", "ca", "", x509.ExtKeyUsageClientAuth, true},
+		{"kubelet-client", "front-proxy-ca", "", x509.ExtKeyUsageClientAuth, false},
 		{"serving", "ca", "localhost", x509.ExtKeyUsageServerAuth, true},
 		{"serving", "ca", "anything.foresail-e2e.svc", x509.ExtKeyUsageServerAuth, true},
 		{"serving", "ca", "metrics.demo.svc", x509.ExtKeyUsageServerAuth, true},

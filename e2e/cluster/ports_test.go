@@ -9,7 +9,7 @@ import (
 )
 
 func TestReservation(t *testing.T) {
-	r, err := reserve()
+	r, err := reserve(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func TestReservation(t *testing.T) {
 func TestReservationsDiffer(t *testing.T) {
 	seen := map[int]bool{}
 	for range 200 {
-		r, err := reserve()
+		r, err := reserve(0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,6 +30,7 @@ type spawn struct {
 type process struct {
 	name, path, log string
 	args            []string
+	env             []string // default: a bare PATH
 
 	op sync.Mutex // one operation at a time
 
@@ -81,7 +82,7 @@ func (s *supervisor) start(p *process) error {
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// Nothing of the caller's environment: proxies and kubeconfigs there must not reach the cluster.
-	cmd.Env = []string{"HOME=/nonexistent", "PATH=/usr/bin:/bin"}
+	cmd.Env = append([]string{"HOME=/nonexistent", "PATH=/usr/bin:/bin"}, p.env...)
 	// An own process group: Ctrl-C reaches the supervisor alone, which then stops in the right order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	done := make(chan error)

@@ -6,12 +6,13 @@ import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { type ClusterFacts, type ClusterOptions, startCluster, startDetached } from '../../e2e/cluster.ts';
 import { clustersFolder, NamedClusters } from '../../e2e/named-clusters.ts';
+import { importImage } from '../../e2e/node/inside.ts';
 import { parseDurationMs } from '../duration.ts';
 
 interface UpFlags {
   readonly name: string;
   readonly detach?: true;
-  readonly nodes: number;
+  readonly nodes: number | 'real';
   readonly prometheus?: true;
   readonly prometheusConfig?: string;
   readonly hpaSyncPeriod?: string;
@@ -21,14 +22,19 @@ interface UpFlags {
 
 export function clusterCommand(clusters = new NamedClusters(clustersFolder(process.env))): Command {
   const command = new Command('cluster').description(
-    'a real Kubernetes on this machine, without root and without containers',
+    'a real Kubernetes on this machine, without a container engine',
   );
   command
     .command('up')
     .description('start a cluster; it ends with Ctrl-C')
     .option('--name <name>', 'several clusters can stand side by side', clusterName, 'default')
     .option('--detach', 'leave it running until "foresail cluster down"')
-    .option('--nodes <n>', 'fake nodes, on which pods play their start-up', count, 2)
+    .option(
+      '--nodes <n|real>',
+      'fake nodes, on which pods play their start-up; or one real node, whose pods run (needs root)',
+      nodes,
+      2,
+    )
     .option('--prometheus', 'start a Prometheus beside it')
     .option('--prometheus-config <file>', 'its prometheus.yml (implies --prometheus)')
     .option('--hpa-sync-period <duration>', "the HPA controller's period (Kubernetes: 15s)", duration)
@@ -46,6 +52,14 @@ export function clusterCommand(clusters = new NamedClusters(clustersFolder(proce
     .action(async ({ name }: { name: string }) => {
       const ended = await clusters.end(name);
       process.stderr.write(ended ? `cluster "${name}" is down\n` : `no cluster "${name}", nothing to do\n`);
+    });
+  command
+    .command('load')
+    .description('give an image to the real node: an archive as "docker save" writes it')
+    .argument('<archive>', 'path')
+    .option('--name <name>', 'which', clusterName, 'default')
+    .action(async (archive: string, { name }: { name: string }) => {
+      await importImage(await clusters.find(name), archive);
     });
   command
     .command('env')
@@ -91,7 +105,7 @@ async function optionsOf(flags: UpFlags): Promise<ClusterOptions> {
   const config =
     flags.prometheusConfig === undefined ? undefined : await readFile(flags.prometheusConfig, 'utf8');
   return {
-    nodes: flags.nodes,
+    ...(flags.nodes === 'real' ? { realNode: true } : { nodes: flags.nodes }),
     prometheus: config === undefined ? (flags.prometheus ?? false) : { config },
     keep: flags.keep ?? false,
     hpa: {
@@ -131,10 +145,11 @@ function clusterName(text: string): string {
   throw new InvalidArgumentError('lower-case letters, digits and hyphens, 31 at most.');
 }
 
-function count(text: string): number {
+function nodes(text: string): number | 'real' {
   const n = Number(text);
+  if (text === 'real') return text;
   if (Number.isInteger(n) && n >= 1 && n <= 5000) return n;
-  throw new InvalidArgumentError('a whole number from 1 to 5000.');
+  throw new InvalidArgumentError('a whole number from 1 to 5000, or "real".');
 }
 
 function duration(text: string): string {

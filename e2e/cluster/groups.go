@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Control groups are the one thing of a node that no namespace takes with it. Those of a cluster lie
+// below one group that has the name of its run folder, in each hierarchy of version 1 or in the one of
+// version 2.
+const (
+	groupRoot   = "/sys/fs/cgroup"
+	groupPrefix = "foresail-cluster-"
+)
+
+func groupFolders(name string) []string {
+	found, _ := filepath.Glob(filepath.Join(groupRoot, "*", name))
+	if unified, _ := filepath.Glob(filepath.Join(groupRoot, name)); unified != nil {
+		found = append(found, unified...)
+	}
+	return found
+}
+
+// removeGroups removes what a cluster made. Its processes are dead, but perhaps not all yet buried.
+func removeGroups(name string) error {
+	var err error
+	for range 100 {
+		err = nil
+		for _, folder := range groupFolders(name) {
+			err = errors.Join(err, removeTree(folder))
+		}
+		if err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err
+}
+
+// sweepGroups removes the groups of clusters that were killed. A group in use cannot be removed, so
+// that no harm comes to a cluster that lives.
+func sweepGroups(own string) {
+	for _, folder := range groupFolders(groupPrefix + "*") {
+		if name := filepath.Base(folder); name != own && strings.HasPrefix(name, groupPrefix) {
+			_ = removeTree(folder)
+		}
+	}
+}
+
+// removeTree removes the folders of a group from the leaves up; the files in them are the kernel's.
+func removeTree(root string) error {
+	var folders []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			folders = append(folders, path)
+		}
+		return nil // a group that has just gone is what we want
+	})
+	for _, folder := range slices.Backward(folders) {
+		if removing := syscall.Rmdir(folder); removing != nil && !errors.Is(removing, os.ErrNotExist) {
+			err = errors.Join(err, &fs.PathError{Op: "rmdir", Path: folder, Err: removing})
+		}
+	}
+	return err
+}

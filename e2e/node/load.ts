@@ -1,0 +1,102 @@
+/**
+ * Sends requests at a rate, whether or not they are answered in time, as users do. A program of its own, to be run
+ * inside the node's network:
+ *
+ *   node load.ts URL SECONDS      each line of stdin is a new rate per second; stdout: one JSON line a second
+ *
+ * Every request has a connection of its own, so that a Service spreads them. It ends by itself after SECONDS, when stdin
+ * ends, or after a million requests.
+ */
+import { get } from 'node:http';
+import { createInterface } from 'node:readline';
+
+/** What happened in one second. */
+export interface LoadSecond {
+  readonly rate: number;
+  readonly sent: number;
+  readonly ok: number;
+  /** Refused, reset, timed out or answered with an error. */
+  readonly failed: number;
+  readonly inFlight: number;
+  /** Milliseconds, of the answers of this second; null without any. */
+  readonly p50: number | null;
+  readonly p99: number | null;
+  /** Of failures, by what they were. */
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+const TICK_MS = 10;
+const MOST = 1_000_000;
+const TIMEOUT_MS = 10_000;
+
+const [url = '', seconds = ''] = process.argv.slice(2);
+const end = performance.now() + Math.min(Number(seconds), 3_600) * 1_000;
+
+let rate = 0;
+let owed = 0;
+let total = 0;
+let inFlight = 0;
+let sent = 0;
+let failed = 0;
+let latencies: number[] = [];
+let errors: Record<string, number> = {};
+
+function send(): void {
+  const begun = performance.now();
+  let over = false;
+  const finish = (error?: string): void => {
+    if (over) return;
+    over = true;
+    inFlight -= 1;
+    if (error === undefined) latencies.push(performance.now() - begun);
+    else {
+      failed += 1;
+      errors[error] = (errors[error] ?? 0) + 1;
+    }
+  };
+  sent += 1;
+  total += 1;
+  inFlight += 1;
+  const request = get(url, { agent: false, timeout: TIMEOUT_MS }, (response) => {
+    response.resume();
+    response.on('end', () => finish(response.statusCode === 200 ? undefined : String(response.statusCode)));
+    response.on('error', (error) => finish((error as NodeJS.ErrnoException).code ?? error.message));
+  });
+  request.on('timeout', () => request.destroy(Object.assign(new Error('timeout'), { code: 'timeout' })));
+  request.on('error', (error) => finish((error as NodeJS.ErrnoException).code ?? error.message));
+}
+
+function report(): void {
+  const sorted = latencies.sort((a, b) => a - b);
+  const quantile = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? null;
+  const second: LoadSecond = {
+    rate,
+    sent,
+    ok: sorted.length,
+    failed,
+    inFlight,
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+    errors,
+  };
+  process.stdout.write(`${JSON.stringify(second)}\n`);
+  sent = 0;
+  failed = 0;
+  latencies = [];
+  errors = {};
+}
+
+let last = performance.now();
+setInterval(() => {
+  const now = performance.now();
+  owed += ((now - last) / 1_000) * rate;
+  last = now;
+  for (; owed >= 1; owed -= 1) send();
+  if (now > end || total > MOST) process.exit(0);
+}, TICK_MS);
+setInterval(report, 1_000);
+const input = createInterface({ input: process.stdin });
+input.on('line', (line) => {
+  rate = Number(line);
+});
+input.on('close', () => process.exit(0));

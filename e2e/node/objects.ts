@@ -1,0 +1,58 @@
+/** Manifests of the sample app. */
+import { WEB_IMAGE } from './images.ts';
+
+export interface WebOptions {
+  readonly replicas?: number;
+  /** Rounds of hashing per request. */
+  readonly work?: number;
+  readonly startupSeconds?: number;
+  /** Limit of CPU, in thousandths of a core; what it requests as well. */
+  readonly milliCpu?: number;
+}
+
+/** A Deployment of the sample app and its Service, both called `name`. */
+export function web(namespace: string, name: string, options: WebOptions = {}): readonly object[] {
+  const cpu = `${options.milliCpu ?? 100}m`;
+  const env = { WORK: options.work ?? 10_000, STARTUP_SECONDS: options.startupSeconds ?? 0 };
+  const container = {
+    name: 'web',
+    image: WEB_IMAGE,
+    imagePullPolicy: 'Never',
+    env: Object.entries(env).map(([key, value]) => ({ name: key, value: String(value) })),
+    ports: [{ name: 'http', containerPort: 8080 }],
+    readinessProbe: { httpGet: { path: '/ready', port: 'http' }, periodSeconds: 1, timeoutSeconds: 5 },
+    resources: { requests: { cpu, memory: '64Mi' }, limits: { cpu, memory: '256Mi' } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+  };
+  return [
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { namespace, name },
+      spec: {
+        replicas: options.replicas ?? 1,
+        selector: { matchLabels: { app: name } },
+        template: {
+          metadata: { labels: { app: name } },
+          spec: {
+            automountServiceAccountToken: false,
+            terminationGracePeriodSeconds: 5,
+            containers: [container],
+          },
+        },
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { namespace, name },
+      spec: { selector: { app: name }, ports: [{ name: 'http', port: 80, targetPort: 'http' }] },
+    },
+  ];
+}
