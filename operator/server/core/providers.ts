@@ -55,7 +55,7 @@ const PROBE_DEADLINE_MS = 30_000;
 
 /** y = Identity(x), both float32 [1]: the smallest model that makes a provider come up. */
 export const IDENTITY_MODEL = Buffer.from(
-  'CAo6NwoQCgF4EgF5IghJZGVudGl0eRIFcHJvYmVaDQoBeBIICgYIARICCgBiDQoBeRIICgYIARICCgBCBAoAEBI=',
+  'CAhCBAoAEBI6NwoQCgF4EgF5IghJZGVudGl0eVoPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAESAWc=',
   'base64',
 );
 
