@@ -203,8 +203,8 @@ async function launch(options: ClusterOptions, mode: { detached: boolean }, sign
   ];
   const folder = await makeRunFolder(
     options.binaries ?? (await ensureBinaries(tools, signal)),
-    options.runDirRoot,
     realNode ? undefined : clusterUser(), // nobody but root can start containers
+    options.runDirRoot,
   );
   if (folder.user && prometheus?.dataDir) await giveTo(folder.user, prometheus.dataDir);
   // A daemon must not hold the terminal or the pipe of the command that started it.

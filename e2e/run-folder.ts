@@ -24,15 +24,15 @@ export interface RunFolder {
 const NOBODY: User = { uid: 65534, gid: 65534 };
 const PREFIX = 'foresail-cluster-';
 
-/** Whom the processes of a cluster run as; undefined: as ourselves. */
+/** Whom the processes of a cluster without a real node run as; undefined: as ourselves. */
 export function clusterUser(): User | undefined {
   return process.getuid?.() === 0 ? NOBODY : undefined;
 }
 
 export async function makeRunFolder(
   binaries: Binaries,
+  user: User | undefined,
   root = tmpdir(),
-  user = clusterUser(),
 ): Promise<RunFolder> {
   await removeStale(root);
   const dir = await mkdtemp(join(root, PREFIX));
