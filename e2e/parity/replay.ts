@@ -13,8 +13,8 @@ import type { Sequence } from './sequence.ts';
 import type { Recorded } from './side.ts';
 import { TUNING } from './tuning.ts';
 
-/** How far apart two clocks of the same look may be. */
-const SLACK_MS = 200;
+/** How far apart two clocks of the same look may be on a machine that nothing else uses. */
+export const SLACK_MS = 200;
 
 export interface Replayed {
   /** What the judge would have written at this look. */
@@ -23,7 +23,13 @@ export interface Replayed {
   readonly ambiguous: boolean;
 }
 
-export function replay(sequence: Sequence, records: readonly Recorded[], judge: Judge): Replayed[] {
+/** @param slackMs how far apart two clocks of the same look may have been */
+export function replay(
+  sequence: Sequence,
+  records: readonly Recorded[],
+  judge: Judge,
+  slackMs = SLACK_MS,
+): Replayed[] {
   const spec = decisionSpec(scalerSpec(sequence), TUNING);
   let memory: DecisionMemory | undefined;
   return records.map((record, index) => {
@@ -48,7 +54,7 @@ export function replay(sequence: Sequence, records: readonly Recorded[], judge: 
     const decision = at(atMs);
     const outcome = ({ desiredReplicas, conditions }: typeof decision) =>
       JSON.stringify([desiredReplicas, conditions.map(({ reason }) => reason)]);
-    const ambiguous = [atMs - SLACK_MS, atMs + SLACK_MS].some((ms) => outcome(at(ms)) !== outcome(decision));
+    const ambiguous = [atMs - slackMs, atMs + slackMs].some((ms) => outcome(at(ms)) !== outcome(decision));
     // What was written is what the recorded side wrote, whatever the judge thinks of it.
     const written = records[index + 1]?.specReplicas ?? specReplicas;
     memory = judge.recordScale(decision.memory, spec, specReplicas, written, atMs);

@@ -1,4 +1,5 @@
 /** Plays all sequences at once: each on two workloads, one under the real HPA and one under our Reactive mode. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from '../api.ts';
 import type { Cluster } from '../cluster.ts';
@@ -13,7 +14,7 @@ import { Gate } from './gate.ts';
 import { type Judge, REAL } from './judge.ts';
 import { CPU_REQUEST_MILLI, hpa, NAME, podAnnotations, SIDECAR } from './manifests.ts';
 import { runReactive } from './ours.ts';
-import { replay } from './replay.ts';
+import { replay, SLACK_MS } from './replay.ts';
 import { type Sequence, TICKS } from './sequence.ts';
 import { type Recorded, Side } from './side.ts';
 import { TUNING } from './tuning.ts';
@@ -65,8 +66,11 @@ export async function play(cluster: Cluster, plays: readonly Play[], signal: Abo
       TUNING.cpuInitializationMs + 2_000,
     );
     for (const { gate } of pairs) gates.push(gate);
+    // How long a process that has something to do is kept waiting; HPA's is kept waiting about as long.
+    const waits = monitorEventLoopDelay();
+    waits.enable();
     const played = await Promise.all(
-      pairs.map(async ({ sequence, judge, theirs, ours }): Promise<Played> => {
+      pairs.map(async ({ sequence, judge, theirs, ours }) => {
         const [reasons] = await Promise.all([
           // We wait for HPA and not the other way round: it remembers the replicas of its first look before it asks
           // for a metric, we when we have it.
@@ -75,20 +79,23 @@ export async function play(cluster: Cluster, plays: readonly Play[], signal: Abo
           ),
           sleep(1000).then(() => world.client.create(HPAS, hpa(theirs.namespace, sequence), until)),
         ]);
-        return {
-          sequence,
-          judge,
-          // What a look of HPA left in its status is what stands there at the next one.
-          theirs: story(
-            sequence,
-            theirs.records,
-            theirs.records.slice(1).map(({ reasons: found }) => found),
-          ),
-          ours: story(sequence, ours.records, reasons),
-        };
+        return { sequence, judge, theirs, ours, reasons };
       }),
     );
-    return played;
+    waits.disable();
+    const slackMs = Math.max(SLACK_MS, waits.percentile(99.9) / 1e6);
+    return played.map(({ sequence, judge, theirs, ours, reasons }) => ({
+      sequence,
+      judge,
+      // What a look of HPA left in its status is what stands there at the next one.
+      theirs: story(
+        sequence,
+        theirs.records,
+        theirs.records.slice(1).map(({ reasons: found }) => found),
+        slackMs,
+      ),
+      ours: story(sequence, ours.records, reasons, slackMs),
+    }));
   } finally {
     abort.abort();
     await world.close();
@@ -149,7 +156,12 @@ async function olderThan(sides: readonly Side[], world: World, ageMs: number): P
   await sleep(Math.max(0, youngest + ageMs - Date.now()));
 }
 
-function story(sequence: Sequence, records: readonly Recorded[], reasons: Story['reasons']): Story {
+function story(
+  sequence: Sequence,
+  records: readonly Recorded[],
+  reasons: Story['reasons'],
+  slackMs: number,
+): Story {
   const whole = records.slice(0, LOOKS);
-  return { records: whole, reasons, replayed: replay(sequence, whole, REAL) };
+  return { records: whole, reasons, replayed: replay(sequence, whole, REAL, slackMs) };
 }

@@ -154,7 +154,8 @@ describe('the modes', () => {
     expect(raised.desiredReplicas).toBeGreaterThan(raised.reactive.replicas ?? Number.POSITIVE_INFINITY);
     expect(raised.explanation.sentence).toMatch(/forecast load over the lead time at 99 % coverage/);
     await stage.replicasBecome('busy', raised.desiredReplicas);
-    const { forecast } = await stage.status('busy');
+    // The scale is written first, the status at the end of the same round.
+    const forecast = await eventually('the status', async () => (await stage.status('busy')).forecast);
     expect(forecast).toMatchObject({
       model: 'loadcast',
       digest: expect.stringMatching(/^(sha256:)?[0-9a-f]{64}$/),
