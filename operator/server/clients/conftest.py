@@ -1,0 +1,132 @@
+"""A real `foresail serve` on the loopback, for clients that nobody of this project wrote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[3]
+LOADCAST = ROOT / "models" / "loadcast" / "loadcast.onnx"
+
+# Every datatype that onnxruntime-node runs, and what numpy calls it. FP16 is refused by its binding.
+DATATYPES = {
+    "BOOL": np.bool_,
+    "INT8": np.int8,
+    "INT16": np.int16,
+    "INT32": np.int32,
+    "INT64": np.int64,
+    "UINT8": np.uint8,
+    "UINT16": np.uint16,
+    "UINT32": np.uint32,
+    "UINT64": np.uint64,
+    "FP32": np.float32,
+    "FP64": np.float64,
+    "BYTES": np.object_,
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    http: str
+    grpc: str
+
+
+def identity_model() -> bytes:
+    """One input and one output per datatype, each passed through."""
+    from onnx import TensorProto, helper
+
+    types = {
+        name: TensorProto.STRING if name == "BYTES" else helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+        for name, kind in DATATYPES.items()
+    }
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Identity", [name], [f"{name}_out"]) for name in types],
+            "identity",
+            [helper.make_tensor_value_info(name, kind, ["n", 2]) for name, kind in types.items()],
+            [helper.make_tensor_value_info(f"{name}_out", kind, ["n", 2]) for name, kind in types.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    return model.SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    repository = tmp_path_factory.mktemp("repository")
+    for name, content in {"loadcast/1": LOADCAST.read_bytes(), "identity/3": identity_model()}.items():
+        folder = repository / name
+        folder.mkdir(parents=True)
+        (folder / "model.onnx").write_bytes(content)
+    process = subprocess.Popen(
+        [ROOT / "bin" / "foresail", "serve", "--model-repository", repository, "--host", "127.0.0.1",
+         "--http-port", "0", "--grpc-port", "0", "--drain", "0s", "--accelerator", "cpu"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    try:
+        found = addresses(process)
+        wait_ready(found.http)
+        yield found
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            shutil.rmtree(repository)
+
+
+def addresses(process: subprocess.Popen) -> Server:
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        entry = json.loads(line) if line.startswith("{") else {}
+        if entry.get("message") == "serving":
+            # Nobody else reads it, and a full pipe would stop the server.
+            threading.Thread(target=drain, args=[process.stderr], daemon=True).start()
+            return Server(entry["http"].removeprefix("http://"), entry["grpc"])
+    raise RuntimeError(f"the server did not start: {''.join(lines)}")
+
+
+def drain(stream) -> None:
+    with stream:
+        stream.read()
+
+
+def wait_ready(http: str) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://{http}/v2/health/ready") as response:
+                if response.status == 200:
+                    return
+        except urllib.error.HTTPError:
+            time.sleep(0.1)
+    raise RuntimeError("the server did not become ready")
+
+
+def values(datatype: str) -> np.ndarray:
+    """Two rows with the extremes of the datatype."""
+    kind = DATATYPES[datatype]
+    if datatype == "BOOL":
+        return np.array([[True, False], [False, True]])
+    if datatype == "BYTES":
+        return np.array([["", "ü"], ["a" * 1000, "\n"]], dtype=np.object_)
+    if np.issubdtype(kind, np.integer):
+        info = np.iinfo(kind)
+        return np.array([[info.min, info.max], [0, 1]], dtype=kind)
+    info = np.finfo(kind)
+    return np.array([[info.min, info.max], [info.tiny, -0.1]], dtype=kind)
