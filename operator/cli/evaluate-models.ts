@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { ForesailError } from '../errors.ts';
-import { FORECASTERS } from '../forecast/registry.ts';
+import { FORECASTERS, modelRivals } from '../forecast/registry.ts';
 import { openModel } from '../inference/model.ts';
 import { summarise } from '../inference/onnx-file.ts';
 import type { OnnxModel } from '../inference/types.ts';
@@ -15,6 +15,8 @@ import { isNamedBy } from '../simulate/accuracy/trained.ts';
 
 /** The model that ships. */
 export const BOX = 'loadcast';
+/** What the operator issues: the model and its rivals, whichever leads on the load. */
+export const CONTEST = 'contest';
 export const BOX_PATH = fileURLToPath(new URL('../../models/loadcast/loadcast.onnx', import.meta.url));
 /** Origins per series of a forecaster that fits in this process; a model file is scored at every step. */
 export const CODE_ORIGINS = 2000;
@@ -43,7 +45,7 @@ export interface OpenOptions {
 }
 
 /**
- * @param names of forecasters that are code, `loadcast`, and paths of ONNX files
+ * @param names of forecasters that are code, `loadcast`, `contest`, and paths of ONNX files
  * @throws MODEL_INVALID for a file that is refused, FORECASTER_UNKNOWN for another name
  */
 export async function openModels(names: readonly string[], options: OpenOptions): Promise<Opened[]> {
@@ -51,7 +53,7 @@ export async function openModels(names: readonly string[], options: OpenOptions)
   try {
     for (const name of new Set(names)) {
       // oxlint-disable-next-line no-await-in-loop -- few, and each load takes a whole processor
-      const one = name === BOX || isPath(name) ? await openFile(name, options) : openCode(name, options);
+      const one = await openOne(name, options);
       opened.push(unlike(opened, one));
     }
   } catch (error) {
@@ -63,6 +65,11 @@ export async function openModels(names: readonly string[], options: OpenOptions)
 
 export async function closeModels(opened: readonly Opened[]): Promise<void> {
   await Promise.all(opened.flatMap(({ onnx }) => (onnx === undefined ? [] : [onnx.close()])));
+}
+
+async function openOne(name: string, options: OpenOptions): Promise<Opened> {
+  if (name === CONTEST) return await openContest(options);
+  return name === BOX || isPath(name) ? await openFile(name, options) : openCode(name, options);
 }
 
 function isPath(name: string): boolean {
@@ -77,7 +84,7 @@ function openCode(name: string, { maxOrigins = CODE_ORIGINS, calibrated }: OpenO
     return { about: { ...about, summary: naive.summary }, contender: undefined, ...none };
   const entry = FORECASTERS.find(({ id }) => id === name);
   if (entry === undefined) {
-    const known = [...CODE_NAMES, BOX].join(', ');
+    const known = [...CODE_NAMES, BOX, CONTEST].join(', ');
     throw new ForesailError(
       'FORECASTER_UNKNOWN',
       'terminal',
@@ -87,7 +94,7 @@ function openCode(name: string, { maxOrigins = CODE_ORIGINS, calibrated }: OpenO
   }
   const contender: Contender = {
     model: name,
-    open: () => entry.create({ fitsPerStep: Number.POSITIVE_INFINITY }),
+    open: () => [entry.create({ fitsPerStep: Number.POSITIVE_INFINITY })],
     batch: 1,
     maxOrigins,
     // Calibration learns from every step.
@@ -120,7 +127,7 @@ async function openFile(name: string, { clock, maxOrigins, calibrated }: OpenOpt
     },
     contender: {
       model,
-      open: () => onnx,
+      open: () => [onnx],
       batch: BATCH,
       maxOrigins: maxOrigins ?? Number.POSITIVE_INFINITY,
       calibrated,
@@ -128,6 +135,25 @@ async function openFile(name: string, { clock, maxOrigins, calibrated }: OpenOpt
     },
     onnx,
     fileBytes: descriptor.bytes,
+  };
+}
+
+async function openContest(options: OpenOptions): Promise<Opened> {
+  const box = await openFile(BOX, options);
+  const { contender, onnx } = box;
+  if (contender === undefined || onnx === undefined) return box;
+  const summary = `what the operator issues: ${[BOX, ...modelRivals().map(({ id }) => id)].join(', ')}, whichever leads`;
+  return {
+    ...box,
+    about: { ...box.about, model: CONTEST, summary },
+    contender: {
+      ...contender,
+      model: CONTEST,
+      open: () => [onnx, ...modelRivals()],
+      // A record has to be kept at every step.
+      calibrated: contender.calibrated && contender.maxOrigins === Number.POSITIVE_INFINITY,
+    },
+    fileBytes: null,
   };
 }
 

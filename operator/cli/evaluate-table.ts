@@ -1,22 +1,29 @@
 /** The report of an evaluation as tables for a terminal. */
 import { formatDuration } from '../duration.ts';
-import type { EvaluationAggregate, EvaluationReport } from '../simulate/accuracy/report-types.ts';
+import {
+  CALIBRATED,
+  type EvaluationAggregate,
+  type EvaluationReport,
+} from '../simulate/accuracy/report-types.ts';
 
 const LEVELS = ['0.9', '0.95', '0.99'] as const;
 
 export function evaluationText(report: EvaluationReport): string {
-  const { aggregate, scenarios, speed, results, skipped } = report;
+  const { aggregate, scenarios, speed, results, skipped, failed } = report;
   const parts: string[] = [report.settings.protocol];
   for (const horizon of new Set(aggregate.map(({ horizonSeconds }) => horizonSeconds))) {
     const rows = aggregate.filter(({ horizonSeconds }) => horizonSeconds === horizon);
     // Calibration moves the upper band, not the forecast.
-    const own = rows.filter(({ model }) => !model.endsWith('+calibrated'));
+    const own = rows.filter(({ model }) => !model.endsWith(CALIBRATED));
     parts.push(accuracyTable(horizon, own), coverageTable(horizon, rows));
   }
   if (aggregate.length === 0) parts.push('No series enters the aggregate; see --json for each of them.');
   if (scenarios !== undefined) parts.push(scenarioTable(scenarios));
   if (speed.length > 0) parts.push(speedTable(speed));
-  const notes = notesOf(results, skipped);
+  const notes = [
+    ...notesOf(results, skipped),
+    ...(failed ?? []).map(({ series, reason }) => `no results: ${reason}: ${series}`),
+  ];
   if (notes.length > 0) parts.push(notes.join('\n'));
   return parts.join('\n\n');
 }

@@ -76,6 +76,11 @@ export const FORECASTERS: readonly ForecasterEntry[] = [
   },
 ];
 
+/** Those that compete with the model for a load in the operator, in the order in which they serve where it cannot. */
+export function modelRivals(): Forecaster[] {
+  return [ridge(), seasonalNaive, persistence];
+}
+
 /** @throws FORECASTER_UNKNOWN with the ids that there are */
 export function createForecaster(id: string, options?: CreateOptions): Forecaster {
   const entry = FORECASTERS.find((candidate) => candidate.id === id);

@@ -17,6 +17,22 @@ test('says who is best most often, and per horizon by how much and against whom,
   expect(rows[0]).toContain('loadcast');
 });
 
+test('a calibrated band is no rival of the forecast that it belongs to', () => {
+  const { aggregate } = madeUpEvaluation();
+  const band = accuracyOf({ model: 'loadcast+calibrated', relWql: 0.459 });
+  const html = evaluationHtml(madeUpEvaluation({ aggregate: [...aggregate, band] }), COMMAND);
+  expect(html).toContain('<h1>loadcast forecasts best at 2 of 2 horizons');
+  expect(html).toContain('next seasonal-naive 1.000');
+  // It stands where coverage is told.
+  expect(html.split('<td class="text">loadcast+calibrated</td>')).toHaveLength(2);
+});
+
+test('a series that failed is named first', () => {
+  const html = evaluationHtml(madeUpEvaluation({ failed: [{ series: 'web', reason: 'it died' }] }), COMMAND);
+  expect(html).toContain('Not the whole of it: 1 series without results, web');
+  expect(html).toContain('it died');
+});
+
 test('draws accuracy and calibration, with an arrow where a dot lies beyond the chart', () => {
   const html = evaluationHtml(madeUpEvaluation(), COMMAND);
   expect(html.split('<svg ')).toHaveLength(3);

@@ -1,12 +1,14 @@
 /** The page of an evaluation: which forecaster is best and how far its coverage can be trusted, then all numbers. */
-import type {
-  EvaluatedModel,
-  EvaluationAggregate,
-  EvaluationNote,
-  EvaluationReport,
-  EvaluationResult,
-  ScenarioResult,
-  SpeedResult,
+import {
+  CALIBRATED,
+  type EvaluatedModel,
+  type EvaluationAggregate,
+  type EvaluationNote,
+  type EvaluationReport,
+  type EvaluationResult,
+  type FailedSeries,
+  type ScenarioResult,
+  type SpeedResult,
 } from '../../simulate/accuracy/report-types.ts';
 import { accuracySvg } from './accuracy-chart.ts';
 import { calibrationSvg } from './calibration-chart.ts';
@@ -17,19 +19,21 @@ import { type Column, table } from './table.ts';
 /** @param command what made the report. */
 export function evaluationHtml(report: EvaluationReport, command: string): string {
   const aggregate = report.aggregate.toSorted(byLoss);
-  const [headline = 'Nothing to compare: no series entered the aggregate', ...lead] = best(aggregate);
+  // Calibration moves the upper band of a forecast; that is no rival of the forecast itself.
+  const own = aggregate.filter(({ model }) => !model.endsWith(CALIBRATED));
+  const [headline = 'Nothing to compare: no series entered the aggregate', ...lead] = best(own);
   return page({
     title: 'Foresail forecast evaluation',
     headline,
-    lead,
+    lead: [...incomplete(report), ...lead],
     command,
     sections: [
       section(
         'Accuracy',
         figure(
-          accuracySvg(aggregate),
+          accuracySvg(own),
           'Geometric mean over series of the ratio to seasonal naive; MASE of the point forecast, WQL of the quantiles 0.1 to 0.9.',
-        ) + table(aggregate, aggregateColumns),
+        ) + table(own, aggregateColumns),
       ),
       section(
         'Calibration',
@@ -45,11 +49,20 @@ export function evaluationHtml(report: EvaluationReport, command: string): strin
         [
           folded('Every series', table(report.results, resultColumns)),
           folded('Not scored', table(report.skipped, noteColumns)),
+          folded('Without results', table(report.failed ?? [], failedColumns)),
         ].join('\n'),
       ),
       section('How it was made', paragraph(report.settings.protocol) + table(report.models, modelColumns)),
     ],
   });
+}
+
+/** Before all numbers: they are not those that were asked for. */
+function incomplete({ failed = [] }: EvaluationReport): string[] {
+  const names = failed.map(({ series }) => series).join(', ');
+  return failed.length === 0
+    ? []
+    : [`Not the whole of it: ${failed.length} series without results, ${names}`];
 }
 
 function byLoss(a: EvaluationAggregate, b: EvaluationAggregate): number {
@@ -180,6 +193,11 @@ const noteColumns: Column<EvaluationNote>[] = [
     name: 'ahead',
     of: ({ horizonSeconds }) => (horizonSeconds === undefined ? 'any' : startUp(horizonSeconds)),
   },
+  { name: 'reason', isText: true, of: ({ reason }) => reason },
+];
+
+const failedColumns: Column<FailedSeries>[] = [
+  { name: 'series', isText: true, of: ({ series }) => series },
   { name: 'reason', isText: true, of: ({ reason }) => reason },
 ];
 

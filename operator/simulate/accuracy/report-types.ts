@@ -4,6 +4,9 @@
  * levels: "0.9", "0.95", "0.99".
  */
 
+/** Ends the name of a forecaster with the upper levels that the operator's calibration gives it. */
+export const CALIBRATED = '+calibrated';
+
 export type ByLevel<T = number> = Readonly<Record<string, T>>;
 
 /** One forecaster on one series at one horizon. */
@@ -115,6 +118,12 @@ export interface EvaluationNote {
   readonly reason: string;
 }
 
+/** A series that was begun, or would have been, and has no results. */
+export interface FailedSeries {
+  readonly series: string;
+  readonly reason: string;
+}
+
 export interface EvaluationSettings {
   readonly protocol: string;
   readonly horizonSeconds: readonly number[];
@@ -131,4 +140,6 @@ export interface EvaluationReport {
   readonly settings: EvaluationSettings;
   /** What could not be scored, and why. */
   readonly skipped: readonly EvaluationNote[];
+  /** Only where the run was interrupted or a series failed: then the numbers are those of the others. */
+  readonly failed?: readonly FailedSeries[];
 }

@@ -1,6 +1,7 @@
 /**
- * Forecasts of one forecaster from one origin after the other, and the band that the operator's own calibration makes
- * of them on the way. Only the asked horizons are kept: a year of minutes would not fit into memory otherwise.
+ * Forecasts from one origin after the other, and the band that the operator's own calibration makes of them on the
+ * way: of one forecaster, or of several among which a contest is held as the operator holds it. Only the asked horizons
+ * are kept: a year of minutes would not fit into memory otherwise.
  */
 import { isForesailError } from '../../errors.ts';
 import { faultOf } from '../../forecast/guard.ts';
@@ -13,7 +14,7 @@ import { type Scene, windowAt } from './scene.ts';
 
 /** Known steps that the operator asks for before it trusts a model with a window. */
 const MIN_KNOWN = 16;
-/** Steps before the first scored origin in which calibration learns, as it has in an operator that runs for a while. */
+/** Steps before the first scored origin in which calibration and contest learn, as in an operator that runs for a while. */
 export const WARM_UP_STEPS = 1500;
 
 export interface RollingPlan {
@@ -21,7 +22,7 @@ export interface RollingPlan {
   readonly origins: readonly number[];
   /** Steps ahead. */
   readonly leads: readonly number[];
-  /** Windows per call; a forecaster that fits per series takes one. */
+  /** Windows per call of the first forecaster; one that fits per series takes one. */
   readonly batch: number;
   readonly calibrated: boolean;
 }
@@ -36,17 +37,19 @@ export interface Rolled {
   readonly complaint: string | undefined;
 }
 
+/** @param forecasters the first is preferred until another has earned the lead; others than the first take one window a call */
 export async function rollForecasts(
   scene: Scene,
-  forecaster: Forecaster,
+  forecasters: readonly Forecaster[],
   plan: RollingPlan,
   signal: AbortSignal,
 ): Promise<Rolled> {
   const { origins, leads, batch } = plan;
   const quantiles = leads.map(() => new Float64Array(origins.length * WIDTH).fill(Number.NaN));
-  const bands = plan.calibrated ? new CalibratedBands(scene, leads) : undefined;
-  const calibrated = bands === undefined ? undefined : quantiles.map((matrix) => matrix.slice());
-  const warm = plan.calibrated ? warmUp(origins) : [];
+  const calibrated = plan.calibrated ? quantiles.map((matrix) => matrix.slice()) : undefined;
+  const levels = plan.calibrated ? TAIL_LEVELS : forecasters.length > 1 ? TAIL_LEVELS.slice(0, 1) : [];
+  const learning = new Learning(scene, levels, forecasters[0]?.id ?? '');
+  const warm = levels.length > 0 ? warmUp(origins) : [];
   const all = [...warm, ...origins];
   let unanswered = 0;
   let complaint: string | undefined;
@@ -54,26 +57,27 @@ export async function rollForecasts(
     signal.throwIfAborted();
     const part = all.slice(first, first + batch);
     const windows = part.map((origin) => windowAt(scene, origin));
-    // oxlint-disable-next-line no-await-in-loop -- one forecaster, in the order of time
-    const answers = await ask(forecaster, windows, signal);
+    // oxlint-disable-next-line no-await-in-loop -- in the order of time
+    const answers = await askAll(forecasters, windows, signal);
     part.forEach((origin, i) => {
-      const answer = answers[i];
       const row = first + i - warm.length;
-      if (typeof answer !== 'object') {
-        bands?.settle(origin);
-        if (row < 0) return;
+      learning.settle(origin);
+      const said = forecasters.flatMap(({ id }, k): Said[] => {
+        const forecast = answers[k]?.[i];
+        return typeof forecast === 'object' ? [{ by: id, forecast }] : [];
+      });
+      const served = learning.enter(said);
+      if (row < 0) return;
+      if (served === undefined) {
         unanswered++;
-        complaint ??= answer;
+        const answer = answers[0]?.[i];
+        if (typeof answer === 'string') complaint ??= answer;
         return;
       }
-      if (row >= 0) leads.forEach((lead, l) => write(answer, lead, quantiles[l], row));
-      if (bands === undefined) return;
-      bands.settle(origin);
-      bands.issue(answer);
-      if (row < 0) return;
       leads.forEach((lead, l) => {
-        write(answer, lead, calibrated?.[l], row);
-        bands.write(answer, lead, calibrated?.[l], row);
+        write(served.forecast, lead, quantiles[l], row);
+        write(served.forecast, lead, calibrated?.[l], row);
+        learning.write(served, lead, calibrated?.[l], row);
       });
     });
   }
@@ -84,6 +88,27 @@ function warmUp(origins: readonly number[]): number[] {
   const first = origins[0] ?? 0;
   const count = Math.min(first, WARM_UP_STEPS);
   return Array.from({ length: count }, (_, i) => first - count + i);
+}
+
+interface Said {
+  readonly by: string;
+  readonly forecast: QuantileForecast;
+}
+
+/** Per forecaster an answer per window. */
+async function askAll(
+  [first, ...others]: readonly Forecaster[],
+  windows: readonly ForecastWindow[],
+  signal: AbortSignal,
+): Promise<(QuantileForecast | string)[][]> {
+  const answers = first === undefined ? [] : [await ask(first, windows, signal)];
+  for (const forecaster of others) {
+    const own: (QuantileForecast | string)[] = [];
+    // oxlint-disable-next-line no-await-in-loop -- a window without enough history must not cost the others theirs
+    for (const window of windows) own.push(...(await ask(forecaster, [window], signal)));
+    answers.push(own);
+  }
+  return answers;
 }
 
 /** A forecast per window, or what was wrong with it. One that the operator would refuse is none. */
@@ -122,20 +147,18 @@ function write(
   }
 }
 
-/** The operator's calibration at each of TAIL_LEVELS, fed as the operator feeds it: settle, issue, read. */
-class CalibratedBands {
+/** The operator's learner at each of these levels, fed as the operator feeds it: settle, issue, read. */
+class Learning {
   readonly #scene: Scene;
+  readonly #levels: readonly number[];
   readonly #learners: readonly ForecastLearner[];
-  readonly #by = 'scored';
 
-  constructor(scene: Scene, leads: readonly number[]) {
+  constructor(scene: Scene, levels: readonly number[], preferred: string) {
     this.#scene = scene;
-    this.#learners =
-      leads.length === 0
-        ? []
-        : TAIL_LEVELS.map(
-            (coverage) => new ForecastLearner({ stepMs: scene.stepMs, coverage, preferred: this.#by }),
-          );
+    this.#levels = levels;
+    this.#learners = levels.map(
+      (coverage) => new ForecastLearner({ stepMs: scene.stepMs, coverage, preferred }),
+    );
   }
 
   /** Tells what is known at the origin, whose own step is complete. */
@@ -148,16 +171,27 @@ class CalibratedBands {
     for (const learner of this.#learners) learner.settle(startMs + origin * stepMs, read);
   }
 
-  issue(forecast: QuantileForecast): void {
-    for (const learner of this.#learners) learner.issue(this.#by, forecast);
+  /** @returns what serves: of the one that leads, else of the next in line; undefined when nobody said anything */
+  enter(said: readonly Said[]): Said | undefined {
+    // The levels do not differ in who leads: the contest knows nothing of them.
+    const order = this.#learners[0]?.order() ?? [];
+    const rank = ({ by }: Said): number => (order.includes(by) ? order.indexOf(by) : order.length);
+    const [served, ...others] = said.toSorted((a, b) => rank(a) - rank(b));
+    if (served === undefined) return undefined;
+    for (const learner of this.#learners) {
+      learner.issue(served.by, served.forecast);
+      for (const { by, forecast } of others) learner.compete(by, forecast);
+    }
+    return served;
   }
 
-  write(forecast: QuantileForecast, lead: number, matrix: Float64Array | undefined, row: number): void {
+  write({ by, forecast }: Said, lead: number, matrix: Float64Array | undefined, row: number): void {
     if (matrix === undefined || lead > forecast.horizon) return;
     this.#learners.forEach((learner, i) => {
       const fromMs = forecast.originMs + lead * forecast.stepMs;
-      const path = learner.upperPath(this.#by, forecast, { fromMs, windowMs: 0 });
-      matrix[row * WIDTH + LEVELS.indexOf(TAIL_LEVELS[i] ?? 0.9)] = (path?.loadMilli[0] ?? Number.NaN) / 1000;
+      const path = learner.upperPath(by, forecast, { fromMs, windowMs: 0 });
+      matrix[row * WIDTH + LEVELS.indexOf(this.#levels[i] ?? 0.9)] =
+        (path?.loadMilli[0] ?? Number.NaN) / 1000;
     });
   }
 }

@@ -206,7 +206,7 @@ test.each(FORECASTERS.map(({ id }) => id))('%s sees nothing after an origin', as
   const values = madeLoad(6 * DAY_STEPS);
   const plan = { leads: [1, 12], batch: 1, calibrated: false };
   const roll = async (scene: Scene, origins: readonly number[]): Promise<readonly Float64Array[]> =>
-    (await rollForecasts(scene, createForecaster(id), { ...plan, origins }, signal)).quantiles;
+    (await rollForecasts(scene, [createForecaster(id)], { ...plan, origins }, signal)).quantiles;
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 4 * DAY_STEPS, max: 5 * DAY_STEPS }),
@@ -230,7 +230,7 @@ test('scores before the end do not depend on what comes later', async () => {
   const asFar = async (scene: Scene): Promise<number[]> => {
     const origins = Array.from({ length: 100 }, (_, i) => 400 + i);
     const plan = { origins, leads: [3], batch: 64, calibrated: true };
-    const { calibrated } = await rollForecasts(scene, forecasterOf('last', lastValue, 10), plan, signal);
+    const { calibrated } = await rollForecasts(scene, [forecasterOf('last', lastValue, 10)], plan, signal);
     return [...(calibrated?.[0] ?? [])];
   };
   const changed = madeLoad(6 * DAY_STEPS).map((value, i) => (i > 499 ? 9999 : value));
@@ -250,6 +250,51 @@ test("the operator's calibration brings a band that is too narrow to the asked c
     expect(Math.abs((calibrated?.coverage[String(level)] ?? 0) - level)).toBeLessThan(0.03);
   }
   expect(calibrated?.mae).toBe(own?.mae);
+});
+
+describe('a contest, held as the operator holds it', () => {
+  const three = sceneOf(traceOf('three', madeLoad(3 * DAY_STEPS)));
+  const last = forecasterOf('last', lastValue, 40);
+  const blind = forecasterOf('blind', () => 900, 1);
+  const mute = {
+    id: 'mute',
+    forecast: () => Promise.reject(new ForesailError('FORECAST_NO_HISTORY', 'transient', 'too early')),
+  };
+  const asked = { horizonsMs: [900_000] };
+  const contestOf = (...members: ReturnType<typeof forecasterOf>[]): Contender => ({
+    ...contenderOf(last, { calibrated: true }),
+    model: 'contest',
+    open: () => members,
+  });
+
+  test.each([
+    ['the preferred one while it is the best', [last, blind]],
+    ['the one that has earned the lead before the first origin', [blind, last]],
+    ['the next in line where the leader cannot', [mute, last]],
+  ])('is scored by %s', async (_, members) => {
+    const { results } = await score(
+      three,
+      [contestOf(...members), contenderOf(last, { calibrated: true })],
+      asked,
+    );
+    const [contest, band, alone, alonesBand] = results;
+    expect(results.map(({ model }) => model)).toEqual([
+      'contest',
+      'contest+calibrated',
+      'last',
+      'last+calibrated',
+    ]);
+    expect({ ...contest, model: '' }).toEqual({ ...alone, model: '' });
+    for (const level of ['0.9', '0.95', '0.99'])
+      expect(Math.abs((band?.coverage[level] ?? 0) - (alonesBand?.coverage[level] ?? 1))).toBeLessThan(0.02);
+  });
+
+  test('nobody has anything to say', async () => {
+    const { skipped } = await score(three, [contestOf(mute, mute)], asked);
+    expect(skipped).toEqual([
+      { series: 'three', model: 'contest', horizonSeconds: 900, reason: 'too early' },
+    ]);
+  });
 });
 
 test('an abort ends the scoring', async () => {

@@ -2,7 +2,7 @@
 import type { Forecaster } from '../../forecast/types.ts';
 import { naiveForecasts } from './naive.ts';
 import { leadOf, protocolOf } from './protocol.ts';
-import type { EvaluationNote, EvaluationResult } from './report-types.ts';
+import { CALIBRATED, type EvaluationNote, type EvaluationResult } from './report-types.ts';
 import { type Lead, resultOf, type Scored } from './result.ts';
 import { rollForecasts } from './rolling.ts';
 import type { Scene } from './scene.ts';
@@ -11,13 +11,16 @@ const DAY_MS = 86_400_000;
 
 export interface Contender {
   readonly model: string;
-  /** One for this series alone; what it fits belongs to it. */
-  readonly open: () => Forecaster;
-  /** Windows per call. */
+  /**
+   * For this series alone; what they fit belongs to it. Of several the first is preferred and the others compete with it,
+   * as in the operator: what the leader says is scored.
+   */
+  readonly open: () => readonly Forecaster[];
+  /** Windows per call of the first. */
   readonly batch: number;
   /** Origins per series at most, spread evenly; Infinity for every step. */
   readonly maxOrigins: number;
-  /** Adds the contender `MODEL+calibrated`; needs every step. */
+  /** Adds the contender MODEL + CALIBRATED; needs every step. */
   readonly calibrated: boolean;
   /** The series, or its source, is named among the model's training data. */
   readonly trainedOn: (series: string) => boolean;
@@ -120,7 +123,7 @@ async function scoreContender(
     const [own, band] = [rolled.quantiles[l], rolled.calibrated?.[l]];
     const result = own && resultOf(scored, run, lead, own);
     if (result === undefined) return [noForecast(scored, model, lead, rolled.complaint)];
-    const lifted = band && resultOf(scored, { ...run, model: `${model}+calibrated` }, lead, band);
+    const lifted = band && resultOf(scored, { ...run, model: model + CALIBRATED }, lead, band);
     return lifted === undefined ? [result] : [result, lifted];
   });
 }

@@ -50,7 +50,7 @@ export function forecasterOf(id: string, centre: (window: ForecastWindow) => num
 export function contenderOf(forecaster: Forecaster, more: Partial<Contender> = {}): Contender {
   return {
     model: forecaster.id,
-    open: () => forecaster,
+    open: () => [forecaster],
     batch: 64,
     maxOrigins: Number.POSITIVE_INFINITY,
     calibrated: false,
