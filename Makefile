@@ -46,6 +46,10 @@ test-unit: deps ## Run the pure tests only (seconds)
 test-cluster: cluster-bin ## Run the tests on the real API server only
 	@$(JEST) --selectProjects cluster
 
+.PHONY: e2e
+e2e: deps ## Tell the stories that need pods which run, on a real kubelet (root; counted as skipped elsewhere)
+	@node e2e/node/main.ts
+
 .PHONY: bench
 bench: demo-bin ## Print speed and memory figures, as ratios where two things are compared
 	@node e2e/bench/main.ts

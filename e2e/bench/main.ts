@@ -1,13 +1,15 @@
-/** `make bench`: speed and memory of the operator. N=100 gives a quick look at fewer scalers. */
+/** `make bench`: speed and memory of the operator. N=100 gives a quick look at fewer scalers, VERDICTS=32 a longer one at verdicts. */
 import { benchDecisions, type DecisionFigures } from './decisions.ts';
 import { benchForecasts, type ForecastFigures } from './forecasts.ts';
 import { machineLine, observeMachine } from './machine.ts';
 import { quantile, ratio, short } from './numbers.ts';
 import { say, setting, table, writeJson } from './report.ts';
 import { benchSteady, type SteadyFigures } from './steady.ts';
+import { benchVerdicts, type VerdictFigures } from './verdicts.ts';
 
 const scalers = setting('N', 1000);
 const steadyMs = setting('STEADY', 60) * 1000;
+const replayed = setting('VERDICTS', 8);
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort());
 const { signal } = interrupted;
@@ -17,18 +19,27 @@ say('forecasts');
 const forecasts = await benchForecasts(signal);
 say(`decisions over ${scalers} scalers`);
 const decisions = await benchDecisions(scalers, signal);
+say(`verdicts on ${replayed} scalers`);
+const verdicts = await benchVerdicts(replayed, scalers, signal);
 say('the whole operator beside a real API server');
 const steady = await benchSteady(scalers, steadyMs, signal);
 const observed = machine();
 process.stdout.write(
-  `${[machineLine(observed), forecastTable(forecasts), decisionTable(decisions), steadyTable(steady)].join('\n\n')}\n`,
+  `${[machineLine(observed), forecastTable(forecasts), decisionTable(decisions), verdictTable(verdicts), steadyTable(steady)].join('\n\n')}\n`,
 );
-say(`as JSON: ${writeJson('bench', { machine: observed, forecasts, decisions, steady })}`);
+say(`as JSON: ${writeJson('bench', { machine: observed, forecasts, decisions, verdicts, steady })}`);
 
 function forecastTable(figures: readonly ForecastFigures[]): string {
   const single = figures.find(({ batch }) => batch === 1)?.seriesPerSecond ?? Number.NaN;
   return table([
-    ['forecast, model in the box, one thread', 'batch', 'p50 ms', 'p99 ms', 'series/s', 'against one by one'],
+    [
+      'forecast, model in the box, one thread a process',
+      'batch',
+      'p50 ms',
+      'p99 ms',
+      'series/s',
+      'against one by one',
+    ],
     ...figures.map(({ bench, batch, p50Ms, p99Ms, seriesPerSecond }) => [
       bench,
       String(batch),
@@ -68,6 +79,22 @@ function decisionTable({
     ['  cores in use', short(spread.cores)],
     ['15 days of history in memory (MiB)', short(historyMiB)],
     ['RSS of this process with it (MiB)', short(rssMiB)],
+  ]);
+}
+
+function verdictTable(figures: VerdictFigures): string {
+  const { scalers: count, days, cpuSecondsPerVerdict, cpuSecondsPerDay, rssGrowthMiB, fleet } = figures;
+  return table([
+    [`verdicts, replays of ${days} days of minutes of ${count} scalers`, 'figure'],
+    ['CPU s per verdict', short(cpuSecondsPerVerdict)],
+    ['CPU s per scaler and day, alone', short(cpuSecondsPerDay)],
+    ['RSS that replaying adds (MiB), whatever the fleet', short(rssGrowthMiB)],
+    [
+      `among ${fleet.scalers} scalers, with the rests between replays: hours between two verdicts on one`,
+      short(fleet.roundHours),
+    ],
+    ['  CPU s per scaler and day', short(fleet.cpuSecondsPerScalerDay)],
+    ['  cores in use', short(fleet.cores)],
   ]);
 }
 

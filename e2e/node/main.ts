@@ -4,6 +4,8 @@
  */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../operator/errors.ts';
+import { ensureBinaries, NODE_TOOLS } from '../binaries.ts';
+import { DEFAULT_TOOLS } from '../cluster.ts';
 import { realNodeObstacle } from './requirements.ts';
 import { setNodeStage } from './stage.ts';
 import { LIFETIME } from './stories/lifetime.ts';
@@ -32,6 +34,7 @@ async function tellAll(signal: AbortSignal): Promise<Outcome> {
     print(`skipped: ${obstacle}`);
     return { passed: 0, failed: 0, skipped: lifetime.length + onStage.length };
   }
+  await ensureBinaries([...DEFAULT_TOOLS, ...NODE_TOOLS, 'helm'], signal);
   const first = await tell(lifetime, undefined, print, signal);
   if (onStage.length === 0) return first;
   try {

@@ -40,12 +40,24 @@ async function fill(cluster: ClusterFacts, signal: AbortSignal): Promise<void> {
   await readyPods(cluster, 'default', 'idle', 3, signal);
 }
 
-async function startElsewhere(signal: AbortSignal): Promise<{ starter: ChildProcess; facts: ClusterFacts }> {
+interface Elsewhere extends Disposable {
+  readonly starter: ChildProcess;
+  readonly facts: ClusterFacts;
+}
+
+/** A cluster that another program started; that program ends with the story at the latest. */
+async function startElsewhere(signal: AbortSignal): Promise<Elsewhere> {
   const script = join(import.meta.dirname, '../../fixtures/starter.ts');
   const args = ['--disable-warning=ExperimentalWarning', script, JSON.stringify({ realNode: true })];
   const starter = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(createInterface({ input: starter.stdout }), 'line', { signal })) as [string];
-  return { starter, facts: JSON.parse(line) as ClusterFacts };
+  const end = () => void starter.kill('SIGKILL');
+  try {
+    const [line] = (await once(createInterface({ input: starter.stdout }), 'line', { signal })) as [string];
+    return { starter, facts: JSON.parse(line) as ClusterFacts, [Symbol.dispose]: end };
+  } catch (error) {
+    end();
+    throw error;
+  }
 }
 
 async function nothingIsLeft(footprint: Awaited<ReturnType<typeof footprintOf>>, signal: AbortSignal) {
@@ -91,7 +103,8 @@ export const LIFETIME: readonly Story<undefined>[] = [
     name: 'a kill -9 of the program that started it leaves nothing',
     async run(_, signal) {
       const before = await machineState();
-      const { starter, facts } = await startElsewhere(signal);
+      using elsewhere = await startElsewhere(signal);
+      const { starter, facts } = elsewhere;
       await fill(facts, signal);
       const footprint = await footprintOf(facts);
       starter.kill('SIGKILL');
@@ -102,7 +115,8 @@ export const LIFETIME: readonly Story<undefined>[] = [
   {
     name: 'a kill -9 of its first process, which all others depend on, leaves nothing',
     async run(_, signal) {
-      const { facts } = await startElsewhere(signal);
+      using elsewhere = await startElsewhere(signal);
+      const { facts } = elsewhere;
       await fill(facts, signal);
       const footprint = await footprintOf(facts);
       process.kill(facts.node?.pid ?? 0, 'SIGKILL');
@@ -112,7 +126,8 @@ export const LIFETIME: readonly Story<undefined>[] = [
   {
     name: 'a kill -9 of the supervisor leaves no process, and the next start removes the rest',
     async run(_, signal) {
-      const { facts } = await startElsewhere(signal);
+      using elsewhere = await startElsewhere(signal);
+      const { facts } = elsewhere;
       await fill(facts, signal);
       const footprint = await footprintOf(facts);
       process.kill(facts.supervisorPid, 'SIGKILL');
