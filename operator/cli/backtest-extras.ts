@@ -1,17 +1,12 @@
 /** What a backtest makes beyond its numbers when it is asked to: the frontier, the page and the pictures. */
 import { join } from 'node:path';
-import type { BacktestOptions, TracePlan } from '../simulate/backtest.ts';
 import {
   defaultCoverageAggregate,
   defaultCoverageCell,
   frontierAggregate,
   frontierCells,
 } from '../simulate/frontier.ts';
-import { sweepTrace } from '../simulate/frontier-runs.ts';
-import { recordedSeries } from '../simulate/recorded-series.ts';
 import type { BacktestReport, BacktestSeries, FrontierSweep } from '../simulate/report-types.ts';
-import type { Runner } from '../simulate/runner.ts';
-import type { ForecastTape } from '../simulate/tape.ts';
 import { commandLine, writeInFolder } from './output.ts';
 import { backtestHtml } from './report/backtest-html.ts';
 import { chartsOf } from './report/charts.ts';
@@ -23,34 +18,13 @@ export interface ExtraFlags {
   readonly png?: string;
 }
 
-/** A trace with all that was made of it. */
-export interface Simulated {
-  readonly plan: TracePlan;
-  readonly runner: Runner;
-  readonly tape: ForecastTape | undefined;
-}
-
-export interface Extras {
-  readonly sweeps: FrontierSweep[];
-  readonly series: BacktestSeries[];
-}
-
 /** The sweep of ours needs forecasts whatever policies were asked for. */
-export function extrasNeedForecasts({ frontier, html, png }: ExtraFlags): boolean {
-  return frontier === true || html !== undefined || png !== undefined;
+export function extrasNeedForecasts(flags: ExtraFlags): boolean {
+  return flags.frontier === true || drawsCharts(flags);
 }
 
-/** Of one trace, while its runner and forecasts are at hand. */
-export function addExtras(
-  { sweeps, series }: Extras,
-  flags: ExtraFlags,
-  { plan, runner, tape }: Simulated,
-  options: BacktestOptions,
-  onProgress: (done: number, all: number) => void,
-): void {
-  if (flags.frontier) sweeps.push(...sweepTrace(plan, runner, { ...options, onProgress }));
-  if (flags.html !== undefined || flags.png !== undefined)
-    series.push(...recordedSeries(plan, runner, tape, options));
+export function drawsCharts({ html, png }: ExtraFlags): boolean {
+  return html !== undefined || png !== undefined;
 }
 
 export function withFrontier(report: BacktestReport, sweeps: readonly FrontierSweep[]): BacktestReport {

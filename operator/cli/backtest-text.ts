@@ -20,6 +20,7 @@ export function backtestText(report: BacktestReport): string {
     table(AGGREGATE_HEAD, report.aggregate.filter(({ policy }) => policy !== 'hpa').map(aggregateRow)),
   ];
   blocks.push(skippedLines(report.skipped).join('\n'));
+  blocks.push((report.failed ?? []).map(({ trace, reason }) => `${trace}: no results, ${reason}`).join('\n'));
   return `${blocks.filter((block) => block !== '').join('\n\n')}\n`;
 }
 

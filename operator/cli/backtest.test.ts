@@ -91,6 +91,20 @@ describe('foresail backtest', () => {
     expect(out).toMatch(/minutes +30 s +availability +foresail/);
   });
 
+  test('is the same whatever runs at once', async () => {
+    await writeFile(join(folder, 'hours.csv'), csv(bursty(0.3, 7)));
+    const args = ['--data', folder, '--generated', '--start-up=30s', '--policies=profile', '--parallel'];
+    const [alone, together] = [await run(...args, '1'), await run(...args, '4')];
+    expect(together.report).toEqual(alone.report);
+    expect(together.out).toBe(alone.out);
+    expect(alone.report.traces.map(({ trace }) => trace).slice(0, 3)).toEqual([
+      'hours',
+      'minutes',
+      'generated_white_noise',
+    ]);
+    await rm(join(folder, 'hours.csv'));
+  });
+
   test('without a policy that forecasts no model is opened; hpa is always there', async () => {
     const { report } = await run(
       '--data',
@@ -115,6 +129,7 @@ describe('foresail backtest', () => {
     [['--generated', '--start-up', '2'], 'commander.invalidArgument'],
     [['--generated', '--capacity', 'p95'], 'commander.invalidArgument'],
     [['--generated', '--coverage', '99'], 'commander.invalidArgument'],
+    [['--generated', '--parallel', '0'], 'commander.invalidArgument'],
   ])('%j is refused: %s', async (args, code) => {
     await expect(run(...args)).rejects.toMatchObject({ code });
   });

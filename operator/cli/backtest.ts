@@ -2,54 +2,36 @@
  * `foresail backtest`: what would have happened on a recorded load, by the operator's own decision code under a
  * virtual clock. Files, the model and the terminal are here; the simulation itself is operator/simulate.
  */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
-import { parseDurationMs } from '../duration.ts';
 import { ForesailError } from '../errors.ts';
-import { persistence } from '../forecast/persistence.ts';
-import { ridge } from '../forecast/ridge.ts';
-import { seasonalNaive } from '../forecast/seasonal-naive.ts';
-import type { Forecaster } from '../forecast/types.ts';
 import { openModel } from '../inference/model.ts';
-import type { OnnxModel } from '../inference/types.ts';
 import { aggregate } from '../simulate/aggregate.ts';
-import {
-  type BacktestOptions,
-  needsForecasts,
-  planOf,
-  runBacktest,
-  scoredTrace,
-} from '../simulate/backtest.ts';
+import { type BacktestOptions, needsForecasts, planOf, scoredTrace } from '../simulate/backtest.ts';
 import { generatedTraces } from '../simulate/generated.ts';
 import { type CapacityRule, parseCapacity } from '../simulate/protocol.ts';
-import type {
-  BacktestReport,
-  BacktestResult,
-  ObjectiveName,
-  PolicyName,
-  ScoredTrace,
-  SkippedTrace,
-} from '../simulate/report-types.ts';
-import { createRunner } from '../simulate/runner.ts';
-import { recordTape } from '../simulate/tape.ts';
+import type { BacktestReport, BacktestSeries, ObjectiveName, PolicyName } from '../simulate/report-types.ts';
 import type { Trace } from '../simulate/trace.ts';
 import {
-  addExtras,
+  drawsCharts,
   type ExtraFlags,
-  type Extras,
   extrasNeedForecasts,
-  type Simulated,
   withFrontier,
   writeExtras,
 } from './backtest-extras.ts';
 import { backtestText, skippedLines } from './backtest-text.ts';
+import { type BacktestDone, type BacktestJob, bytesOf } from './backtest-trace.ts';
+import { harvest, type NamedJob } from './farm/harvest.ts';
+import { capacity, count, duration, gathered, listOf, oneOf, share, time } from './flag-values.ts';
 import { frontierText } from './frontier-text.ts';
+import { interruptible } from './interrupt.ts';
 import { writeInFolder } from './output.ts';
 import { Progress } from './progress.ts';
 import { readPrometheusTrace } from './prometheus-trace.ts';
 import { readTraces } from './trace-files.ts';
 
 const BOX_MODEL = new URL('../../models/loadcast/loadcast.onnx', import.meta.url).pathname;
+const CHILD = new URL('./backtest-child.ts', import.meta.url);
 const POLICIES: readonly PolicyName[] = ['hpa', 'foresail', 'shadow', 'static', 'profile', 'oracle'];
 const OBJECTIVES: readonly ObjectiveName[] = ['availability', 'efficiency'];
 
@@ -71,6 +53,7 @@ interface Flags extends ExtraFlags {
   readonly coverage: number;
   readonly contest: boolean;
   readonly model?: string;
+  readonly parallel?: number;
   readonly json?: string;
 }
 
@@ -121,6 +104,11 @@ export function backtestCommand(): Command {
       '--frontier',
       'also compare with HPA tuned in hindsight to the same time short; objective efficiency',
     )
+    .option(
+      '--parallel <count>',
+      'traces at once; default: one per processor, as many as memory allows',
+      count,
+    )
     .option('--json <file>', 'write the report as JSON')
     .option('--html <file>', 'write the report with charts, one file')
     .option('--png <folder>', 'write the charts as pictures (not in the image: needs @resvg/resvg-js)')
@@ -129,87 +117,54 @@ export function backtestCommand(): Command {
 
 async function backtest(flags: Flags): Promise<void> {
   const progress = new Progress(process.stderr);
-  // Nobody waits for Ctrl-C here: the simulation does not return to the event loop, so it must end the process.
-  const { report, extras } = await run(flags, progress, new AbortController().signal);
-  progress.end();
+  const { report, series, problem } = await interruptible((signal) => run(flags, progress, signal)).finally(
+    () => progress.end(),
+  );
   if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
-  await writeExtras(flags, report, extras.series);
+  await writeExtras(flags, report, series);
   process.stdout.write(backtestText(report) + frontierText(report));
+  if (problem !== undefined) throw problem;
 }
 
 interface Done {
   readonly report: BacktestReport;
-  readonly extras: Extras;
+  readonly series: readonly BacktestSeries[];
+  /** Why the report is not whole. */
+  readonly problem: ForesailError | undefined;
 }
 
 async function run(flags: Flags, progress: Progress, signal: AbortSignal): Promise<Done> {
   const options = optionsOf(flags);
   const traces = await tracesOf(flags, progress, signal);
-  const results: BacktestResult[] = [];
-  const scored: ScoredTrace[] = [];
-  const skipped: SkippedTrace[] = [];
   const isForecasting = needsForecasts(options.policies) || extrasNeedForecasts(flags);
-  const model = isForecasting ? await forecasterOf(flags) : undefined;
-  const extras: Extras = { sweeps: [], series: [] };
-  const settings = settingsOf(flags, model);
-  try {
-    for (const trace of traces) {
-      // oxlint-disable-next-line no-await-in-loop -- one trace's forecasts in memory at a time
-      const done = await runTrace(trace, options, { model, contest: flags.contest }, progress, signal);
-      results.push(...done.results);
-      skipped.push(...done.skipped);
-      if (done.scored === undefined) continue;
-      scored.push(done.scored);
-      addExtras(extras, flags, done, options, (count, all) => {
-        progress.show(`${trace.name}: frontier`, count, all);
-      });
-    }
-  } finally {
-    await model?.close();
-  }
-  if (scored.length === 0)
+  const described = isForecasting ? await describedModel(flags) : undefined;
+  const plans = traces.map((trace) => planOf(trace, options));
+  const skipped = plans.flatMap((plan) => plan.skipped);
+  for (const line of skippedLines(skipped)) progress.note(line);
+  const played = plans.filter(({ startUpMs }) => startUpMs.length > 0);
+  if (played.length === 0)
     throw new ForesailError('NOTHING_TO_SCORE', 'terminal', 'every trace was skipped', { subject: '--data' });
-  const report = { results, aggregate: aggregate(results), settings, traces: scored, skipped };
-  return { report: withFrontier(report, extras.sweeps), extras };
-}
-
-type DoneTrace = {
-  readonly results: readonly BacktestResult[];
-  readonly skipped: readonly SkippedTrace[];
-} & ({ readonly scored: undefined } | (Simulated & { readonly scored: ScoredTrace }));
-
-async function runTrace(
-  given: Trace,
-  options: BacktestOptions,
-  { model, contest }: { model: OnnxModel | undefined; contest: boolean },
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<DoneTrace> {
-  const plan = planOf(given, options);
-  const { trace } = plan;
-  for (const line of skippedLines(plan.skipped)) progress.note(line);
-  if (plan.startUpMs.length === 0) return { results: [], skipped: plan.skipped, scored: undefined };
-  const onForecast = (done: number, all: number) => progress.show(`${trace.name}: forecasting`, done, all);
-  const tape =
-    model === undefined
-      ? undefined
-      : await recordTape(
-          trace,
-          [model, ridge(), seasonalNaive, persistence],
-          {
-            horizon: plan.horizon,
-            origins: { from: 0, to: plan.scored.to },
-            everyone: contest,
-            onProgress: onForecast,
-          },
-          signal,
-        );
-  const { metricDelayMs } = options;
-  const runner = createRunner(trace, tape, { metricDelayMs, capacity: plan.capacity, scored: plan.scored });
-  const results = runBacktest(plan, runner, options, (done, all) =>
-    progress.show(`${trace.name}: deciding`, done, all),
-  );
-  return { results, skipped: plan.skipped, scored: scoredTrace(plan), plan, runner, tape };
+  const jobs = played.map((plan): NamedJob<BacktestJob> => {
+    const { contest, frontier = false } = flags;
+    const job = { plan, options, contest, frontier, series: drawsCharts(flags), model: described?.source };
+    return { name: plan.trace.name, job, bytes: bytesOf(job) };
+  });
+  const asked = { entry: CHILD, parallel: flags.parallel, progress };
+  const harvested = await harvest<BacktestJob, BacktestDone>(jobs, asked, signal);
+  const { failed, problem } = harvested;
+  const done = harvested.done.filter((each) => each !== undefined);
+  if (problem !== undefined && done.length === 0) throw problem;
+  const results = done.flatMap((each) => each.results);
+  const report: BacktestReport = {
+    results,
+    aggregate: aggregate(results),
+    settings: settingsOf(flags, described?.text ?? null),
+    traces: played.filter((_, i) => harvested.done[i] !== undefined).map(scoredTrace),
+    skipped,
+    ...(failed.length === 0 ? {} : { failed: failed.map(({ name, reason }) => ({ trace: name, reason })) }),
+  };
+  const sweeps = done.flatMap((each) => each.sweeps);
+  return { report: withFrontier(report, sweeps), series: done.flatMap((each) => each.series), problem };
 }
 
 async function tracesOf(flags: Flags, progress: Progress, signal: AbortSignal): Promise<Trace[]> {
@@ -234,20 +189,26 @@ function missing(flag: string, message: string): ForesailError {
   return new ForesailError('DATA_MISSING', 'terminal', message, { subject: flag });
 }
 
+interface DescribedModel {
+  /** The file as it was found: what is checked here is what runs there. */
+  readonly source: NonNullable<BacktestJob['model']>;
+  readonly text: string;
+}
+
 /** @throws MODEL_INVALID with the reason why the file is refused */
-async function forecasterOf({ model: path = BOX_MODEL }: Flags): Promise<OnnxModel & Forecaster> {
+async function describedModel({ model: path = BOX_MODEL }: Flags): Promise<DescribedModel> {
   const model = await openModel({ path }, { clock: systemClock });
-  if (model.state.phase === 'ready') return model;
+  const { state } = model;
   await model.close();
-  const { message, ...state } = model.state;
-  throw new ForesailError(
-    'MODEL_INVALID',
-    'terminal',
-    `${path}: ${'reason' in state ? `${state.reason}: ` : ''}${message}`,
-    {
-      subject: path,
-    },
-  );
+  if (state.phase === 'ready') {
+    const { name, version, digest } = state.descriptor;
+    const source = { path, sha256: digest.replace('sha256:', '') };
+    return { source, text: `${name} ${version} (${digest})` };
+  }
+  const reason = 'reason' in state ? `${state.reason}: ` : '';
+  throw new ForesailError('MODEL_INVALID', 'terminal', `${path}: ${reason}${state.message}`, {
+    subject: path,
+  });
 }
 
 function optionsOf(flags: Flags): BacktestOptions {
@@ -268,8 +229,7 @@ function policiesOf({ policies }: Flags): readonly PolicyName[] {
   return policies.includes('hpa') ? policies : ['hpa', ...policies];
 }
 
-function settingsOf(flags: Flags, model: OnnxModel | undefined): BacktestReport['settings'] {
-  const described = model?.state.phase === 'ready' ? model.state.descriptor : undefined;
+function settingsOf(flags: Flags, model: string | null): BacktestReport['settings'] {
   return {
     startUpSeconds: flags.startUp.map((ms) => ms / 1000),
     metricDelaySeconds: flags.metricDelay / 1000,
@@ -278,53 +238,6 @@ function settingsOf(flags: Flags, model: OnnxModel | undefined): BacktestReport[
     coverage: flags.coverage,
     policies: policiesOf(flags),
     objectives: flags.objective,
-    model: described === undefined ? null : `${described.name} ${described.version} (${described.digest})`,
+    model,
   };
-}
-
-/** `--data a b --data c` is a, b and c. */
-function gathered(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
-
-function listOf<T>(parse: (text: string) => T): (text: string) => readonly T[] {
-  return (text) => [...new Set(text.split(',').map((part) => parse(part.trim())))];
-}
-
-function oneOf<T extends string>(names: readonly T[]): (text: string) => T {
-  return (text) => {
-    const name = names.find((known) => known === text);
-    if (name !== undefined) return name;
-    throw new InvalidArgumentError(`"${text}" is none of ${names.join(', ')}.`);
-  };
-}
-
-function time(text: string): number {
-  const ms = Date.parse(text);
-  if (!Number.isNaN(ms)) return ms;
-  throw new InvalidArgumentError(`"${text}" is not a time such as 2026-01-31T08:00:00Z.`);
-}
-
-function duration(text: string): number {
-  try {
-    return parseDurationMs(text);
-  } catch {
-    throw new InvalidArgumentError(`"${text}" is not a duration such as 30s or 10m.`);
-  }
-}
-
-function share(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() !== '' && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`"${text}" is not a number from ${least} to ${most}.`);
-  };
-}
-
-function capacity(text: string): CapacityRule {
-  try {
-    return parseCapacity(text);
-  } catch {
-    throw new InvalidArgumentError(`"${text}" is neither a load above 0 nor of the form p95/20.`);
-  }
 }

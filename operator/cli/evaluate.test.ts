@@ -38,9 +38,13 @@ function csv(values: readonly number[]): string {
 
 async function run(flags: Partial<EvaluateFlags>): Promise<EvaluationReport> {
   notes = [];
-  const progress = { note: (line: string) => void notes.push(line), show: () => undefined };
+  const nothing = (): void => undefined;
+  const note = (line: string): void => void notes.push(line);
+  const progress = { note, show: nothing, expect: nothing, partDone: nothing };
   const all = { data: [folder], horizons: '15m', models: 'naive-day', maxOrigins: '40', ...flags };
-  return await evaluate(all, progress, signal);
+  const { report, problem } = await evaluate(all, progress, signal);
+  expect(problem).toBeUndefined();
+  return report;
 }
 
 test('a folder is scored by code and by a foreign file, side by side', async () => {
@@ -81,11 +85,11 @@ test('a series of the training data leaves the aggregate when asked', async () =
   });
 });
 
-test('the model in the box is scored beside its calibrated band, at lead times too, on disturbed loads as asked', async () => {
+test('the model in the box and the contest that serves are scored beside their calibrated bands, at lead times too', async () => {
   const data = [await put('two.csv', csv(madeLoad(14 * DAY_STEPS).slice(0, 700)))];
   const report = await run({
     data,
-    models: 'loadcast',
+    models: 'loadcast,contest',
     horizons: 'lead',
     maxOrigins: 'all',
     scenarios: true,
@@ -96,8 +100,13 @@ test('the model in the box is scored beside its calibrated band, at lead times t
     ['loadcast+calibrated', 600],
     ['loadcast', 900],
     ['loadcast+calibrated', 900],
+    ['contest', 600],
+    ['contest+calibrated', 600],
+    ['contest', 900],
+    ['contest+calibrated', 900],
   ]);
   expect(report.speed[0]).toMatchObject({ model: 'loadcast', batch: 256 });
+  expect(report.models[1]?.summary).toContain('loadcast, ridge, seasonal-naive, persistence');
   expect(report.scenarios).toEqual([]);
 });
 

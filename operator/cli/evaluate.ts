@@ -9,19 +9,17 @@ import { ForesailError } from '../errors.ts';
 import { aggregateOf } from '../simulate/accuracy/aggregate.ts';
 import { TAIL_LEVELS } from '../simulate/accuracy/metrics.ts';
 import { PROTOCOL } from '../simulate/accuracy/protocol.ts';
-import type {
-  EvaluationNote,
-  EvaluationReport,
-  EvaluationResult,
-  SpeedResult,
-} from '../simulate/accuracy/report-types.ts';
-import { runScenarios } from '../simulate/accuracy/scenarios.ts';
+import type { EvaluationNote, EvaluationReport, SpeedResult } from '../simulate/accuracy/report-types.ts';
+import { scenarioResults } from '../simulate/accuracy/scenarios.ts';
 import { type Scene, sceneOf } from '../simulate/accuracy/scene.ts';
-import { type Contender, type ScoreOptions, scoreSeries } from '../simulate/accuracy/score.ts';
-import { seededRandom } from '../simulate/generated.ts';
-import { BOX, CODE_NAMES, closeModels, type Opened, openModels } from './evaluate-models.ts';
+import type { ScoreOptions } from '../simulate/accuracy/score.ts';
+import { BOX, CODE_NAMES, CONTEST, closeModels, type Opened, openModels } from './evaluate-models.ts';
+import { bytesOf, type EvaluateDone, type EvaluateJob } from './evaluate-series.ts';
 import { measureSpeed } from './evaluate-speed.ts';
 import { evaluationText } from './evaluate-table.ts';
+import { type HarvestOptions, harvest, type NamedJob } from './farm/harvest.ts';
+import { count } from './flag-values.ts';
+import { interruptible } from './interrupt.ts';
 import { commandLine, writeInFolder } from './output.ts';
 import { Progress } from './progress.ts';
 import { evaluationHtml } from './report/evaluation-html.ts';
@@ -30,8 +28,7 @@ import { readTraces } from './trace-files.ts';
 /** Lead times at which the operator's bands are judged. */
 const LEAD = ['1m', '2m', '10m', '15m'] as const;
 const LEAD_NAME = /^lead([ -]?time)?$/;
-/** Origins per series of a scenario: six runs of each forecaster instead of one. */
-const SCENARIO_ORIGINS = 200;
+const CHILD = new URL('./evaluate-child.ts', import.meta.url);
 
 export interface EvaluateFlags {
   readonly data: readonly string[];
@@ -42,6 +39,7 @@ export interface EvaluateFlags {
   readonly panels?: boolean;
   readonly scenarios?: boolean;
   readonly maxOrigins?: string;
+  readonly parallel?: number;
   readonly json?: string;
   readonly html?: string;
 }
@@ -53,8 +51,8 @@ export function evaluateCommand(): Command {
     .option('--horizons <list>', 'e.g. 15m,60m; "lead" is 1m,2m,10m,15m', '15m,60m')
     .option(
       '--models <list>',
-      `of ${CODE_NAMES.join(', ')}, ${BOX}, paths of ONNX files`,
-      [...CODE_NAMES, BOX].join(),
+      `of ${CODE_NAMES.join(', ')}, ${BOX}, ${CONTEST}, paths of ONNX files`,
+      [...CODE_NAMES, BOX, CONTEST].join(),
     )
     .option('--exclude-trained', "leave series that a model's card names out of that model's aggregate")
     .option('--no-calibrated', "do not also score the band after the operator's online calibration")
@@ -66,24 +64,28 @@ export function evaluateCommand(): Command {
     )
     .option('--json <file>', 'write the report here')
     .option('--html <file>', 'write the report with charts here')
+    .option(
+      '--parallel <count>',
+      'series at once; default: one per processor, as many as memory allows',
+      count,
+    )
     .action(async (flags: EvaluateFlags) => {
-      const controller = new AbortController();
-      const interrupt = (): void =>
-        controller.abort(new ForesailError('INTERRUPTED', 'terminal', 'interrupted'));
-      process.once('SIGINT', interrupt);
       const progress = new Progress(process.stderr);
-      try {
-        const report = await evaluate(flags, progress, controller.signal);
-        const { json, html } = flags;
-        if (json !== undefined) await writeInFolder(json, `${JSON.stringify(report, null, 1)}\n`);
-        if (html !== undefined) await writeInFolder(html, evaluationHtml(report, commandLine(process.argv)));
-        progress.end();
-        process.stdout.write(`${evaluationText(report)}\n`);
-      } finally {
-        progress.end();
-        process.removeListener('SIGINT', interrupt);
-      }
+      const { report, problem } = await interruptible((signal) => evaluate(flags, progress, signal)).finally(
+        () => progress.end(),
+      );
+      const { json, html } = flags;
+      if (json !== undefined) await writeInFolder(json, `${JSON.stringify(report, null, 1)}\n`);
+      if (html !== undefined) await writeInFolder(html, evaluationHtml(report, commandLine(process.argv)));
+      process.stdout.write(`${evaluationText(report)}\n`);
+      if (problem !== undefined) throw problem;
     });
+}
+
+export interface Evaluated {
+  readonly report: EvaluationReport;
+  /** Why the report is not whole. */
+  readonly problem: ForesailError | undefined;
 }
 
 /**
@@ -92,50 +94,45 @@ export function evaluateCommand(): Command {
  */
 export async function evaluate(
   flags: EvaluateFlags,
-  progress: Pick<Progress, 'note' | 'show'>,
+  progress: HarvestOptions['progress'],
   signal: AbortSignal,
-): Promise<EvaluationReport> {
+): Promise<Evaluated> {
   const horizonsMs = horizonsOf(flags.horizons);
   const maxOrigins = flags.maxOrigins === undefined ? undefined : countOf(flags.maxOrigins);
-  const opened = await openModels(
-    flags.models.split(',').map((name) => name.trim()),
-    {
-      clock: systemClock,
-      maxOrigins,
-      calibrated: flags.calibrated !== false,
-    },
-  );
+  const names = flags.models.split(',').map((name) => name.trim());
+  const open = { maxOrigins, calibrated: flags.calibrated !== false };
+  const opened = await openModels(names, { ...open, clock: systemClock });
+  let scenes: Scene[];
+  let speed: SpeedResult[];
   try {
     const traces = await readTraces(flags.data, (line) => progress.note(line), {
       panels: flags.panels === true,
       signal,
     });
-    const scenes = traces.map(sceneOf);
-    const naive = opened.filter(({ contender }) => contender === undefined).map(({ about }) => about.model);
-    const contenders = opened.flatMap(({ contender }) => (contender === undefined ? [] : [contender]));
-    const options: ScoreOptions = { horizonsMs, naive, excludeTrained: flags.excludeTrained === true };
-    const speed = await speedOf(opened, scenes, signal);
-    const results: EvaluationResult[] = [];
-    const skipped: EvaluationNote[] = [];
-    for (const [i, scene] of scenes.entries()) {
-      const what = `${i + 1}/${scenes.length} ${scene.name}`;
-      progress.show(what, 0, 1);
-      // oxlint-disable-next-line no-await-in-loop -- one after the other: they share the processor
-      const scores = await scoreSeries(scene, contenders, options, signal);
-      results.push(...scores.results);
-      skipped.push(...scores.skipped);
-      progress.show(what, 1, 1);
-    }
-    if (results.length === 0) {
-      const [first] = skipped;
-      throw new ForesailError(
-        'NOTHING_TO_SCORE',
-        'terminal',
-        `nothing can be scored; ${first?.series ?? ''}: ${first?.reason ?? 'no forecaster'}`,
-        { subject: '--data' },
-      );
-    }
-    const report: EvaluationReport = {
+    scenes = traces.map(sceneOf);
+    // Before the others begin: beside them everybody would be slow.
+    speed = await speedOf(opened, scenes, signal);
+  } finally {
+    await closeModels(opened);
+  }
+  const excludeTrained = flags.excludeTrained === true;
+  const naive = opened.filter(({ contender }) => contender === undefined).map(({ about }) => about.model);
+  const options: ScoreOptions = { horizonsMs, naive, excludeTrained };
+  const scenarios = flags.scenarios === true;
+  const jobs = scenes.map((scene): NamedJob<EvaluateJob> => {
+    const job = { scene, names, open, options, scenarios };
+    return { name: scene.name, job, bytes: bytesOf(job) };
+  });
+  const asked = { entry: CHILD, parallel: flags.parallel, progress };
+  const harvested = await harvest<EvaluateJob, EvaluateDone>(jobs, asked, signal);
+  const { failed, problem } = harvested;
+  const done = harvested.done.filter((each) => each !== undefined);
+  const results = done.flatMap((each) => each.results);
+  const skipped = done.flatMap((each) => each.skipped);
+  if (results.length === 0) throw problem ?? nothingToScore(skipped);
+  const disturbed = done.flatMap((each) => (each.disturbed === undefined ? [] : [each.disturbed]));
+  return {
+    report: {
       results,
       aggregate: aggregateOf(results),
       speed,
@@ -144,22 +141,25 @@ export async function evaluate(
         protocol: PROTOCOL,
         horizonSeconds: horizonsMs.map((ms) => ms / 1000),
         levels: TAIL_LEVELS,
-        excludeTrained: flags.excludeTrained === true,
+        excludeTrained,
       },
       skipped,
-    };
-    if (flags.scenarios !== true) return report;
-    const onScene = (done: number, all: number): void => progress.show('disturbed loads', done, all);
-    const few = contenders.map(
-      (one): Contender => ({ ...one, maxOrigins: SCENARIO_ORIGINS, calibrated: false }),
-    );
-    return {
-      ...report,
-      scenarios: await runScenarios(scenes, few, options, () => seededRandom(1), onScene, signal),
-    };
-  } finally {
-    await closeModels(opened);
-  }
+      ...(failed.length === 0
+        ? {}
+        : { failed: failed.map(({ name, reason }) => ({ series: name, reason })) }),
+      ...(scenarios ? { scenarios: scenarioResults(disturbed) } : {}),
+    },
+    problem,
+  };
+}
+
+function nothingToScore([first]: readonly EvaluationNote[]): ForesailError {
+  return new ForesailError(
+    'NOTHING_TO_SCORE',
+    'terminal',
+    `nothing can be scored; ${first?.series ?? ''}: ${first?.reason ?? 'no forecaster'}`,
+    { subject: '--data' },
+  );
 }
 
 /** On the longest load: one on which every forecaster has enough to fit. */

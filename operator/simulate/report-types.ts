@@ -153,6 +153,12 @@ export interface SkippedTrace {
   readonly reason: string;
 }
 
+/** A trace that was begun, or would have been, and has no results. */
+export interface FailedTrace {
+  readonly trace: string;
+  readonly reason: string;
+}
+
 export interface BacktestReport {
   readonly results: readonly BacktestResult[];
   readonly aggregate: readonly BacktestAggregate[];
@@ -164,6 +170,8 @@ export interface BacktestReport {
   readonly settings: BacktestSettings;
   readonly traces: readonly ScoredTrace[];
   readonly skipped: readonly SkippedTrace[];
+  /** Only where the run was interrupted or a trace failed: then the numbers are those of the others. */
+  readonly failed?: readonly FailedTrace[];
 }
 
 /** For charts: a stretch of the scored time, thinned (series.ts). Each list has one entry per point. */

@@ -5,7 +5,13 @@
  */
 import { faultOf } from '../forecast/guard.ts';
 import { ANCHORS } from '../forecast/horizons.ts';
-import type { Forecaster, ForecastWindow, ModelRef, QuantileForecast } from '../forecast/types.ts';
+import {
+  type Forecaster,
+  type ForecastWindow,
+  MODEL_LEVELS,
+  type ModelRef,
+  type QuantileForecast,
+} from '../forecast/types.ts';
 import { buildWindow, knownSteps, lastKnown, type PastReader } from '../forecast/window.ts';
 import { type Span, startOf, type Trace } from './trace.ts';
 
@@ -76,8 +82,7 @@ export async function recordTape(
     batch = 64,
     onProgress,
   } = options;
-  // Calibration learns at anchors, so the last one kept is an anchor.
-  const horizon = ANCHORS.find((steps) => steps >= options.horizon) ?? ANCHORS.at(-1) ?? options.horizon;
+  const horizon = keptHorizon(options.horizon);
   const reels = forecasters.map((forecaster) => new Reel(forecaster.id, trace, horizon));
   const past = pastOf(trace);
   const first = gridStart(trace);
@@ -99,6 +104,18 @@ export async function recordTape(
     onProgress?.(to - origins.from, origins.to - origins.from);
   }
   return { trace, horizon, tracks: reels };
+}
+
+/** Calibration learns at anchors, so the last step that is kept is an anchor. */
+function keptHorizon(asked: number): number {
+  return ANCHORS.find((steps) => steps >= asked) ?? ANCHORS.at(-1) ?? asked;
+}
+
+/** Memory of a tape on which so many forecasters speak at every step. */
+export function tapeBytes({ values }: Trace, horizon: number, forecasters: number): number {
+  return (
+    forecasters * values.length * keptHorizon(horizon) * MODEL_LEVELS.length * Float32Array.BYTES_PER_ELEMENT
+  );
 }
 
 /** @returns what was not recorded */

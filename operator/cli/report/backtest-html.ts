@@ -6,7 +6,7 @@ import { groupedViews } from './charts.ts';
 import { escaped } from './draw/markup.ts';
 import { frontierSvg } from './frontier-chart.ts';
 import { changes, headline, type Pair, pairs } from './headline.ts';
-import { change, duration, percent, startUp } from './numbers.ts';
+import { change, counted, duration, percent, startUp } from './numbers.ts';
 import { overviews } from './overview.ts';
 import { figure, folded, page, section } from './page.ts';
 import { seriesSvg } from './series-chart.ts';
@@ -22,7 +22,7 @@ export function backtestHtml(
   return page({
     title: 'Foresail backtest',
     headline: first,
-    lead: rest,
+    lead: [...incomplete(report), ...rest],
     command,
     sections: [
       section('What was gained where', overviews(report, names)),
@@ -36,6 +36,14 @@ export function backtestHtml(
       section('How it was made', settingsTables(report)),
     ],
   });
+}
+
+/** Before all numbers: they are not those that were asked for. */
+function incomplete({ failed = [] }: BacktestReport): string[] {
+  const names = failed.map(({ trace }) => trace).join(', ');
+  return failed.length === 0
+    ? []
+    : [`Not the whole of it: ${counted(failed.length, 'trace')} without results, ${names}`];
 }
 
 function traceSection(

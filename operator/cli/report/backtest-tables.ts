@@ -5,6 +5,7 @@ import type {
   BacktestResult,
   DefaultCoverageAggregate,
   DefaultCoverageCell,
+  FailedTrace,
   FrontierAggregate,
   FrontierCell,
   ScoredTrace,
@@ -144,7 +145,7 @@ export function frontierTables(report: BacktestReport): string {
   ].join('\n');
 }
 
-export function settingsTables({ settings, traces, skipped }: BacktestReport): string {
+export function settingsTables({ settings, traces, skipped, failed = [] }: BacktestReport): string {
   const scored: Column<ScoredTrace>[] = [
     { name: 'trace', isText: true, of: ({ trace }) => trace },
     { name: 'step', of: ({ stepSeconds }) => startUp(stepSeconds) },
@@ -161,6 +162,10 @@ export function settingsTables({ settings, traces, skipped }: BacktestReport): s
     },
     { name: 'reason', isText: true, of: ({ reason }) => reason },
   ];
+  const lost: Column<FailedTrace>[] = [
+    { name: 'trace', isText: true, of: ({ trace }) => trace },
+    { name: 'reason', isText: true, of: ({ reason }) => reason },
+  ];
   return [
     paragraph(
       `Target ${settings.target} of the capacity (${settings.capacity}), metrics ${startUp(settings.metricDelaySeconds)} late, ` +
@@ -168,6 +173,7 @@ export function settingsTables({ settings, traces, skipped }: BacktestReport): s
     ),
     table(traces, scored, 'Scored'),
     table(skipped, left, 'Skipped'),
+    table(failed, lost, 'Without results'),
   ].join('\n');
 }
 

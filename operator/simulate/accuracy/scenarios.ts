@@ -71,39 +71,43 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
+/** Of one scene: undisturbed, then under each scenario by its id. */
+export interface DisturbedScores {
+  readonly clean: readonly EvaluationResult[];
+  readonly disturbed: Readonly<Record<string, readonly EvaluationResult[]>>;
+}
+
 /**
- * Scores contenders on every scene undisturbed and under every scenario.
+ * Scores contenders on a scene undisturbed and under every scenario.
  *
  * @param random makes the generator of one scenario, so that every model meets the same disturbance
- * @param onScene hears how many scenes are done
+ * @returns undefined for a scene that does not enter the aggregate
  */
-export async function runScenarios(
-  scenes: readonly Scene[],
+export async function scoreDisturbed(
+  scene: Scene,
   contenders: readonly Contender[],
   options: ScoreOptions,
   random: () => Random,
-  onScene: (done: number, all: number) => void,
   signal: AbortSignal,
-): Promise<ScenarioResult[]> {
-  const clean: EvaluationResult[] = [];
-  const disturbed = new Map<string, EvaluationResult[]>(SCENARIOS.map(({ id }) => [id, []]));
-  for (const [i, scene] of scenes.entries()) {
-    onScene(i, scenes.length);
-    const protocol = protocolOf(scene);
-    if (typeof protocol === 'string' || protocol.leftOut !== null) continue;
-    const score = async (one: Scene): Promise<readonly EvaluationResult[]> =>
-      (await scoreSeries(one, contenders, options, signal)).results;
+): Promise<DisturbedScores | undefined> {
+  const protocol = protocolOf(scene);
+  if (typeof protocol === 'string' || protocol.leftOut !== null) return undefined;
+  const score = async (one: Scene): Promise<readonly EvaluationResult[]> =>
+    (await scoreSeries(one, contenders, options, signal)).results;
+  const clean = await score(scene);
+  const disturbed: Record<string, readonly EvaluationResult[]> = {};
+  for (const { id, disturb } of SCENARIOS) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other: they share the processor
-    clean.push(...(await score(scene)));
-    for (const scenario of SCENARIOS) {
-      const other = scenario.disturb(scene, protocol.split, random());
-      // oxlint-disable-next-line no-await-in-loop -- as above
-      disturbed.get(scenario.id)?.push(...(await score(other)));
-    }
+    disturbed[id] = await score(disturb(scene, protocol.split, random()));
   }
-  onScene(scenes.length, scenes.length);
-  return [...disturbed].flatMap(([scenario, results]) =>
-    aggregateOf(results).map(({ model, horizonSeconds, series, relWql, coverage }) => {
+  return { clean, disturbed };
+}
+
+export function scenarioResults(scores: readonly DisturbedScores[]): ScenarioResult[] {
+  const clean = scores.flatMap((each) => each.clean);
+  return SCENARIOS.flatMap(({ id: scenario }) => {
+    const results = scores.flatMap(({ disturbed }) => disturbed[scenario] ?? []);
+    return aggregateOf(results).map(({ model, horizonSeconds, series, relWql, coverage }) => {
       const of = (rows: readonly EvaluationResult[]): EvaluationResult[] =>
         rows.filter((row) => row.model === model && row.horizonSeconds === horizonSeconds);
       const before = new Map(of(clean).map((row) => [row.series, row.wql ?? UNKNOWN]));
@@ -117,8 +121,8 @@ export async function runScenarios(
         relWql,
         coverage,
       };
-    }),
-  );
+    });
+  });
 }
 
 function both(scene: Scene, factor: (i: number) => number): Scene {

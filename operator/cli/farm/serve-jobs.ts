@@ -1,0 +1,60 @@
+/** The child's side of the farm: works on one job after the other until nobody wants more. */
+import { Worker } from 'node:worker_threads';
+import { messageOf } from '../../errors.ts';
+import type { FromChild, ToChild } from './messages.ts';
+
+export type OnProgress = (what: string, done: number, all: number) => void;
+
+/** Progress is for people. */
+const PERIOD_MS = 100;
+
+/**
+ * @param work on one job
+ * @param close lets go of what `work` keeps between jobs
+ */
+export function serveJobs<Job, Done>(
+  work: (job: Job, onProgress: OnProgress) => Promise<Done>,
+  close: () => Promise<void> = () => Promise.resolve(),
+): void {
+  // Ctrl-C in a terminal reaches all of its processes; when this one ends is its parent's business.
+  process.on('SIGINT', () => undefined);
+  endWithParent();
+  process.on('disconnect', () => {
+    void close().finally(() => process.exit(0));
+  });
+  process.on('message', (message) => {
+    void answer(message as ToChild<Job>, work);
+  });
+}
+
+async function answer<Job, Done>(
+  { id, job }: ToChild<Job>,
+  work: (job: Job, onProgress: OnProgress) => Promise<Done>,
+): Promise<void> {
+  let shownAt = Number.NEGATIVE_INFINITY;
+  const onProgress: OnProgress = (what, done, all) => {
+    const now = performance.now();
+    if (done < all && now - shownAt < PERIOD_MS) return;
+    shownAt = now;
+    say({ kind: 'progress', id, what, done, all });
+  };
+  try {
+    say({ kind: 'done', id, done: await work(job, onProgress) });
+  } catch (error) {
+    say({ kind: 'failed', id, message: messageOf(error) });
+  }
+}
+
+function say<Done>(message: FromChild<Done>): void {
+  process.send?.(message);
+}
+
+/** A simulation blocks this thread for minutes, so the look at the parent needs another one. */
+function endWithParent(): void {
+  const watchdog = new Worker(
+    `const parent = ${process.ppid};
+     setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL'); }, 500);`,
+    { eval: true },
+  );
+  watchdog.unref();
+}
