@@ -7,8 +7,8 @@ import { type Bench, floatsRequest, never, newBench, numbersOf, until } from './
 import {
   addModel,
   crossRowModel,
+  everyTypeModel,
   gatherModel,
-  identityModel,
   putVersion,
   slowModel,
   twoInTwoOutModel,
@@ -80,17 +80,17 @@ describe('a model in the repository', () => {
     ['BYTES', [Buffer.from('größer'), Buffer.from('')]],
   ];
 
-  test('every datatype goes in and comes out unchanged', async () => {
-    for (const [datatype] of examples) putVersion(bench.root, datatype, '1', identityModel(datatype));
+  test('every datatype goes in and comes out unchanged, also in a batch', async () => {
+    putVersion(bench.root, 'all', '1', everyTypeModel());
     const engine = await bench.open();
-    const answers = await Promise.all(
-      examples.map(async ([datatype, data]) => {
-        const x: Tensor = { name: 'x', datatype, shape: [1, 2], data };
-        const { outputs } = await engine.infer({ model: datatype, inputs: [x] }, never);
-        return [datatype, outputs[0]?.data];
-      }),
+    expect(engine.metadata('all').properties['batching']).toBe('dynamic');
+    const inputs = examples.map(
+      ([datatype, data]): Tensor => ({ name: datatype, datatype, shape: [1, 2], data }),
     );
-    expect(answers).toEqual(examples);
+    const answers = await Promise.all([1, 2, 3].map(() => engine.infer({ model: 'all', inputs }, never)));
+    for (const { outputs } of answers) {
+      expect(outputs.map(({ datatype, data }) => [datatype, data])).toEqual(examples);
+    }
   });
 
   test('requests that come together run together, and each gets its own rows', async () => {

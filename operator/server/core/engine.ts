@@ -6,6 +6,7 @@
 import { ForesailError, messageOf } from '../../errors.ts';
 import { type Logger, silentLogger } from '../../logger.ts';
 import { loadDisabled, notFound, notReady } from './errors.ts';
+import { Gate } from './gate.ts';
 import { metadataOf } from './metadata.ts';
 import { childProbe, chooseProvider, type ProviderChoice, type ProviderProbe } from './providers.ts';
 import { type FoundModel, isModelName, type RefusedEntry, scanModel, scanRepository } from './repository.ts';
@@ -27,6 +28,8 @@ import type {
 const POLL_INTERVAL_MS = 15_000;
 const RESTART_BACKOFF_MS = 1000;
 const MAX_CRASHES = 3;
+/** Loading takes a whole core; more at once would only make each of them late. */
+const LOADS_AT_ONCE = 2;
 
 /**
  * Settles when the repository has been read; the models then load in the background (`ready`, `settled`).
@@ -54,6 +57,7 @@ class RepositoryEngine implements Engine {
   #dormant: readonly string[] = [];
   /** Fingerprints at the last look, to tell a file that is still being written. */
   #seen = new Map<string, string>();
+  readonly #gate = new Gate(LOADS_AT_ONCE);
   #closing: Promise<void> | undefined;
 
   constructor(options: EngineOptions, probe: ProviderProbe) {
@@ -219,6 +223,7 @@ class RepositoryEngine implements Engine {
     if (known !== undefined) return known;
     const model = new ServedModel({
       name,
+      load: (version, signal) => this.#gate.run(() => version.load(signal), signal),
       latestVersions: this.#options.latestVersions ?? Number.POSITIVE_INFINITY,
       open: async (found, signal) => {
         const settings = settingsFor(this.#options, name);

@@ -12,6 +12,8 @@ export interface ModelOptions {
   readonly name: string;
   readonly latestVersions: number;
   readonly open: (found: FoundVersion, signal: AbortSignal) => Promise<ServedVersion>;
+  /** Loads it when it is its turn. */
+  readonly load: (version: ServedVersion, signal: AbortSignal) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -143,7 +145,7 @@ export class ServedModel {
     // Where nothing serves under this number, the loading one is shown; else it comes in when it is ready.
     if (current?.ready !== true) this.#put(version, next);
     try {
-      await next.load(signal);
+      await this.#options.load(next, signal);
       this.#rejected.delete(version);
       this.#put(version, next);
       return true;

@@ -11,7 +11,6 @@ import {
   valueInfo,
 } from '../../../inference/testing/tiny-model.ts';
 import { DATATYPES } from '../tensors.ts';
-import type { Datatype } from '../types.ts';
 
 type Part = Uint8Array;
 type Dim = number | string;
@@ -40,10 +39,15 @@ export function addModel(offset = 1, width = 4): Buffer {
   );
 }
 
-/** y = x for a datatype. */
-export function identityModel(datatype: Datatype, dims: readonly Dim[] = ['batch', 2]): Buffer {
-  const type = DATATYPES[datatype].onnx;
-  return model(18, node('Identity', ['x'], ['y']), x(dims, type), y(dims, type));
+/** One input and one output per datatype, each `[batch, 2]`, named as the datatype, the output with `_out`. */
+export function everyTypeModel(): Buffer {
+  const types = Object.entries(DATATYPES);
+  return model(
+    18,
+    ...types.map(([name]) => node('Identity', [name], [`${name}_out`])),
+    ...types.map(([name, { onnx }]) => valueInfo(11, name, onnx, ['batch', 2])),
+    ...types.map(([name, { onnx }]) => valueInfo(12, `${name}_out`, onnx, ['batch', 2])),
+  );
 }
 
 /** y = x - mean over the first dimension: free, but no batch. */
