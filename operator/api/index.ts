@@ -1,4 +1,24 @@
 /** The kinds as the rest of the operator sees them. */
+export type { JudgeSpec } from './modeldeployment/judge.ts';
+export {
+  MODEL_DEPLOYMENT,
+  type ModelDeployment,
+  modelDeploymentSchema,
+  parseModelDeployment,
+} from './modeldeployment/kind.ts';
+export { LABELS, PORTS, versionName } from './modeldeployment/labels.ts';
+export { type Model, URI_SCHEMES } from './modeldeployment/model.ts';
+export type { RolloutSpec, Step } from './modeldeployment/rollout.ts';
+export type { Gpu, Server } from './modeldeployment/server.ts';
+export type { ModelDeploymentSpec } from './modeldeployment/spec.ts';
+export type {
+  JudgeStatus,
+  ModelDeploymentStatus,
+  Outcome,
+  Phase,
+  TrafficShare,
+  VersionRecord,
+} from './modeldeployment/status.ts';
 export type { Behavior, ScalingPolicy, ScalingRules } from './predictivescaler/behavior.ts';
 export type { ForecastSpec } from './predictivescaler/forecast.ts';
 export {

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { schemaPaths } from '../testing/paths.ts';
-import { COLUMNS, openApiSchema } from './crd.ts';
+import { openApiSchema } from './crd.ts';
 import { generatedFiles } from './files.ts';
-import { predictiveScalerReference } from './reference.ts';
+import { KINDS } from './kinds.ts';
+import { referenceOf } from './reference.ts';
 import { type StructuralSchema, toStructural } from './structural.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
-const { spec = {}, status = {} } = openApiSchema().properties ?? {};
 
 function* nodes(path: string, schema: StructuralSchema): Generator<[string, StructuralSchema]> {
   yield [path, schema];
@@ -17,15 +17,16 @@ function* nodes(path: string, schema: StructuralSchema): Generator<[string, Stru
   for (const [name, child] of Object.entries(schema.properties ?? {})) yield* nodes(`${path}.${name}`, child);
 }
 
-const everything = [...nodes('spec', spec), ...nodes('status', status)];
-
 describe('generated files', () => {
   test.each([...generatedFiles()])('%s is what `make generate` writes', (path, content) => {
     expect(readFileSync(new URL(path, ROOT), 'utf8')).toBe(content);
   });
 });
 
-describe('the schema', () => {
+describe.each(KINDS.map((kind) => [kind.names.kind, kind] as const))('the schema of %s', (_, kind) => {
+  const { spec = {}, status = {} } = openApiSchema(kind).properties ?? {};
+  const everything = [...nodes('spec', spec), ...nodes('status', status)];
+
   test('describes every field', () => {
     const bare = everything
       .filter(([path, s]) => !/(\[\]|\*)$/.test(path) && !s.description)
@@ -48,26 +49,28 @@ describe('the schema', () => {
     expect(everything.filter(([path]) => path.endsWith('.namespace'))).toEqual([]);
   });
 
-  test('every column but Ready reads a scalar that exists', () => {
+  test('every column but Ready and Age, and the scale, read a scalar that exists', () => {
     const paths = new Set(everything.map(([path]) => `.${path}`));
-    for (const { name, jsonPath } of COLUMNS) {
-      if (name !== 'Ready' && name !== 'Age') expect(paths).toContain(jsonPath);
-    }
-    expect(COLUMNS.map(({ name }) => name).join(' ')).toBe(
-      'Target Mode Min Max Replicas Desired Forecast Lead Verdict Ready Age',
-    );
+    const columns = kind.columns.filter(({ name }) => name !== 'Ready' && name !== 'Age');
+    for (const { jsonPath } of columns) expect(paths).toContain(jsonPath);
+    for (const path of Object.values(kind.scale ?? {})) expect(paths).toContain(path);
   });
-});
 
-describe('the reference page', () => {
-  test('has a line for every field', () => {
-    const page = predictiveScalerReference();
+  test('its reference page has a line for every field', () => {
+    const page = referenceOf(kind);
     const fields = [...schemaPaths('spec', spec), ...schemaPaths('status', status)];
     const missing = fields.filter(
       (path) => !path.endsWith('[]') && path.includes('.') && !page.includes(`\`${path}\``),
     );
     expect(missing).toEqual([]);
   });
+});
+
+test('the columns are those that people know', () => {
+  expect(KINDS.map(({ columns }) => columns.map(({ name }) => name).join(' '))).toEqual([
+    'Target Mode Min Max Replicas Desired Forecast Lead Verdict Ready Age',
+    'Stable Canary Weight Phase Verdict Ready Age',
+  ]);
 });
 
 describe('a structural schema', () => {

@@ -1,8 +1,8 @@
-/** The reference page of PredictiveScaler in Markdown, out of the same schema as the CRD. */
+/** The reference page of a kind in Markdown, out of the same schema as the CRD. */
 import { DURATION_PATTERN } from '../../duration.ts';
-import { PREDICTIVE_SCALER } from '../predictivescaler/kind.ts';
 import { MAX_INT32 } from '../schema/scalars.ts';
-import { COLUMNS, openApiSchema } from './crd.ts';
+import { openApiSchema } from './crd.ts';
+import type { KindDefinition } from './kinds.ts';
 import type { StructuralSchema } from './structural.ts';
 
 interface Field {
@@ -11,9 +11,9 @@ interface Field {
   readonly required: boolean;
 }
 
-export function predictiveScalerReference(): string {
-  const root = openApiSchema();
-  const { apiVersion, kind, plural, shortNames } = PREDICTIVE_SCALER;
+export function referenceOf(definition: KindDefinition): string {
+  const root = openApiSchema(definition);
+  const { apiVersion, kind, plural, shortNames } = definition.names;
   const section = (name: 'spec' | 'status') => {
     const schema = root.properties?.[name] ?? {};
     return [schema.description ?? '', '', ...fieldTable(childrenOf({ path: name, schema, required: true }))];
@@ -27,7 +27,7 @@ export function predictiveScalerReference(): string {
     '',
     root.description ?? '',
     '',
-    ...FROM_HPA,
+    ...definition.notes,
     '',
     '## spec',
     '',
@@ -47,22 +47,9 @@ export function predictiveScalerReference(): string {
     '',
     '| column | from | meaning |',
     '|---|---|---|',
-    ...COLUMNS.map((c) => row([c.name, code(c.jsonPath), c.description])),
+    ...definition.columns.map((c) => row([c.name, code(c.jsonPath), c.description])),
   ].join('\n')}\n`;
 }
-
-const FROM_HPA = [
-  '## From a HorizontalPodAutoscaler',
-  '',
-  'Change `apiVersion` and `kind` of an `autoscaling/v2` manifest, and it is a PredictiveScaler; delete the ' +
-    'HorizontalPodAutoscaler, because two of them would fight. What HPA would fill in is filled in alike, also where ' +
-    'the object stays silent. Stricter here: `minReplicas` is at least 1 (HPA has 0 behind a feature gate), ' +
-    '`target.type` must be the type of the member that is set, a fraction stands in quotes (`"0.5"`), lists and ' +
-    'texts have a limit.',
-  '',
-  'A quantity is a Kubernetes quantity (`250m`, `1.5`, `2Gi`). A duration is text of Go’s form (`90s`, `1h30m`, ' +
-    '`336h`), without days.',
-];
 
 /** The field itself and everything below it, parents first. */
 function fieldsOf(field: Field): Field[] {
@@ -99,7 +86,8 @@ function fieldTable(fields: readonly Field[]): string[] {
 
 function rulesTable(root: StructuralSchema): string[] {
   const spec: Field = { path: 'spec', schema: root.properties?.['spec'] ?? {}, required: true };
-  const rows = fieldsOf(spec).flatMap(({ path, schema }) => {
+  const whole: Field = { path: 'object', schema: { ...root, properties: {} }, required: true };
+  const rows = [whole, ...fieldsOf(spec)].flatMap(({ path, schema }) => {
     const holder = schema.items ?? schema;
     if (holder.type !== 'object') return [];
     const at = schema.items ? `${path}[]` : path;

@@ -4,21 +4,13 @@
  * of `kubectl get` are scalars made for it.
  */
 import { z } from 'zod';
+import { conditionsSchema } from '../schema/condition.ts';
 import { MODES } from './spec.ts';
 
 const count = () => z.int().min(0);
 const shortText = () => z.string().max(1024);
 const time = () => z.string().max(64).meta({ format: 'date-time' });
 const quantityText = () => z.string().max(64);
-
-const conditionSchema = z.object({
-  type: z.string().min(1).max(316).describe('Name of the condition.'),
-  status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
-  observedGeneration: count().optional().describe('Generation of the spec that it was judged on.'),
-  lastTransitionTime: time().describe('When `status` last changed.'),
-  reason: z.string().max(1024).describe('One word for programs.'),
-  message: z.string().max(32_768).describe('A sentence for people.'),
-});
 
 const metricValue = z
   .object({
@@ -100,15 +92,12 @@ export const predictiveScalerStatusSchema = z.object({
     .optional()
     .describe('Last values of the metrics, as HPA shows them.')
     .meta({ 'x-kubernetes-list-type': 'atomic' }),
-  conditions: z
-    .array(conditionSchema)
-    .max(32)
+  conditions: conditionsSchema
     .optional()
     .describe(
       'AbleToScale, ScalingActive and ScalingLimited as in HPA; Ready, ForecastReady, ForecastProven, ForecastDrift, ' +
         'MetricsDegraded and ConflictingScaler of our own.',
-    )
-    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
+    ),
   leadTime: z
     .object({
       value: shortText().optional().describe('Lead time in force, as a duration.'),
@@ -184,6 +173,6 @@ export const predictiveScalerStatusSchema = z.object({
 });
 
 export type PredictiveScalerStatus = z.infer<typeof predictiveScalerStatusSchema>;
-export type Condition = z.infer<typeof conditionSchema>;
+export type { Condition } from '../schema/condition.ts';
 export type MetricStatus = z.infer<typeof metricStatusSchema>;
 export type MetricValueStatus = z.infer<typeof metricValue>;

@@ -3,32 +3,32 @@
  * wrong type. Derived from the schema, so that a new field is tested without anybody remembering to.
  */
 import { DURATION_PATTERN } from '../../duration.ts';
-import { openApiSchema } from '../generate/crd.ts';
 import type { StructuralSchema } from '../generate/structural.ts';
-import { FULL_SPEC, type RawScaler, scaler } from './full-object.ts';
 import { type Node, walk, withValue } from './paths.ts';
-
-export interface BadInput {
-  readonly name: string;
-  readonly object: RawScaler;
-  /** Path of the field that the refusal must name. */
-  readonly field: string;
-}
+import { type BadInput, type Subject, specSchemaOf } from './subject.ts';
 
 const MEGABYTE = 1 << 20;
 
 /** Each leaf of the full object spoilt in each way that its type knows. */
-export function badFields(): BadInput[] {
-  const spec = openApiSchema().properties?.['spec'];
-  if (!spec) throw new Error('no spec in the schema');
+export function badFields(subject: Subject): BadInput[] {
   const cases: BadInput[] = [];
-  for (const node of walk('spec', FULL_SPEC, spec)) {
+  for (const [full, node] of nodesOf(subject)) {
     for (const [name, value] of badValues(node)) {
-      const object = withValue(scaler(FULL_SPEC), node.path, value);
+      const object = withValue(subject.object(full), node.path, value);
       cases.push({ name: `${node.path}: ${name}`, object, field: node.path });
     }
   }
   return cases;
+}
+
+/** Each field of the full objects once, with the object that has it. */
+function* nodesOf(subject: Subject): Generator<[full: Record<string, unknown>, node: Node]> {
+  const seen = new Set<string>();
+  for (const full of subject.full)
+    for (const node of walk('spec', full, specSchemaOf(subject))) {
+      if (!seen.has(node.path)) yield [full, node];
+      seen.add(node.path);
+    }
 }
 
 function* badValues({ path, value, schema, required }: Node): Generator<[name: string, value: unknown]> {
@@ -77,10 +77,15 @@ function* badIntegers({ minimum, maximum }: StructuralSchema): Generator<[string
   yield ['a text', '3'];
 }
 
+function otherCase(text: string): string {
+  const lower = text.toLowerCase();
+  return lower === text ? text.toUpperCase() : lower;
+}
+
 function* badStrings({ enum: values, pattern, minLength }: StructuralSchema): Generator<[string, unknown]> {
   yield ['a number', 7];
   yield ['a megabyte long', 'x'.repeat(MEGABYTE)];
-  if (values) yield ['a wrong enum', values[0]?.toLowerCase()];
+  if (values) yield ['a wrong enum', otherCase(values[0] ?? '')];
   if (values || pattern !== undefined || minLength !== undefined) yield ['empty', ''];
   if (pattern === DURATION_PATTERN) {
     yield ['no unit', '90'];
@@ -92,167 +97,4 @@ function* badStrings({ enum: values, pattern, minLength }: StructuralSchema): Ge
   } else if (pattern !== undefined) {
     yield ['a control character', 'a\u0000b'];
   }
-}
-
-/** What breaks a rule across fields, or a rule that only that field has. */
-export function brokenRules(): BadInput[] {
-  const change = (name: string, field: string, ...changes: [path: string, value: unknown][]): BadInput => ({
-    name,
-    field,
-    object: changes.reduce((object, [path, value]) => withValue(object, path, value), scaler(FULL_SPEC)),
-  });
-  const firstMetric = (name: string, field: string, metric: unknown) =>
-    change(name, `spec.metrics[0].${field}`, ['spec.metrics', [metric]]);
-  const cpu = { name: 'cpu', target: { type: 'Utilization', averageUtilization: 50 } };
-  const rps = { metric: { name: 'rps' }, target: { type: 'AverageValue', averageValue: 10 } };
-  const members = {
-    Resource: { resource: cpu },
-    ContainerResource: { containerResource: { ...cpu, container: 'app' } },
-    Pods: { pods: rps },
-    Object: { object: { ...rps, describedObject: { kind: 'Service', name: 'a' } } },
-    External: { external: rps },
-    Prometheus: { prometheus: { serverRef: { name: 'default' }, query: 'x', target: rps.target } },
-  };
-  const first = (member: object) => Object.keys(member)[0] ?? '';
-  const types = Object.entries(members);
-
-  return [
-    change('min above max', 'spec.minReplicas', ['spec.minReplicas', 41]),
-    change('fallback above max', 'spec.fallback.replicas', ['spec.fallback.replicas', 41]),
-    change('fallback below min', 'spec.fallback.replicas', ['spec.fallback.replicas', 1]),
-    change('minReplicas of a schedule above max', 'spec.schedules', ['spec.schedules[0].minReplicas', 41]),
-    change('minReplicas of a schedule below min', 'spec.schedules', ['spec.schedules[0].minReplicas', 1]),
-    change('maxReplicas of a schedule above max', 'spec.schedules', ['spec.schedules[1].maxReplicas', 41]),
-    change('maxReplicas of a schedule below min', 'spec.schedules', ['spec.schedules[1].maxReplicas', 1]),
-    change('a schedule with min above max', 'spec.schedules[1].minReplicas', [
-      'spec.schedules[1].minReplicas',
-      6,
-    ]),
-    ...['.', '..', '../../apis/apps', 'a%2Fb', '/'].flatMap((segment) =>
-      [
-        'scaleTargetRef.kind',
-        'scaleTargetRef.name',
-        'metrics[4].pods.metric.name',
-        'metrics[5].object.metric.name',
-        'metrics[5].object.describedObject.kind',
-        'metrics[5].object.describedObject.name',
-        'metrics[7].external.metric.name',
-      ].map((path) => change(`${segment} as ${path}`, `spec.${path}`, [`spec.${path}`, segment])),
-    ),
-    ...['v1', 'apps', 'apps/', '/v1', 'apps/v1/deployments', 'apps/../v1'].map((version) =>
-      change(`apiVersion ${version}`, 'spec.scaleTargetRef.apiVersion', [
-        'spec.scaleTargetRef.apiVersion',
-        version,
-      ]),
-    ),
-    change('a schedule without bounds', 'spec.schedules[0]', ['spec.schedules[0].minReplicas', undefined]),
-    change('two schedules of one name', 'spec.schedules[1]', ['spec.schedules[1].name', 'sale']),
-    change('an unknown time zone', 'spec.schedules[0].timeZone', [
-      'spec.schedules[0].timeZone',
-      'Mars/Olympus',
-    ]),
-    change('the local time zone', 'spec.schedules[0].timeZone', ['spec.schedules[0].timeZone', 'Local']),
-    ...[
-      '@daily',
-      '0 8 * *',
-      '0 0 8 * * 5',
-      '60 8 * * 5',
-      '0 24 * * 5',
-      '0 8 0 * 5',
-      '0 8 * 13 5',
-      '0 8 * * 8',
-    ].map((cron) =>
-      change(`cron ${cron}`, 'spec.schedules[0].schedule', ['spec.schedules[0].schedule', cron]),
-    ),
-    ...['0.5', '0.4999', '1.0', '1', '0.99999', '.99', '99', '-0.9', '0.9e0', '99%'].map((coverage) =>
-      change(`coverage ${coverage}`, 'spec.forecast.coverage', ['spec.forecast.coverage', coverage]),
-    ),
-    ...['PredictiveScaler', 'TrainingJob', 'HorizontalPodAutoscaler', 'ScaledObject', 'ScaledJob'].map(
-      (kind) =>
-        change(`a target of kind ${kind}`, 'spec.scaleTargetRef.kind', ['spec.scaleTargetRef.kind', kind]),
-    ),
-    ...types.map(([type, member]) => firstMetric(`${type} without its member`, first(member), { type })),
-    ...types.flatMap(([type, member]) =>
-      types
-        .filter(([other]) => other !== type)
-        .map(([other, extra]) =>
-          firstMetric(`${type} with the member of ${other}`, first(extra), { type, ...member, ...extra }),
-        ),
-    ),
-    ...types.flatMap(([type, member]) => {
-      const name = first(member);
-      const source = Object.values(member)[0] as { target: object };
-      const withTarget = (target: object) => ({ type, [name]: { ...source, target } });
-      const utilizationAllowed = type === 'Resource' || type === 'ContainerResource';
-      const valueAllowed = !utilizationAllowed && type !== 'Pods';
-      return [
-        firstMetric(
-          `${type}: AverageValue without averageValue`,
-          `${name}.target.averageValue`,
-          withTarget({ type: 'AverageValue' }),
-        ),
-        ...(utilizationAllowed
-          ? [
-              firstMetric(
-                `${type}: Utilization without averageUtilization`,
-                `${name}.target.averageUtilization`,
-                withTarget({ type: 'Utilization' }),
-              ),
-              firstMetric(
-                `${type}: both members`,
-                `${name}.target.averageValue`,
-                withTarget({ type: 'Utilization', averageUtilization: 5, averageValue: 5 }),
-              ),
-              firstMetric(
-                `${type}: the other member`,
-                `${name}.target.averageUtilization`,
-                withTarget({ type: 'AverageValue', averageUtilization: 5 }),
-              ),
-            ]
-          : [
-              firstMetric(
-                `${type}: Utilization`,
-                `${name}.target.type`,
-                withTarget({ type: 'Utilization', averageValue: 5 }),
-              ),
-            ]),
-        ...(valueAllowed
-          ? [
-              firstMetric(
-                `${type}: Value without value`,
-                `${name}.target.value`,
-                withTarget({ type: 'Value' }),
-              ),
-              firstMetric(
-                `${type}: both members`,
-                `${name}.target.averageValue`,
-                withTarget({ type: 'Value', value: 5, averageValue: 5 }),
-              ),
-              firstMetric(
-                `${type}: the other member`,
-                `${name}.target.value`,
-                withTarget({ type: 'AverageValue', value: 5 }),
-              ),
-            ]
-          : [
-              firstMetric(
-                `${type}: Value`,
-                `${name}.target.type`,
-                withTarget({ type: 'Value', averageValue: 5 }),
-              ),
-            ]),
-        firstMetric(`${type}: capacity below the target`, 'capacity', {
-          ...withTarget({ type: 'AverageValue', averageValue: '100m' }),
-          capacity: '99m',
-        }),
-      ];
-    }),
-    ...['metrics[4].pods', 'metrics[5].object', 'metrics[7].external'].flatMap((source) => {
-      const path = `spec.${source}.metric.selector.matchExpressions[0]`;
-      return [
-        change(`In without values in ${source}`, `${path}.values`, [`${path}.values`, undefined]),
-        change(`Exists with values in ${source}`, `${path}.values`, [`${path}.operator`, 'Exists']),
-      ];
-    }),
-  ];
 }

@@ -3,15 +3,9 @@
  * spoil it one field at a time; one of them fails when a new field is missing here.
  */
 import { API_VERSION, PREDICTIVE_SCALER } from '../predictivescaler/kind.ts';
+import type { RawObject } from './subject.ts';
 
-export interface RawScaler {
-  apiVersion: string;
-  kind: string;
-  metadata: { name: string; namespace: string };
-  spec: Record<string, unknown>;
-}
-
-export function scaler(spec: Record<string, unknown>, name = 'web', namespace = 'default'): RawScaler {
+export function scaler(spec: Record<string, unknown>, name = 'web', namespace = 'default'): RawObject {
   return {
     apiVersion: API_VERSION,
     kind: PREDICTIVE_SCALER.kind,

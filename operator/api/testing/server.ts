@@ -6,7 +6,9 @@ import type { ClusterFacts } from '../../../e2e/cluster.ts';
 import { established } from '../../../e2e/crd.ts';
 import { eventually } from '../../../e2e/eventually.ts';
 import { kubectl } from '../../../e2e/kubectl.ts';
-import { GROUP, PREDICTIVE_SCALER, VERSION } from '../predictivescaler/kind.ts';
+import { KINDS } from '../generate/kinds.ts';
+import { PREDICTIVE_SCALER } from '../predictivescaler/kind.ts';
+import { GROUP, type KindNames, VERSION } from '../schema/kind.ts';
 
 export type Verdict =
   | { readonly accepted: true; readonly spec: Record<string, unknown> }
@@ -18,25 +20,25 @@ export interface Cause {
   readonly message: string;
 }
 
-const CRD = fileURLToPath(
-  new URL(`../../../crds/${GROUP}_${PREDICTIVE_SCALER.plural}.yaml`, import.meta.url),
-);
-
-/** Installs the committed CRD, or brings an installed one up to it, and waits until it is served. */
+/** Installs the committed CRDs, or brings installed ones up to them, and waits until they are served. */
 export async function installCrd(cluster: ClusterFacts): Promise<void> {
-  const before = await crdGeneration(cluster);
-  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '-f', CRD]);
-  await established(cluster, `${PREDICTIVE_SCALER.plural}.${GROUP}`);
-  await eventually('the kind is served', () =>
-    request(cluster, 'GET', `/apis/${GROUP}/${VERSION}/${PREDICTIVE_SCALER.plural}`),
-  );
-  // A changed schema takes effect a moment after the write, and nothing on the server says when.
-  if (before !== undefined && before !== (await crdGeneration(cluster))) await sleep(3000);
+  for (const { names } of KINDS) await install(cluster, names);
 }
 
-async function crdGeneration(cluster: ClusterFacts): Promise<number | undefined> {
-  const name = `${PREDICTIVE_SCALER.plural}.${GROUP}`;
-  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${name}`;
+async function install(cluster: ClusterFacts, { plural }: KindNames): Promise<void> {
+  const before = await crdGeneration(cluster, plural);
+  const file = fileURLToPath(new URL(`../../../crds/${GROUP}_${plural}.yaml`, import.meta.url));
+  await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '-f', file]);
+  await established(cluster, `${plural}.${GROUP}`);
+  await eventually('the kind is served', () =>
+    request(cluster, 'GET', `/apis/${GROUP}/${VERSION}/${plural}`),
+  );
+  // A changed schema takes effect a moment after the write, and nothing on the server says when.
+  if (before !== undefined && before !== (await crdGeneration(cluster, plural))) await sleep(3000);
+}
+
+async function crdGeneration(cluster: ClusterFacts, plural: string): Promise<number | undefined> {
+  const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${plural}.${GROUP}`;
   try {
     const { metadata } = await request<{ metadata: { generation: number } }>(cluster, 'GET', path);
     return metadata.generation;
@@ -46,8 +48,12 @@ async function crdGeneration(cluster: ClusterFacts): Promise<number | undefined>
   }
 }
 
-export function resourcePath(namespace: string, name = ''): string {
-  return `/apis/${GROUP}/${VERSION}/namespaces/${namespace}/${PREDICTIVE_SCALER.plural}${name && `/${name}`}`;
+export function resourcePath(
+  namespace: string,
+  name = '',
+  { plural }: Pick<KindNames, 'plural'> = PREDICTIVE_SCALER,
+): string {
+  return `/apis/${GROUP}/${VERSION}/namespaces/${namespace}/${plural}${name && `/${name}`}`;
 }
 
 /** Validation and defaulting as a `kubectl create` has them, unknown fields refused; nothing is stored. */

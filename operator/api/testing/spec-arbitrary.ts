@@ -3,20 +3,7 @@
  * beyond. Whether a spec is valid is for the judges to say; the property is that they agree.
  */
 import * as fc from 'fast-check';
-
-const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
-
-/** Leaves out the keys whose value is undefined, as JSON does. */
-function object(fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> {
-  return fc
-    .record(fields)
-    .map((o) => Object.fromEntries(Object.entries(o).filter(([, value]) => value !== undefined)));
-}
-
-/** Mostly `usual`; `rare` once in sixty times, so that most specs with some thirty fields stay valid. */
-function mostly<T>(usual: fc.Arbitrary<T>, rare: fc.Arbitrary<T>): fc.Arbitrary<T> {
-  return fc.oneof({ arbitrary: usual, weight: 59 }, { arbitrary: rare, weight: 1 });
-}
+import { duration, int, mostly, object, optional } from './arbitraries.ts';
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}[a-z0-9]$/);
 const quantity = mostly<string | number>(
@@ -42,11 +29,6 @@ const quantity = mostly<string | number>(
     '5.',
   ),
 );
-const duration = (usual: string[], rare: string[]) =>
-  mostly(fc.constantFrom(...usual), fc.constantFrom(...rare));
-const int = (min: number, max: number, ...rare: number[]) =>
-  mostly(fc.integer({ min, max }), fc.constantFrom(min - 1, ...rare));
-
 const metricIdentifier = object({
   name: mostly(fc.oneof(name, fc.constant('datadogmetric@ns:a')), fc.constantFrom('..', 'a/b', 'a%2f')),
   selector: optional(

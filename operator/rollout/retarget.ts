@@ -1,0 +1,86 @@
+/**
+ * Phase "retarget": which version should be rolling out, if any. A person's undo comes first, then what the model's
+ * source asks for. When another one is on its way already, that one goes back first: the new one begins in a later
+ * plan, when no published weight is anything but stable's.
+ */
+import { type Draft, dropCanary, type Phase, release, tell, withState } from './draft.ts';
+import { amend, newestOfDigest, newestRecord, recordOf, wasGivenUp } from './history.ts';
+import type { RolloutInput, RolloutState, VersionRecord } from './types.ts';
+
+export const retarget: Phase = (draft, input) => {
+  const undo = undoInForce(draft.state, input);
+  return undo === undefined ? followModel(draft, input) : bringBack(draft, input, undo);
+};
+
+/** The version to return to, while the model asks for the one that is undone and no newer one exists. */
+export function undoInForce(
+  state: RolloutState,
+  { settings: { undo }, wanted }: Pick<RolloutInput, 'settings' | 'wanted'>,
+): VersionRecord | undefined {
+  if (undo === undefined || undo.to === undo.version) return undefined;
+  const newest = newestRecord(state);
+  if (newest?.version !== undo.version) return undefined;
+  const to = recordOf(state, undo.to);
+  if (to === undefined || !to.proven || wasGivenUp(to)) return undefined;
+  return wanted === undefined || [newest.digest, to.digest].includes(wanted.digest) ? to : undefined;
+}
+
+function bringBack(draft: Draft, input: RolloutInput, to: VersionRecord): Draft {
+  const { stable, canary } = draft.state;
+  if (canary?.version === to.version) return draft;
+  if (canary !== undefined)
+    return dropCanary(draft, input, 'Undone', 'UndoneByUser', `undone in favour of version ${to.version}`);
+  if (stable === to.version || !isQuiet(draft.state)) return draft;
+  return begin(draft, input, to, `returning to version ${to.version}`);
+}
+
+function followModel(draft: Draft, input: RolloutInput): Draft {
+  const { wanted } = input;
+  const { state } = draft;
+  if (wanted === undefined) return draft;
+  const stable = recordOf(state, state.stable);
+  const canary = recordOf(state, state.canary?.version);
+  const current = [stable, canary].find((record) => record?.digest === wanted.digest);
+  if (current !== undefined) {
+    const next = withState(draft, moved(state, current, wanted.storageUri));
+    return current === stable
+      ? dropCanary(next, input, 'Superseded', 'ModelChanged', 'the model is that of stable again')
+      : next;
+  }
+  const known = newestOfDigest(state, wanted.digest);
+  const newest = newestRecord(state)?.version ?? 0;
+  const retried = known !== undefined && input.settings.retry?.version === known.version;
+  // An aborted version is not revived: it takes a person, or another model in between.
+  if (known !== undefined && wasGivenUp(known) && known.version === newest && !retried) return draft;
+  if (state.canary !== undefined)
+    return dropCanary(draft, input, 'Superseded', 'ModelChanged', 'a newer version has come');
+  if (!isQuiet(state)) return draft;
+  if (known?.outcome === 'Replaced')
+    return begin(draft, input, known, `returning to version ${known.version}, which has served before`);
+  const version = newest + 1;
+  const { nowMs: startedAtMs } = input;
+  const record: VersionRecord = { version, ...wanted, outcome: 'Rolling', proven: false, startedAtMs };
+  const added = withState(draft, { ...state, history: [...state.history, record] });
+  return begin(added, input, record, `version ${version} has begun`);
+}
+
+/** The same file behind another address is the same version. */
+function moved(state: RolloutState, { version, storageUri }: VersionRecord, to: string): RolloutState {
+  return storageUri === to ? state : amend(state, version, (record) => ({ ...record, storageUri: to }));
+}
+
+/** What is published may still be acted on: none begins while one that was dropped may get traffic. */
+function isQuiet({ traffic, stable, kept }: RolloutState): boolean {
+  const watched = kept.filter((entry) => entry.for === 'Watch').map(({ version }) => version);
+  return traffic.every(({ version }) => version === stable || watched.includes(version));
+}
+
+function begin(draft: Draft, { nowMs }: RolloutInput, record: VersionRecord, message: string): Draft {
+  const { state } = draft;
+  const { version } = record;
+  const { endedAtMs: _endedAtMs, reason: _reason, message: _message, ...rest } = record;
+  const begun = amend(state, version, () => ({ ...rest, outcome: 'Rolling' }));
+  const canary = { version, startedAtMs: nowMs, step: 0, stepStartedAtMs: nowMs };
+  const next = { ...begun, canary, kept: release(state.kept, version) };
+  return tell(withState(draft, next), 'Normal', 'RolloutStarted', message);
+}
