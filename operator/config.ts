@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import { z } from 'zod';
+import { URI_SCHEMES } from './api/modeldeployment/model.ts';
 import { configDuration } from './config-duration.ts';
 import { DEFAULT_FREEZE_CONFIG } from './decision/guards/freeze.ts';
 import { DEFAULT_OUTLIER_CONFIG } from './decision/guards/outlier.ts';
@@ -98,6 +99,22 @@ export const operatorConfigSchema = z.strictObject({
     enabled: z.boolean().default(true),
     /** Between two replays of one scaler. */
     every: configDuration('30m', '1s', '24h'),
+  }),
+  /** What ModelDeployments may do. */
+  modelServing: section({
+    enabled: z.boolean().default(true),
+    /** Image with `foresail fetch` and `foresail serve`; the chart takes its own. Absent: nothing is served. */
+    image: z.string().min(1).optional(),
+    /** What starts `foresail` in that image. */
+    command: z.array(z.string().min(1)).min(1).default(['node', 'operator/cli/main.ts']),
+    /** Schemes of spec.model.storageUri that are allowed. */
+    schemes: z.array(z.enum(URI_SCHEMES)).default(['s3', 'gs', 'https', 'oci', 'pvc']),
+    /** Service accounts that pods of a tenant may have, for workload identity. */
+    serviceAccounts: z.array(z.string().min(1)).default([]),
+    /** For so long a pod must be ready before weight rests on it. */
+    minReady: configDuration('5s', '0s', '1h'),
+    /** How long a version without weight keeps its pods, so that whoever sends to them has noticed. */
+    drain: configDuration('30s', '0s', '1h'),
   }),
   state: section({ checkpointEvery: configDuration('10m', '1s') }),
   /** Only for demonstrations: the load runs `factor` times as fast as real time. */

@@ -55,6 +55,7 @@ import {
 import { openApi } from './wiring/api.ts';
 import { openHistory } from './wiring/history.ts';
 import { measured } from './wiring/model.ts';
+import { addModelServing } from './wiring/model-serving.ts';
 
 export interface OperatorOptions {
   readonly config: OperatorConfig;
@@ -289,6 +290,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     },
     { leaderOnly: true },
   );
+  addModelServing({ config, watch, manager, writer, statusWriter: createStatusWriter(writer), events });
   manager.addRunnable(past.flusher);
   if (past.cleaner !== undefined) manager.addRunnable(past.cleaner, { leaderOnly: true });
   // While the lease is still ours: a moment later the fence would refuse what users should be told.

@@ -1,0 +1,36 @@
+/** The controller: which events wake a ModelDeployment, and what its reconciler is made of. */
+import type { Clock } from '../../clock.ts';
+import type { Logger } from '../../logger.ts';
+import {
+  type Controller,
+  createController,
+  informerSource,
+  type RuntimeObserver,
+} from '../../runtime/index.ts';
+import { CHILD_KINDS, type Informers, ownerKeys } from './informers.ts';
+import { createReconcile, type ReconcilerOptions } from './reconciler.ts';
+
+export interface ModelDeploymentControllerOptions extends ReconcilerOptions {
+  readonly informers: Informers;
+  readonly workers: number;
+  readonly observer: RuntimeObserver;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+export function createModelDeploymentController(options: ModelDeploymentControllerOptions): Controller {
+  const { informers, workers, clock, logger, observer } = options;
+  return createController({
+    name: 'modeldeployment',
+    reconcile: createReconcile(options),
+    sources: [
+      // Its own status too: what was published is what the next pass goes on from.
+      informerSource(informers.objects),
+      ...CHILD_KINDS.map((kind) => informerSource(informers.children[kind], { mapToKeys: ownerKeys })),
+    ],
+    workers,
+    clock,
+    logger,
+    observer,
+  });
+}

@@ -1,0 +1,87 @@
+/** Everything that the controller watches: the objects themselves, and the children by the label that we gave them. */
+import { LABELS } from '../../api/index.ts';
+import type { Clock } from '../../clock.ts';
+import type { Logger } from '../../logger.ts';
+import {
+  type Informer,
+  type InformerOptions,
+  type KubeClient,
+  type KubeObject,
+  ResourceInformer,
+  type ResourceRef,
+  type RuntimeObserver,
+} from '../../runtime/index.ts';
+import { informerOver } from '../predictivescaler/namespaced-informer.ts';
+import type { Child } from './objects.ts';
+import { REF } from './status.ts';
+
+export const CHILDREN = {
+  deployments: { group: 'apps', version: 'v1', plural: 'deployments', namespaced: true },
+  services: { group: '', version: 'v1', plural: 'services', namespaced: true },
+  poddisruptionbudgets: { group: 'policy', version: 'v1', plural: 'poddisruptionbudgets', namespaced: true },
+} as const satisfies Record<string, ResourceRef>;
+
+export type ChildKind = keyof typeof CHILDREN;
+export const CHILD_KINDS = Object.keys(CHILDREN) as readonly ChildKind[];
+
+/** As the server has it, with the part of a Deployment's status that counts. */
+export interface SeenChild extends Child {
+  readonly status?: {
+    readonly replicas?: number;
+    readonly readyReplicas?: number;
+    readonly availableReplicas?: number;
+  };
+}
+
+/** Children of one ModelDeployment: `namespace/name` of the owner. */
+export const BY_OWNER = 'owner';
+
+export interface Informers {
+  readonly objects: Informer<KubeObject>;
+  readonly children: Readonly<Record<ChildKind, Informer<SeenChild>>>;
+}
+
+export interface InformersOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly observer: RuntimeObserver;
+  /** Empty for all. */
+  readonly namespaces: readonly string[];
+}
+
+export function createInformers(options: InformersOptions): Informers {
+  const { client, clock, log, observer, namespaces } = options;
+  const make = <T extends KubeObject>(of: InformerOptions<T>): Informer<T> =>
+    informerOver(
+      namespaces,
+      (namespace) =>
+        new ResourceInformer<T>(client, {
+          clock,
+          logger: log,
+          observer,
+          ...(namespace === undefined ? {} : { namespace }),
+          ...of,
+        }),
+    );
+  const child = (kind: ChildKind) =>
+    make<SeenChild>({
+      ref: CHILDREN[kind],
+      name: `model ${kind}`,
+      labelSelector: LABELS.deployment,
+      indexes: { [BY_OWNER]: ownerKeys },
+    });
+  return {
+    objects: make<KubeObject>({ ref: REF }),
+    children: {
+      deployments: child('deployments'),
+      services: child('services'),
+      poddisruptionbudgets: child('poddisruptionbudgets'),
+    },
+  };
+}
+
+export function ownerKeys({ metadata }: KubeObject): string[] {
+  const owner = metadata.labels?.[LABELS.deployment];
+  return owner === undefined ? [] : [`${metadata.namespace}/${owner}`];
+}

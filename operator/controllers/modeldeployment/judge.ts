@@ -1,0 +1,17 @@
+/** What the reconciler asks of a judge: plain answers about two versions, from whoever scores them. */
+import type { JudgeStatus } from '../../api/index.ts';
+import type { Judgement } from '../../rollout/types.ts';
+
+/** A judgement with what people want to see of it. */
+export interface FullJudgement extends Judgement {
+  readonly details?: Omit<JudgeStatus, 'verdict' | 'labels' | 'message'> | undefined;
+}
+
+export interface Judge {
+  /** Undefined while nothing was scored of the two. */
+  judgementOf(key: string, candidate: number, baseline: number): FullJudgement | undefined;
+}
+
+export function judgeStatus({ verdict, labels, message, details }: FullJudgement): JudgeStatus {
+  return { ...details, verdict, labels, ...(message === undefined ? {} : { message }) };
+}
