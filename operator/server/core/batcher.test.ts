@@ -59,10 +59,14 @@ function setUp(options: Partial<BatcherOptions> = {}) {
     const ended: Ended = { answer: undefined, error: undefined, spent: undefined };
     let calls = 0;
     const { priority = 2, timeoutMs, rows = 1, signal = never } = over;
-    batcher.submit({ payload, rows, priority, shapeKey: '', timeoutMs }, signal, (answer, error, spent) => {
-      if (++calls > 1) throw new Error('ended twice');
-      Object.assign(ended, { answer, error, spent });
-    });
+    batcher.submit(
+      { payload, rows, bytes: 8 * rows, priority, shapeKey: '', timeoutMs },
+      signal,
+      (answer, error, spent) => {
+        if (++calls > 1) throw new Error('ended twice');
+        Object.assign(ended, { answer, error, spent });
+      },
+    );
     return ended;
   };
   return { clock, batcher, runner, submit };

@@ -79,7 +79,7 @@ class RepositoryEngine implements Engine {
       return;
     }
     for (const model of found.models.values())
-      this.#track(this.#model(model.name).apply(model, this.#stop.signal));
+      this.#track(this.#model(model.name).apply(model, false, this.#stop.signal));
     this.#remember(found.models.values());
     if (this.#control === 'poll') void this.#poll();
   }
@@ -156,7 +156,7 @@ class RepositoryEngine implements Engine {
     const found = await this.#find(name);
     signal.throwIfAborted();
     const model = this.#model(name);
-    const applied = model.apply(found, this.#stop.signal);
+    const applied = model.apply(found, true, this.#stop.signal);
     this.#track(applied);
     await untilAborted(applied, signal);
     model.assertServing();
@@ -301,7 +301,7 @@ class RepositoryEngine implements Engine {
         if (steady || before === version.fingerprint) return version;
         return before === undefined ? [] : { ...version, fingerprint: before };
       });
-      this.#track(served.apply({ ...model, versions }, this.#stop.signal));
+      this.#track(served.apply({ ...model, versions }, false, this.#stop.signal));
     }
     this.#remember(found.models.values());
   }

@@ -91,6 +91,16 @@ describe('a child that dies', () => {
     expect(state(engine)?.reason).toMatch(/^DigestMismatch: /);
   });
 
+  test('too often, can be loaded again by request', async () => {
+    putVersion(bench.root, 'add', '1', addModel());
+    const engine = await bench.open({ modelControl: 'explicit', maxCrashes: 1 });
+    await engine.load('add', never);
+    signalOnly('SIGKILL');
+    await until('the end is seen', () => state(engine)?.state === 'UNAVAILABLE');
+    await engine.load('add', never);
+    await engine.infer(floatsRequest('add', [[1, 2, 3, 4]]), never);
+  });
+
   test('of several, the others go on', async () => {
     putVersion(bench.root, 'add', '1', addModel());
     const engine = await bench.open({ instances: 2 });
@@ -119,7 +129,17 @@ describe('a model that hangs', () => {
       state: 'UNAVAILABLE',
       reason: expect.stringMatching(/no answer within 300 ms/),
     });
-    expect(children()).toEqual([]);
+    await until('the end of the child', () => children().length === 0);
+  });
+
+  test('in its first run does not keep the engine from closing', async () => {
+    putVersion(bench.root, 'endless', '1', tinyModel({ endless: true }));
+    const engine = await bench.open({ modelControl: 'explicit' });
+    const loading = engine.load('endless', never).catch((error: unknown) => error);
+    await until('the child', () => children().length === 1);
+    await engine.close(never);
+    expect(await loading).toMatchObject({ code: 'MODEL_NOT_READY' });
+    await until('the end of the child', () => children().length === 0);
   });
 
   test('does not keep the engine from closing', async () => {
@@ -135,7 +155,7 @@ describe('a model that hangs', () => {
       end.status === 'rejected' ? (end.reason as { code: string }).code : 'ok',
     );
     expect(codes).toContain('MODEL_NOT_READY');
-    expect(children()).toEqual([]);
+    await until('the end of the child', () => children().length === 0);
   });
 });
 

@@ -197,9 +197,9 @@ export class ModelChild {
       this.#waiting.set(id, { resolve, reject, cancel });
       const { stdin } = this.#process;
       const buffers = frameBuffers(kind, id, parts);
-      stdin?.cork();
+      if (buffers.length > 1) stdin?.cork();
       for (const buffer of buffers) stdin?.write(buffer);
-      stdin?.uncork();
+      if (buffers.length > 1) stdin?.uncork();
     });
   }
 

@@ -5,7 +5,7 @@ import { invalid } from './errors.ts';
 import { type InferJob, rowsInRequest, shapeKeyOf } from './run-batch.ts';
 import type { ModelSettings } from './settings.ts';
 import { checkInputs } from './tensors.ts';
-import type { InferRequest } from './types.ts';
+import type { InferRequest, Tensor } from './types.ts';
 
 /** @throws INPUT_INVALID, its subject naming the field */
 export function prepareRequest(
@@ -22,6 +22,7 @@ export function prepareRequest(
   return {
     payload: { inputs, outputs, rows },
     rows,
+    bytes: batched ? bytesOf(inputs) : 0,
     priority: priorityOf(request.priority ?? 0, settings.priorityLevels),
     shapeKey: batched ? shapeKeyOf(inputs, signature.inputs) : '',
     timeoutMs: timeoutOf(request.timeoutMs) ?? settings.defaultTimeoutMs,
@@ -41,4 +42,13 @@ function timeoutOf(timeoutMs: number | undefined): number | undefined {
     throw invalid('timeout', 'the timeout is a positive number of milliseconds, an hour at most');
   }
   return timeoutMs;
+}
+
+function bytesOf(inputs: readonly Tensor[]): number {
+  return inputs.reduce(
+    (sum, { data }) =>
+      sum +
+      (ArrayBuffer.isView(data) ? data.byteLength : data.reduce((all, item) => all + item.byteLength, 0)),
+    0,
+  );
 }

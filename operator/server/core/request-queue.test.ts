@@ -8,6 +8,7 @@ interface Item extends Queued {
 const item = (id: number, over: Partial<Queued> = {}): Item => ({
   id,
   rows: 1,
+  bytes: 8,
   priority: 1,
   shapeKey: '',
   ...over,
@@ -23,14 +24,19 @@ function queueOf(items: readonly Item[], levels = 2, bound = 100): RequestQueue<
 describe('the queue', () => {
   test('first come, first served within a priority; 1 before 2', () => {
     const queue = queueOf([item(1, { priority: 2 }), item(2), item(3, { priority: 2 }), item(4)]);
-    expect(ids(queue.take(10))).toEqual([2, 4, 1, 3]);
+    expect(ids(queue.take(10, 1000))).toEqual([2, 4, 1, 3]);
   });
 
   test('a run takes as many rows as it may, the first whatever its size', () => {
     const queue = queueOf([item(1, { rows: 9 }), item(2, { rows: 3 }), item(3, { rows: 2 })]);
-    expect(ids(queue.take(4))).toEqual([1]);
-    expect(ids(queue.take(4))).toEqual([2]);
-    expect(ids(queue.take(4))).toEqual([3]);
+    expect(ids(queue.take(4, 1000))).toEqual([1]);
+    expect(ids(queue.take(4, 1000))).toEqual([2]);
+    expect(ids(queue.take(4, 1000))).toEqual([3]);
+  });
+
+  test('a run takes as many bytes as it may: more would only leave the caches', () => {
+    const queue = queueOf([item(1, { bytes: 2000 }), item(2, { bytes: 600 }), item(3, { bytes: 600 })]);
+    expect([1, 2, 3].map(() => ids(queue.take(10, 1000)))).toEqual([[1], [2], [3]]);
   });
 
   test('only equal shapes share a run, and nobody is overtaken', () => {
@@ -39,8 +45,8 @@ describe('the queue', () => {
       item(2, { shapeKey: 'b' }),
       item(3, { shapeKey: 'a' }),
     ]);
-    expect(ids(queue.take(10))).toEqual([1]);
-    expect(ids(queue.take(10))).toEqual([2]);
+    expect(ids(queue.take(10, 1000))).toEqual([1]);
+    expect(ids(queue.take(10, 1000))).toEqual([2]);
   });
 
   test('each priority has its own bound', () => {
@@ -83,7 +89,7 @@ describe('the queue', () => {
             const wanted = [1, 2]
               .flatMap((p) => model.filter((other) => other.priority === p))
               .slice(0, one.limit);
-            expect(ids(queue.take(one.limit))).toEqual(ids(wanted));
+            expect(ids(queue.take(one.limit, 1000))).toEqual(ids(wanted));
             model = model.filter((other) => !wanted.includes(other));
           }
           expect(queue.size).toBe(model.length);

@@ -5,6 +5,7 @@
  */
 export interface Queued {
   readonly rows: number;
+  readonly bytes: number;
   /** 1 .. levels. */
   readonly priority: number;
   /** Only requests with the same key can share a run. */
@@ -75,20 +76,23 @@ export class RequestQueue<T extends Queued> {
   }
 
   /**
-   * The next run: requests from the front that share the first one's shape and fit into `limit` rows together. The
-   * first is always taken, however large. It stops at the first that does not fit, so nobody is overtaken for ever.
+   * The next run: requests from the front that share the first one's shape and fit into `limit` rows and `maxBytes`
+   * together. The first is always taken, however large. It stops at the first that does not fit, so nobody is
+   * overtaken for ever.
    */
-  take(limit: number): T[] {
+  take(limit: number, maxBytes: number): T[] {
     const first = this.peek();
     if (first === undefined) return [];
     const batch: T[] = [];
     let rows = 0;
+    let bytes = 0;
     for (const level of this.#levels) {
       for (let next = this.#first(level); next !== undefined; next = this.#first(level)) {
-        const fits = next.shapeKey === first.shapeKey && rows + next.rows <= limit;
+        rows += next.rows;
+        bytes += next.bytes;
+        const fits = next.shapeKey === first.shapeKey && rows <= limit && bytes <= maxBytes;
         if (batch.length > 0 && !fits) return batch;
         batch.push(next);
-        rows += next.rows;
         level.items[level.head++] = undefined;
         level.live--;
         level.rows -= next.rows;

@@ -79,9 +79,12 @@ export class ServedModel {
     throw notReady(name, reason);
   }
 
-  /** Brings what is served in line with what lies there; settles when it is. Never rejects but with the signal's reason. */
-  apply(found: FoundModel, signal: AbortSignal): Promise<void> {
-    const change = this.#changes.then(() => this.#apply(found, signal));
+  /**
+   * Brings what is served in line with what lies there; settles when it is. Never rejects but with the signal's reason.
+   * @param retry also loads again what was refused or crashed too often
+   */
+  apply(found: FoundModel, retry: boolean, signal: AbortSignal): Promise<void> {
+    const change = this.#changes.then(() => this.#apply(found, retry, signal));
     this.#changes = change.catch(() => undefined);
     return change;
   }
@@ -111,7 +114,7 @@ export class ServedModel {
     for (const version of [...this.#versions.values(), ...this.#draining]) version.kill();
   }
 
-  async #apply(found: FoundModel, signal: AbortSignal): Promise<void> {
+  async #apply(found: FoundModel, retry: boolean, signal: AbortSignal): Promise<void> {
     this.#refused = found.refused;
     const present = new Set(found.versions.map((version) => version.version));
     for (const version of this.versions) if (!present.has(version.version)) void this.#retire(version);
@@ -123,7 +126,7 @@ export class ServedModel {
         continue;
       }
       // oxlint-disable-next-line no-await-in-loop -- newest first, one load at a time
-      if (await this.#serve(candidate, signal)) wanted--;
+      if (await this.#serve(candidate, retry, signal)) wanted--;
     }
     for (const version of passedOver) {
       const old = this.#versions.get(version);
@@ -133,14 +136,14 @@ export class ServedModel {
   }
 
   /** True when this version serves afterwards, be it with its older file. */
-  async #serve(found: FoundVersion, signal: AbortSignal): Promise<boolean> {
+  async #serve(found: FoundVersion, retry: boolean, signal: AbortSignal): Promise<boolean> {
     const { version, fingerprint } = found;
     const current = this.#versions.get(version);
-    if (current?.fingerprint === fingerprint) {
+    if (current?.fingerprint === fingerprint && !(retry && current.quarantined)) {
       this.#rejected.delete(version);
       return !current.quarantined;
     }
-    if (this.#rejected.get(version)?.fingerprint === fingerprint) return current?.ready === true;
+    if (!retry && this.#rejected.get(version)?.fingerprint === fingerprint) return current?.ready === true;
     const next = await this.#options.open(found, signal);
     // Where nothing serves under this number, the loading one is shown; else it comes in when it is ready.
     if (current?.ready !== true) this.#put(version, next);

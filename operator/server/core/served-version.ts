@@ -20,7 +20,13 @@ import type {
   VersionGauges,
   VersionStatistics,
 } from './types.ts';
-import { type LoadedModel, type LoaderOptions, loadModel, startChild } from './version-loader.ts';
+import {
+  type LoadedModel,
+  type LoaderOptions,
+  loadModel,
+  type StartedChild,
+  startWarmChild,
+} from './version-loader.ts';
 
 export interface VersionOptions extends LoaderOptions {
   readonly observer: Observer;
@@ -193,30 +199,23 @@ export class ServedVersion {
     });
     for (const { rows, ms } of loaded.warmUp.timings) batcher.learn(rows, ms);
     this.#serving = { ...loaded, batcher };
-    this.#admit(loaded.first);
+    this.#admit(this.#serving, loaded.first);
     for (let more = 1; more < settings.instances; more++) {
       // oxlint-disable-next-line no-await-in-loop -- one file in memory at a time
       await this.#startAnother(this.#serving, signal);
     }
   }
 
-  #admit({ child, instance }: { child: ModelChild; instance: Instance }): void {
+  #admit(serving: Serving, { child, instance }: StartedChild): void {
     this.#children.set(child, instance);
-    this.#serving?.batcher.addRunner(instance);
+    serving.batcher.addRunner(instance);
   }
 
-  /** The file has been checked; a further child only shows that it runs. */
   async #startAnother(serving: Serving, signal: AbortSignal): Promise<void> {
-    const { first, provider, warmUp } = serving;
-    const next = await startChild(this.#options, provider, first.sha256, this.#onChildEnd, signal);
-    try {
-      await next.instance.run([warmUp.probe]);
-      signal.throwIfAborted();
-    } catch (error) {
-      next.child.kill('it did not pass its warm-up');
-      throw error;
-    }
-    this.#admit(next);
+    const next = await startWarmChild(this.#options, serving, this.#onChildEnd, signal);
+    // Meanwhile the version may have been given up, or loaded anew.
+    if (this.#serving === serving && !signal.aborted) this.#admit(serving, next);
+    else next.child.kill('its version has ended');
   }
 
   readonly #onChildEnd = (child: ModelChild, message: string): void => {
@@ -233,7 +232,7 @@ export class ServedVersion {
   async #restart(serving: Serving, message: string): Promise<void> {
     for (let why: unknown = message; ; ) {
       const pause = isForesailError(why, 'MODEL_REFUSED') ? undefined : this.#noteCrash();
-      if (this.quarantined) return;
+      if (this.quarantined || this.#serving !== serving) return;
       if (pause === undefined) {
         this.#quarantine(why);
         return;
@@ -246,7 +245,7 @@ export class ServedVersion {
         this.#restarts++;
         // oxlint-disable-next-line no-await-in-loop -- as above
         await this.#startAnother(serving, signal);
-        if (this.#state === 'LOADING') this.#set('READY', '');
+        if (this.#state === 'LOADING' && serving.batcher.runners > 0) this.#set('READY', '');
         return;
       } catch (error) {
         if (this.#stop.signal.aborted) return;

@@ -47,7 +47,10 @@ export async function loadModel(
   const started = clock.monotonic();
   const { first, provider } = await startOnBestProvider(options, onEnd, signal);
   const { signature, sha256 } = first;
+  const giveUp = (): void => first.child.kill('its start was given up');
+  signal.addEventListener('abort', giveUp, { once: true });
   try {
+    signal.throwIfAborted();
     const golden =
       found.goldenPath === undefined ? undefined : await readGolden(found.goldenPath, signature, sha256);
     const warmUp = await checkBeforeServing(
@@ -67,6 +70,8 @@ export async function loadModel(
   } catch (error) {
     first.child.kill('it did not pass its checks');
     throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }
 
@@ -119,5 +124,30 @@ export async function startChild(
   } catch (error) {
     child.kill('it was not loaded');
     throw error;
+  }
+}
+
+/**
+ * One more child of a file that has been checked: it only has to run.
+ * @throws as `startChild`
+ */
+export async function startWarmChild(
+  options: LoaderOptions,
+  loaded: LoadedModel,
+  onEnd: OnChildEnd,
+  signal: AbortSignal,
+): Promise<StartedChild> {
+  const next = await startChild(options, loaded.provider, loaded.first.sha256, onEnd, signal);
+  const giveUp = (): void => next.child.kill('its start was given up');
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    signal.throwIfAborted();
+    await next.instance.run([loaded.warmUp.probe]);
+    return next;
+  } catch (error) {
+    next.child.kill('it did not pass its warm-up');
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }

@@ -13,6 +13,7 @@ import { type ChildSession, openChildSession } from './session.ts';
 
 const INPUT_FD = 0;
 const OUTPUT_FD = 3;
+const WINDOW_BYTES = 256 * 1024;
 /** The largest load frame; the parent has checked the file's size against its own limit. */
 const MAX_FRAME = 0xffff_fff0;
 
@@ -23,24 +24,43 @@ new Worker(
   { eval: true },
 ).unref();
 
-/** False at the end of the input. */
-function readFully(buffer: Uint8Array): boolean {
-  for (let at = 0; at < buffer.byteLength; ) {
-    const count = readSync(INPUT_FD, buffer, at, buffer.byteLength - at, null);
+/** Small frames come in with one read and are used where they lie: nothing is read before their run has ended. */
+const window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+let from = 0;
+let to = 0;
+
+/** Moves what is left to the front, so that every frame begins at a multiple of eight; false at the end of the input. */
+function fill(wanted: number): boolean {
+  window.copyWithin(0, from, to);
+  to -= from;
+  from = 0;
+  while (to < wanted) {
+    const count = readSync(INPUT_FD, window, to, window.byteLength - to, null);
     if (count === 0) return false;
-    at += count;
+    to += count;
   }
   return true;
 }
 
 function readFrame(): Frame | undefined {
-  const header = Buffer.alloc(HEADER);
-  if (!readFully(header)) return undefined;
-  const length = header.readUInt32LE(0);
+  if (!fill(HEADER)) return undefined;
+  const length = window.readUInt32LE(0);
+  const frame = { id: window.readUInt32LE(4), kind: window.readUInt32LE(8) };
   if (length > MAX_FRAME) return undefined;
+  if (HEADER + length <= window.byteLength) {
+    if (!fill(HEADER + length)) return undefined;
+    from = HEADER + length;
+    return { ...frame, payload: window.subarray(HEADER, from) };
+  }
   const payload = Buffer.allocUnsafeSlow(length);
-  if (!readFully(payload)) return undefined;
-  return { id: header.readUInt32LE(4), kind: header.readUInt32LE(8), payload };
+  payload.set(window.subarray(HEADER, to));
+  for (let at = to - HEADER; at < length; ) {
+    const count = readSync(INPUT_FD, payload, at, length - at, null);
+    if (count === 0) return undefined;
+    at += count;
+  }
+  from = to;
+  return { ...frame, payload };
 }
 
 function write(kind: number, id: number, ...parts: readonly Uint8Array[]): void {
