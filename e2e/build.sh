@@ -49,12 +49,9 @@ describe_all() {
   dir=$here/tools/$1 packages=tool programs=$1 ldflags='-s -w' tags=''
   case $1 in
   kubernetes | kubelet)
-    v=$(version k8s.io/kubernetes kubernetes)
+    v=$(version k8s.io/kubernetes "$1")
     programs='kube-apiserver kube-controller-manager kube-scheduler kubectl'
-    if [ "$1" = kubelet ]; then # the same lock file; a build of its own, for those who want a real node
-      dir=$here/tools/kubernetes programs='kubelet kube-proxy'
-      packages='k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-proxy'
-    fi
+    [ "$1" = kubernetes ] || programs='kubelet kube-proxy'
     major=${v%%.*} rest=${v#*.}
     # Without these a binary calls itself v0.0.0-master, and kubectl refuses to compare versions.
     for p in k8s.io/component-base/version k8s.io/client-go/pkg/version; do

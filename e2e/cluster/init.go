@@ -83,6 +83,11 @@ func furnish(dir string) error {
 			return fmt.Errorf("mounting %s in the node's namespace: %w", m.target, err)
 		}
 	}
+	for _, name := range kubeletTunables {
+		if err := cover(filepath.Join("/proc/sys", name), filepath.Join(dir, "sysctl", name)); err != nil {
+			return err
+		}
+	}
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
 		return err
 	}
@@ -98,6 +103,31 @@ func furnish(dir string) error {
 	ip.Stdin = strings.NewReader(batch)
 	if out, err := ip.CombinedOutput(); err != nil {
 		return fmt.Errorf("ip: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// kubeletTunables are kernel settings that a kubelet sets, or else refuses to start. They are those of the
+// whole machine, in no namespace; it gets copies to write to.
+var kubeletTunables = []string{
+	"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
+	"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
+}
+
+// cover lays a copy of a file over it.
+func cover(path, replica string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(replica), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(replica, content, 0o600); err != nil {
+		return err
+	}
+	if err := syscall.Mount(replica, path, "", syscall.MS_BIND, ""); err != nil {
+		return fmt.Errorf("covering %s: %w", path, err)
 	}
 	return nil
 }

@@ -54,15 +54,21 @@ export async function tracesOf(footprint: Footprint): Promise<readonly string[]>
   ];
 }
 
-/** The state of what a node must not touch: interfaces of the machine, entries of folders that everyone shares. */
+/** Kernel settings of the whole machine that a kubelet likes to change. */
+const SETTINGS = ['vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic', 'kernel/panic_on_oops'];
+
+/** The state of what a node must not touch: the machine's interfaces and settings, folders that everyone shares. */
 export async function machineState(): Promise<readonly string[]> {
+  const settings = await Promise.all(
+    SETTINGS.map(async (name) => `${name} = ${(await readFile(join('/proc/sys', name), 'utf8')).trim()}`),
+  );
   const lists = await Promise.all(
     ['/sys/class/net', ...SHARED_FOLDERS].map(async (folder) => {
       const names = await readdir(folder).catch(() => ['(none)']);
       return `${folder}: ${names.sort().join(' ')}`;
     }),
   );
-  return lists;
+  return [...settings, ...lists];
 }
 
 async function existing(paths: readonly string[]): Promise<readonly string[]> {
