@@ -5,8 +5,9 @@ export function cholesky(a: Float64Array, width: number): Float64Array {
   const lower = new Float64Array(width * width);
   for (let i = 0; i < width; i++) {
     for (let j = 0; j <= i; j++) {
-      let sum = a[i * width + j] ?? 0;
-      for (let k = 0; k < j; k++) sum -= (lower[i * width + k] ?? 0) * (lower[j * width + k] ?? 0);
+      const [row, column] = [i * width, j * width];
+      let sum = a[row + j] ?? 0;
+      for (let k = 0; k < j; k++) sum -= (lower[row + k] as number) * (lower[column + k] as number);
       lower[i * width + j] = i === j ? Math.sqrt(Math.max(sum, 1e-12)) : sum / (lower[j * width + j] ?? 1);
     }
   }

@@ -65,13 +65,16 @@ export class Moments {
     const gram = this.#gram;
     const count = gram[0] ?? 0;
     if (!(count > 0)) return undefined;
-    const mean = Float64Array.from({ length: width }, (_, i) => (gram[(i + 1) * size] ?? 0) / count);
-    const deviation = Float64Array.from({ length: width }, (_, i) => {
+    const mean = new Float64Array(width);
+    const deviation = new Float64Array(width);
+    for (let i = 0; i < width; i++) {
+      const middle = (gram[(i + 1) * size] ?? 0) / count;
       const square = (gram[(i + 1) * size + i + 1] ?? 0) / count;
-      const variance = square - (mean[i] ?? 0) ** 2;
+      const variance = square - middle ** 2;
+      mean[i] = middle;
       // Less than rounding can tell from a constant.
-      return variance > 1e-12 * square ? Math.sqrt(variance) : 1;
-    });
+      deviation[i] = variance > 1e-12 * square ? Math.sqrt(variance) : 1;
+    }
     const bias = (this.#moment[0] ?? 0) / count;
     const system = new Float64Array(width * width);
     const right = new Float64Array(width);

@@ -73,13 +73,14 @@ export function fromBands(
 ): QuantileForecast {
   const width = MODEL_LEVELS.length;
   const values = new Float32Array(MODEL_HORIZON * width);
-  const floor = window.context.some((value) => value < 0) ? Number.NEGATIVE_INFINITY : 0;
+  const floor = isEverNegative(window.context) ? Number.NEGATIVE_INFINITY : 0;
   for (let h = 1; h <= MODEL_HORIZON; h++) {
     const { low, high, share } = betweenAnchors(h);
     const middle = centre(h);
+    const [below, above] = [bands[low], bands[high]];
     for (let i = 0; i < width; i++) {
-      const a = bands[low]?.[i] ?? Number.NaN;
-      const b = bands[high]?.[i] ?? Number.NaN;
+      const a = below?.[i] ?? Number.NaN;
+      const b = above?.[i] ?? Number.NaN;
       values[(h - 1) * width + i] = Math.max(middle + a + share * (b - a), floor);
     }
   }
@@ -91,6 +92,11 @@ export function fromBands(
     values,
     model,
   };
+}
+
+function isEverNegative(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if ((values[i] as number) < 0) return true;
+  return false;
 }
 
 /** All known differences x[t + steps] - x[t]. */
