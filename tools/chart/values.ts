@@ -148,10 +148,19 @@ export const chartValuesSchema = z.strictObject({
 
 /** Keys of `config` (by section) without which the templates cannot work; a null in the user's values removes a key. */
 const READ_BY_TEMPLATES = {
-  '': ['namespaces', 'protectedNamespaces', 'http', 'leaderElection', 'prometheusServers', 'history'],
+  '': [
+    'namespaces',
+    'protectedNamespaces',
+    'http',
+    'leaderElection',
+    'prometheusServers',
+    'history',
+    'modelServing',
+  ],
   http: ['address'],
   leaderElection: ['enabled'],
   history: ['maxBytes'],
+  modelServing: ['enabled', 'schemes', 'serviceAccounts'],
 };
 
 type JsonSchema = { [key: string]: unknown; properties?: Record<string, JsonSchema>; items?: JsonSchema };

@@ -60,10 +60,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.config.leaderElection.namespace | default .Release.Namespace -}}
 {{- end -}}
 
+{{- define "foresail.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
 {{/* The operator's configuration file: the values, and what follows from the rest of the chart. */}}
 {{- define "foresail.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $_ := set $config.leaderElection "name" (include "foresail.leaseName" .) -}}
+{{- $_ := set $config.modelServing "image" ($config.modelServing.image | default (include "foresail.image" .)) -}}
 {{- if .Values.tls.secretName -}}
 {{- $_ := set $config.http "tls" (dict "certFile" "/etc/foresail/tls/tls.crt" "keyFile" "/etc/foresail/tls/tls.key") -}}
 {{- end -}}

@@ -26,8 +26,8 @@ export function ownerOf({ metadata }: Pick<ModelDeployment, 'metadata'>): OwnerR
     kind: MODEL_DEPLOYMENT.kind,
     name: metadata.name,
     uid: metadata.uid ?? '',
+    // No blockOwnerDeletion: some clusters grant it only to whoever may write finalizers of ModelDeployments.
     controller: true,
-    blockOwnerDeletion: true,
   };
 }
 
