@@ -1,0 +1,197 @@
+/**
+ * The stage of the ModelDeployment stories: a real control plane with fake nodes, the real operator as a process, a
+ * namespace that takes restricted pods alone, and `foresail rollout` as a person types it.
+ */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { ModelDeployment, ModelDeploymentStatus } from '../../operator/api/index.ts';
+import { tailAuditLog } from '../../operator/testing/server-side.ts';
+import { request, StatusError } from '../api.ts';
+import { type Cluster, startCluster } from '../cluster.ts';
+import { eventually } from '../eventually.ts';
+import { type OperatorProcess, prepareCluster, startOperator } from '../operator.ts';
+
+export const SHOP = 'shop';
+/** Who the operator is in the audit log. */
+export const OPERATOR = 'test-1';
+const MAIN = join(import.meta.dirname, '../../operator/cli/main.ts');
+
+/** What a person gives for a model: another letter is another file. */
+export function model(letter: string) {
+  return { storageUri: `s3://models/${letter}/model.onnx`, sha256: letter.repeat(64) };
+}
+
+export interface Child {
+  readonly metadata: {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly { readonly kind: string; readonly uid: string }[];
+  };
+  readonly spec: { readonly replicas?: number; readonly [key: string]: unknown };
+}
+
+export class ModelStage {
+  readonly cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster;
+  }
+
+  /** Weight and drain without waiting, so that a story takes seconds. */
+  operator(kubeconfigPath = this.cluster.kubeconfigs[OPERATOR] as string): Promise<OperatorProcess> {
+    return startOperator(this.cluster, {
+      kubeconfigPath,
+      config: {
+        modelServing: { image: 'example.invalid/foresail', minReady: '0s', drain: '1s' },
+        leaderElection: { leaseDuration: '4s', renewDeadline: '3s', retryPeriod: '500ms' },
+      },
+    });
+  }
+
+  create(name: string, spec: object = {}): Promise<ModelDeployment> {
+    return request(this.cluster, 'POST', modelPath(''), {
+      apiVersion: 'foresail.io/v1alpha1',
+      kind: 'ModelDeployment',
+      metadata: { name },
+      spec: { model: model('a'), server: { replicas: 2 }, ...spec },
+    });
+  }
+
+  /** A merge patch of the spec. */
+  change(name: string, spec: object): Promise<unknown> {
+    return request(this.cluster, 'PATCH', modelPath(name), { spec });
+  }
+
+  async status(name: string): Promise<ModelDeploymentStatus> {
+    return (await request<ModelDeployment>(this.cluster, 'GET', modelPath(name))).status ?? {};
+  }
+
+  /** `1:90 2:10~100`: weights, and mirrored per cent after a tilde. */
+  async traffic(name: string): Promise<string> {
+    return trafficText(await this.status(name));
+  }
+
+  /** Waits until `check` holds of the status, and answers with that status. */
+  becomes(
+    name: string,
+    what: string,
+    check: (status: ModelDeploymentStatus) => boolean,
+    limitMs = 60_000,
+  ): Promise<ModelDeploymentStatus> {
+    return eventually(
+      `${name}: ${what}`,
+      async () => {
+        const status = await this.status(name);
+        if (!check(status)) throw new Error(JSON.stringify(status));
+        return status;
+      },
+      limitMs,
+    );
+  }
+
+  trafficBecomes(name: string, wanted: string, limitMs?: number): Promise<ModelDeploymentStatus> {
+    return this.becomes(name, `traffic ${wanted}`, (status) => trafficText(status) === wanted, limitMs);
+  }
+
+  async list(path: string, name: string): Promise<readonly Child[]> {
+    const selector = encodeURIComponent(`foresail.io/model-deployment=${name}`);
+    const { items } = await request<{ items: Child[] }>(
+      this.cluster,
+      'GET',
+      `${path.replace('NS', SHOP)}?labelSelector=${selector}`,
+    );
+    return items;
+  }
+
+  deployments = (name: string) => this.list(DEPLOYMENTS, name);
+
+  /** `1x2 2x1`: pods ordered by version. */
+  async ordered(name: string): Promise<string> {
+    return (await this.deployments(name))
+      .map(({ metadata, spec }) => `${metadata.labels['foresail.io/model-version']}x${spec.replicas}`)
+      .sort()
+      .join(' ');
+  }
+
+  orderedBecomes(name: string, wanted: string): Promise<true> {
+    return eventually(
+      `${name}: ${wanted} ordered`,
+      async () => {
+        const found = await this.ordered(name);
+        if (found !== wanted) throw new Error(found);
+        return true as const;
+      },
+      60_000,
+    );
+  }
+
+  /** `foresail rollout …`; answers with what it prints. */
+  async rollout(verb: string, name: string, ...args: readonly string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [
+        '--disable-warning=ExperimentalWarning',
+        MAIN,
+        'rollout',
+        verb,
+        name,
+        '-n',
+        SHOP,
+        '--kubeconfig',
+        this.cluster.kubeconfigPath,
+        ...args,
+      ],
+      { env: { PATH: process.env['PATH'] } },
+    );
+    return stdout;
+  }
+
+  /** What the operator asked the API server from now on. */
+  async audit() {
+    const tail = await tailAuditLog(this.cluster.auditLogPath);
+    return { read: async () => (await tail.read()).filter(({ user }) => user.username === OPERATOR) };
+  }
+
+  async isGone(path: string): Promise<boolean> {
+    try {
+      await request(this.cluster, 'GET', path);
+      return false;
+    } catch (error) {
+      if (error instanceof StatusError && error.status === 404) return true;
+      throw error;
+    }
+  }
+}
+
+export const DEPLOYMENTS = '/apis/apps/v1/namespaces/NS/deployments';
+export const SERVICES = '/api/v1/namespaces/NS/services';
+export const BUDGETS = '/apis/policy/v1/namespaces/NS/poddisruptionbudgets';
+
+export const modelPath = (name: string) =>
+  `/apis/foresail.io/v1alpha1/namespaces/${SHOP}/modeldeployments${name === '' ? '' : `/${name}`}`;
+
+export function trafficText({ traffic = [] }: ModelDeploymentStatus): string {
+  return traffic
+    .map(
+      ({ version, weight, mirrorPercent }) =>
+        `${version}:${weight}${mirrorPercent === undefined ? '' : `~${mirrorPercent}`}`,
+    )
+    .join(' ');
+}
+
+export async function setModelStage(): Promise<ModelStage> {
+  const cluster = await startCluster();
+  try {
+    await prepareCluster(cluster);
+    await request(cluster, 'POST', '/api/v1/namespaces', {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: SHOP, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    });
+    return new ModelStage(cluster);
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+}

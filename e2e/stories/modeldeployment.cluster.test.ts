@@ -1,0 +1,175 @@
+/** A model is served, its next versions prove themselves, go back or are undone; and nothing is left when it is deleted. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { isWrite } from '../../operator/testing/server-side.ts';
+import { request } from '../api.ts';
+import { eventually } from '../eventually.ts';
+import { kubectl } from '../kubectl.ts';
+import type { OperatorProcess } from '../operator.ts';
+import {
+  BUDGETS,
+  DEPLOYMENTS,
+  type ModelStage,
+  model,
+  modelPath,
+  SERVICES,
+  SHOP,
+  setModelStage,
+} from './model-stage.ts';
+
+const STEPS = [{ shadow: { percent: 100 } }, { analysis: {} }, { setWeight: 10 }, { pause: {} }];
+const NAME = 'loadcast';
+
+let stage: ModelStage;
+let operator: OperatorProcess;
+
+beforeAll(async () => {
+  stage = await setModelStage();
+  operator = await stage.operator();
+}, 600_000);
+
+afterAll(async () => {
+  await operator?.stop();
+  await stage?.cluster.stop();
+});
+
+test('a model is served: pods that a restricted namespace takes, a Service, a budget, all owned', async () => {
+  const { metadata } = await stage.create(NAME, { rollout: { steps: STEPS } });
+  const status = await stage.trafficBecomes(NAME, '1:100');
+  expect(status).toMatchObject({
+    phase: 'Healthy',
+    stable: { version: 1, digest: 'a'.repeat(64), weight: 100 },
+  });
+  for (const path of [DEPLOYMENTS, SERVICES, BUDGETS]) {
+    const [child, ...others] = await stage.list(path, NAME);
+    expect(others).toEqual([]);
+    expect(child?.metadata).toMatchObject({
+      name: `${NAME}-v1`,
+      labels: { 'foresail.io/model-version': '1', 'foresail.io/digest': 'a'.repeat(12) },
+      ownerReferences: [{ kind: 'ModelDeployment', uid: metadata.uid }],
+    });
+  }
+  const selector = `foresail.io/model-deployment=${NAME},foresail.io/model-version=1`;
+  const [service] = await stage.list(SERVICES, NAME);
+  expect(Object.entries(service?.spec['selector'] as object).map((pair) => pair.join('='))).toEqual(
+    selector.split(','),
+  );
+  expect(await kubectl(stage.cluster, ['get', 'mdep', NAME, '-n', SHOP])).toMatch(/1 +Healthy +True/);
+}, 120_000);
+
+test('while nothing changes it writes nothing', async () => {
+  await stage.becomes(NAME, 'all pods ready', ({ stable }) => stable?.readyReplicas === 2);
+  const audit = await stage.audit();
+  await sleep(10_000);
+  const writes = (await audit.read()).filter(
+    (entry) => isWrite(entry) && entry.objectRef?.resource !== 'leases',
+  );
+  expect(writes.map(({ verb, requestURI }) => `${verb} ${requestURI}`)).toEqual([]);
+}, 60_000);
+
+test('what somebody else changed is put right', async () => {
+  const path = (kind: string) => `${kind.replace('NS', SHOP)}/${NAME}-v1`;
+  await request(stage.cluster, 'PATCH', path(DEPLOYMENTS), { spec: { replicas: 0 } });
+  await request(stage.cluster, 'PATCH', path(SERVICES), { spec: { selector: { app: 'mine' } } });
+  await request(stage.cluster, 'PATCH', path(BUDGETS), { spec: { maxUnavailable: 5 } });
+  await stage.orderedBecomes(NAME, '1x2');
+  await eventually('service and budget are ours again', async () => {
+    const [service, budget] = await Promise.all([stage.list(SERVICES, NAME), stage.list(BUDGETS, NAME)]);
+    const own = Object.keys(service[0]?.spec['selector'] as object).every((key) =>
+      key.startsWith('foresail.io/'),
+    );
+    return own && budget[0]?.spec['maxUnavailable'] === 1;
+  });
+  await stage.trafficBecomes(NAME, '1:100');
+}, 120_000);
+
+test('a new file is shadowed, waits for a judge that is not there, and goes on by a person’s word', async () => {
+  await stage.change(NAME, { model: model('b') });
+  const status = await stage.trafficBecomes(NAME, '1:100 2:0~100');
+  await stage.becomes(NAME, 'is held', ({ phase }) => phase === 'Paused');
+  expect((await stage.status(NAME)).conditions).toContainEqual(
+    expect.objectContaining({ type: 'Progressing', reason: 'NoJudge' }),
+  );
+  expect(status.history?.map(({ outcome }) => outcome)).toEqual(['Serving', 'Rolling']);
+  expect(await stage.rollout('promote', NAME)).toContain('version 2 goes on after step 1');
+  await stage.trafficBecomes(NAME, '1:90 2:10~100');
+  expect(await stage.ordered(NAME)).toBe('1x2 2x2');
+  expect(await stage.rollout('status', NAME)).toContain('▸ 3 wait for a person');
+  await stage.rollout('promote', NAME, '--full');
+  await stage.trafficBecomes(NAME, '2:100');
+  // still warm, for the watch
+  expect(await stage.ordered(NAME)).toBe('1x2 2x2');
+}, 180_000);
+
+test('undo brings the version before back at once, retry tries the other anew, abort ends that', async () => {
+  expect(await stage.rollout('undo', NAME)).toContain('version 1 serves again, in place of version 2');
+  const undone = await stage.trafficBecomes(NAME, '1:100');
+  expect(undone.history?.map(({ version, outcome }) => `${version} ${outcome}`)).toEqual([
+    '1 Serving',
+    '2 Undone',
+  ]);
+  await stage.orderedBecomes(NAME, '1x2');
+  await stage.rollout('retry', NAME);
+  await stage.trafficBecomes(NAME, '1:100 3:0~100');
+  await stage.rollout('abort', NAME);
+  const aborted = await stage.becomes(NAME, 'aborted', ({ phase }) => phase === 'Degraded');
+  expect(aborted.history?.at(-1)).toMatchObject({ version: 3, outcome: 'Aborted', reason: 'AbortedByUser' });
+  await stage.orderedBecomes(NAME, '1x2');
+  await expect(stage.rollout('abort', NAME)).rejects.toThrow('nothing to abort');
+}, 180_000);
+
+test('a version whose pods never come touches nothing, and is given up at its deadline', async () => {
+  // No pod beside those that serve: as where a quota is full.
+  await request(stage.cluster, 'POST', `/api/v1/namespaces/${SHOP}/resourcequotas`, {
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: { name: 'full' },
+    spec: { hard: { pods: '2' } },
+  });
+  await stage.change(NAME, { model: model('c'), rollout: { progressDeadline: '10s', abort: null } });
+  await stage.becomes(NAME, 'waits for pods', ({ canary }) => canary?.unreadySince !== undefined);
+  expect(await stage.traffic(NAME)).toBe('1:100');
+  const status = await stage.becomes(NAME, 'is given up', ({ phase }) => phase === 'Degraded');
+  expect(status.history?.at(-1)).toMatchObject({ version: 4, reason: 'ProgressDeadlineExceeded' });
+  expect(await stage.traffic(NAME)).toBe('1:100');
+  await stage.orderedBecomes(NAME, '1x2');
+  await request(stage.cluster, 'DELETE', `/api/v1/namespaces/${SHOP}/resourcequotas/full`);
+}, 120_000);
+
+test('a third version in the middle of a rollout begins when the second has no weight any more', async () => {
+  await stage.change(NAME, {
+    model: model('d'),
+    rollout: { steps: [{ setWeight: 50 }, { pause: {} }], progressDeadline: '10m' },
+  });
+  await stage.trafficBecomes(NAME, '1:50 5:50');
+  await stage.change(NAME, { model: model('e') });
+  const status = await stage.trafficBecomes(NAME, '1:50 6:50');
+  expect(status.history?.find(({ version }) => version === 5)).toMatchObject({ outcome: 'Superseded' });
+  await stage.orderedBecomes(NAME, '1x2 6x1');
+}, 120_000);
+
+test('an object that cannot be served says why, and costs nobody else anything', async () => {
+  await stage.create('followed', { model: { from: { registry: 'loadcast', alias: 'candidate' } } });
+  const followed = await stage.becomes('followed', 'says so', ({ conditions }) => conditions !== undefined);
+  expect(followed.conditions).toContainEqual(
+    expect.objectContaining({ type: 'ModelResolved', status: 'False', reason: 'RegistryNotConfigured' }),
+  );
+  await stage.create('local', { model: { storageUri: 'file:///models/a', sha256: 'a'.repeat(64) } });
+  const local = await stage.becomes('local', 'says so', ({ conditions }) => conditions !== undefined);
+  expect(local.conditions).toContainEqual(
+    expect.objectContaining({ type: 'Ready', status: 'False', reason: 'SchemeNotAllowed' }),
+  );
+  expect(await stage.deployments('local')).toEqual([]);
+}, 60_000);
+
+test('deleted, it leaves nothing', async () => {
+  await request(stage.cluster, 'DELETE', modelPath(NAME));
+  await eventually(
+    'all of it is gone',
+    async () => {
+      const left = await Promise.all([DEPLOYMENTS, SERVICES, BUDGETS].map((path) => stage.list(path, NAME)));
+      return left.flat().length === 0;
+    },
+    60_000,
+  );
+}, 120_000);

@@ -1,0 +1,50 @@
+/** How a rollout stands, as text for a terminal. */
+import { API_VERSION, MODEL_DEPLOYMENT, type ModelDeployment, type Step } from '../api/index.ts';
+
+export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): string {
+  const { stable, canary, traffic = [], kept = [], judge, history = [], conditions = [] } = status;
+  const shares = traffic.map(
+    ({ version, weight, mirrorPercent = 0 }) =>
+      `version ${version} ${weight} %${mirrorPercent > 0 ? ` (${mirrorPercent} % copied to it)` : ''}`,
+  );
+  const lines = [
+    `${API_VERSION} ${MODEL_DEPLOYMENT.kind} ${metadata.namespace}/${metadata.name}: ${status.phase ?? 'not looked at yet'}`,
+    `  stable   ${stable === undefined ? '-' : `version ${stable.version} (${stable.digest.slice(0, 12)}), ${stable.readyReplicas} pods ready`}`,
+    `  canary   ${canary === undefined ? '-' : `version ${canary.version} (${canary.digest.slice(0, 12)}), ${canary.readyReplicas} pods ready, since ${canary.startedAt}`}`,
+    `  traffic  ${shares.join(', ') || 'none: no version has a ready pod'}`,
+    ...kept.map(({ version, until, for: why }) => `  kept     version ${version} until ${until} (${why})`),
+    ...(judge === undefined
+      ? []
+      : [`  judge    ${judge.verdict}${judge.message === undefined ? '' : `: ${judge.message}`}`]),
+    ...(canary === undefined
+      ? []
+      : [
+          '  steps',
+          ...spec.rollout.steps.map((step, i) => `    ${mark(i, canary.step)} ${i} ${stepText(step)}`),
+        ]),
+    ...(history.length === 0 ? [] : ['  history']),
+    ...history
+      .toReversed()
+      .map(
+        ({ version, outcome, digest, startedAt, message }) =>
+          `    ${version} ${outcome} (${digest.slice(0, 12)}) since ${startedAt}${message === undefined ? '' : `: ${message}`}`,
+      ),
+    ...conditions.map(
+      ({ type, status: value, reason, message }) =>
+        `  ${value === 'True' ? '✓' : '·'} ${type}=${value} ${reason}: ${message}`,
+    ),
+  ];
+  return lines.join('\n');
+}
+
+function mark(index: number, at: number): string {
+  if (index < at) return '✓';
+  return index === at ? '▸' : ' ';
+}
+
+function stepText({ shadow, setWeight, pause }: Step): string {
+  if (shadow !== undefined) return `shadow ${shadow.percent} % of the requests`;
+  if (setWeight !== undefined) return `answer ${setWeight} % of the requests`;
+  if (pause === undefined) return 'wait for the judge';
+  return pause.duration === undefined ? 'wait for a person' : `wait ${pause.duration}`;
+}
