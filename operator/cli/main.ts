@@ -5,12 +5,14 @@ import { backtestCommand } from './backtest.ts';
 import { clusterCommand } from './cluster.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { explainCommand } from './explain.ts';
+import { rolloutCommand } from './rollout.ts';
 import { serveCommand } from './serve.ts';
 
 const program = new Command('foresail')
   .description('Predictive autoscaling for Kubernetes.')
   .showHelpAfterError()
   .addCommand(explainCommand())
+  .addCommand(rolloutCommand())
   .addCommand(evaluateCommand())
   .addCommand(backtestCommand())
   .addCommand(clusterCommand())
