@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { batchLimit, predictAnswer } from './batch-policy.ts';
 import { predict } from './latency-line.ts';
 

@@ -185,7 +185,7 @@ describe('four times more than the model can do', () => {
     let waited = 0;
     const refused: unknown[] = [];
     const ask = async (): Promise<void> => {
-      const request = floatsRequest('slow', [new Array<number>(256).fill(1)]);
+      const request = floatsRequest('slow', [Array.from({ length: 256 }, () => 1)]);
       const asked = engine.infer(request, never);
       waited = Math.max(waited, engine.gauges()[0]?.pendingRequests ?? 0);
       await asked.catch((error: unknown) => refused.push(error));
@@ -212,9 +212,9 @@ describe('a repository that changes', () => {
     const versions = new Set<string>();
     const wrong: unknown[] = [];
     let asked = 0;
-    let stop = false;
+    const stop = new AbortController();
     const client = async (): Promise<void> => {
-      while (!stop) {
+      while (!stop.signal.aborted) {
         try {
           asked++;
           // oxlint-disable-next-line no-await-in-loop -- a client that asks again and again
@@ -239,7 +239,7 @@ describe('a repository that changes', () => {
     await until('version 3 refused', () =>
       engine.index(false).some((state) => state.version === '3' && state.state === 'UNAVAILABLE'),
     );
-    stop = true;
+    stop.abort();
     await Promise.all(clients);
     expect(wrong).toEqual([]);
     expect(versions).toEqual(new Set(['1', '2']));

@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { tinyModel } from '../../inference/testing/tiny-model.ts';
@@ -13,20 +15,26 @@ beforeEach(() => {
 afterEach(() => bench.end());
 
 /** Children of this process that run a model; tests of other files run in processes of their own. */
-function children(): number[] {
+function children(parent = process.pid): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
     .filter((pid) => {
       try {
         const status = readFileSync(`/proc/${pid}/status`, 'utf8');
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        const own = new RegExp(`^PPid:\\t${process.pid}$`, 'm').test(status);
+        const own = new RegExp(`^PPid:\\t${parent}$`, 'm').test(status);
         return own && command.includes('server/core/child/main.ts');
       } catch {
         return false;
       }
     })
     .map(Number);
+}
+
+/** Processor time of a process. */
+function secondsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 function signalOnly(how: NodeJS.Signals): number {
@@ -145,7 +153,7 @@ describe('a model that hangs', () => {
   test('does not keep the engine from closing', async () => {
     putVersion(bench.root, 'slow', '1', slowModel(2000));
     const engine = await bench.open({ maxBatch: 1, warmUpRuns: 1 });
-    const request = floatsRequest('slow', [new Array<number>(256).fill(1)]);
+    const request = floatsRequest('slow', [Array.from({ length: 256 }, () => 1)]);
     const asked = Promise.allSettled(Array.from({ length: 50 }, () => engine.infer(request, never)));
     const patience = new AbortController();
     const closing = engine.close(patience.signal);
@@ -156,6 +164,30 @@ describe('a model that hangs', () => {
     );
     expect(codes).toContain('MODEL_NOT_READY');
     await until('the end of the child', () => children().length === 0);
+  });
+});
+
+describe('a server that is killed', () => {
+  test.each(['idle', 'in a run that never ends'])('leaves no child behind: %s', async (when) => {
+    putVersion(bench.root, 'm', '1', tinyModel({ endless: when !== 'idle' }));
+    const script = `
+      import { systemClock } from '${new URL('../../clock.ts', import.meta.url).href}';
+      import { openEngine } from '${new URL('./engine.ts', import.meta.url).href}';
+      const signal = new AbortController().signal;
+      const engine = await openEngine({ repository: '${bench.root}', clock: systemClock, accelerator: 'cpu' }, signal);
+      ${when === 'idle' ? 'await engine.settled(signal);' : ''}
+      console.log('up');
+      setInterval(() => 0, 1000);`;
+    const server = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    await once(server.stdout, 'data');
+    await until('the child', () => children(server.pid).length === 1);
+    const [pid = 0] = children(server.pid);
+    // The model's bytes are in and it runs: a child that has not begun would end by its closed pipe alone.
+    if (when !== 'idle') await until('the run', () => secondsOf(pid) > 0.5);
+    server.kill('SIGKILL');
+    await until('the end of the child', () => !existsSync(`/proc/${pid}`));
   });
 });
 

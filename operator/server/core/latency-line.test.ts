@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { fitLine, LatencyFit, predict } from './latency-line.ts';
 
 describe('the latency line', () => {

@@ -5,7 +5,7 @@
 import { isForesailError, messageOf } from '../../errors.ts';
 import { notFound, notReady, refused } from './errors.ts';
 import { compareVersions, type FoundModel, type FoundVersion, type RefusedEntry } from './repository.ts';
-import { ServedVersion } from './served-version.ts';
+import type { ServedVersion } from './served-version.ts';
 import type { ModelState } from './types.ts';
 
 export interface ModelOptions {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { FrameReader, frameBuffers, HEADER } from './child/frames.ts';
 import { blockTensor, decodeBlock, encodeBlock } from './child/tensor-block.ts';
 import { checkInputs, DATATYPES, elementsOf, rawBytes, rowsOf, viewOf } from './tensors.ts';
