@@ -24,7 +24,11 @@ beforeAll(async () => {
     verbs: [verb],
   });
   await role('author', [
-    { apiGroups: ['foresail.io'], resources: ['predictivescalers'], verbs: ['create', 'patch'] },
+    {
+      apiGroups: ['foresail.io'],
+      resources: ['predictivescalers', 'modeldeployments'],
+      verbs: ['create', 'patch'],
+    },
   ]);
   await role('web-patcher', [scale('patch')]);
   await role('web-updater', [scale('update')]);
@@ -88,6 +92,41 @@ describe('creating', () => {
     ['admin', 'shop', { ...WEB, name: RELEASE }, 'created'],
   ])('%s in %s for %j: %s', async (user, namespace, target, expected) => {
     const answer = await create(user, namespace, target);
+    if (typeof expected === 'string') expect(answer).toBe(expected);
+    else expect(answer).toMatch(expected);
+  });
+});
+
+describe('a ModelDeployment', () => {
+  const model = (uri: string) => ({ model: { storageUri: uri, sha256: 'a'.repeat(64) } });
+  const S3 = model('s3://models/a');
+
+  test.each<[User, string, object, string | RegExp]>([
+    ['admin', 'shop', S3, 'created'],
+    ['editor', 'shop', S3, 'created'],
+    ['outsider', 'shop', S3, /spec: outsider may not create pods in shop, as a ModelDeployment does/],
+    ['viewer', 'shop', S3, /viewer.* cannot create resource/],
+    ['admin', 'kube-system', S3, /metadata\.namespace: kube-system is protected/],
+    ['editor', 'shop', model('file:///etc/passwd'), /spec\.model\.storageUri: file:\/\/ is not allowed here/],
+    [
+      'editor',
+      'shop',
+      { ...S3, serviceAccountName: 'default' },
+      /spec\.serviceAccountName: default is not allowed here/,
+    ],
+    ['editor', 'shop', { model: { from: { registry: 'a', alias: 'b' } } }, 'created'],
+  ])('by %s in %s, %j: %s', async (user, namespace, spec, expected) => {
+    const path = `/apis/foresail.io/v1alpha1/namespaces/${namespace}/modeldeployments?dryRun=All`;
+    const object = {
+      apiVersion: 'foresail.io/v1alpha1',
+      kind: 'ModelDeployment',
+      metadata: { name: 'loadcast' },
+      spec,
+    };
+    const answer = await post(path, object, user).then(
+      () => 'created',
+      (error: Error) => error.message,
+    );
     if (typeof expected === 'string') expect(answer).toBe(expected);
     else expect(answer).toMatch(expected);
   });

@@ -52,7 +52,7 @@ beforeAll(async () => {
       { apiGroup: 'example.org', kind: 'Turnip', resource: 'turnips' },
     ],
     metrics: { readers: [{ namespace: NAMESPACE, name: 'default' }] },
-    config: QUICK,
+    config: { ...QUICK, modelServing: { minReady: '0s', drain: '1s' } },
   });
   operator = await startConfinedOperator(cluster, folder);
 }, 600_000);
@@ -122,6 +122,64 @@ describe('it scales', () => {
       { type: 'Object', object: { describedObject: service, metric: { name: 'hits' }, target } },
     );
     await replicasBecome(`${TURNIPS}/field`, 2);
+  }, 60_000);
+});
+
+describe('it serves a model', () => {
+  const MODEL = `/apis/foresail.io/v1alpha1/namespaces/${SHOP}/modeldeployments/loadcast`;
+  const model = (letter: string) => ({ storageUri: `s3://models/${letter}`, sha256: letter.repeat(64) });
+  const children = [
+    `/apis/apps/v1/namespaces/${SHOP}/deployments/`,
+    `/api/v1/namespaces/${SHOP}/services/`,
+    `/apis/policy/v1/namespaces/${SHOP}/poddisruptionbudgets/`,
+  ];
+
+  async function versionsBecome(...wanted: readonly string[]): Promise<void> {
+    await eventually(`versions ${wanted.join()}`, async () => {
+      const { status } = await request<ModelStatus>(cluster, 'GET', MODEL);
+      const found = status?.traffic?.map(({ version, weight }) => `${version}:${weight}`) ?? [];
+      if (found.join() !== wanted.join()) throw new Error(JSON.stringify(status));
+      return true;
+    });
+  }
+
+  test('by a Deployment, a Service and a budget, which it keeps as they should be', async () => {
+    const spec = { model: model('a'), rollout: { steps: [{ setWeight: 50 }, { pause: {} }] } };
+    await request(cluster, 'POST', MODEL.replace('/loadcast', ''), {
+      apiVersion: 'foresail.io/v1alpha1',
+      kind: 'ModelDeployment',
+      metadata: { name: 'loadcast' },
+      spec,
+    });
+    await versionsBecome('1:100');
+    for (const path of children)
+      await request(cluster, 'PATCH', `${path}loadcast-v1`, {
+        metadata: { labels: { 'foresail.io/digest': 'mine' } },
+      });
+    await eventually('the labels are ours again', async () => {
+      const found = await Promise.all(
+        children.map((path) => request<Labelled>(cluster, 'GET', `${path}loadcast-v1`)),
+      );
+      return found.every(({ metadata }) => metadata.labels['foresail.io/digest'] === 'a'.repeat(12));
+    });
+  }, 60_000);
+
+  test('and takes away what a version has left', async () => {
+    await request(cluster, 'PATCH', MODEL, { spec: { model: model('b') } });
+    await versionsBecome('1:50', '2:50');
+    await request(cluster, 'PATCH', MODEL, { spec: { model: model('a') } });
+    await versionsBecome('1:100');
+    await eventually('version 2 is gone', async () => {
+      const found = await Promise.all(
+        children.map((path) =>
+          request(cluster, 'GET', `${path}loadcast-v2`).then(
+            () => true,
+            () => false,
+          ),
+        ),
+      );
+      return !found.includes(true);
+    });
   }, 60_000);
 });
 
@@ -240,6 +298,14 @@ interface ScalerStatus {
       readonly message: string;
     }[];
   };
+}
+
+interface ModelStatus {
+  readonly status?: { readonly traffic?: readonly { readonly version: number; readonly weight: number }[] };
+}
+
+interface Labelled {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>> };
 }
 
 interface StoredState {

@@ -116,13 +116,14 @@ describe('values that cannot work are refused with the name of the key', () => {
 });
 
 describe('the operator’s configuration', () => {
-  test('without values it is the operator’s default but for the lease and the history folder', async () => {
+  test('without values it is the operator’s default but for the lease, the history folder and the image', async () => {
     const config = operatorConfig(await helm.template());
     const defaults = parseConfig({}, 'defaults');
     expect(config).toEqual({
       ...defaults,
       leaderElection: { ...defaults.leaderElection, name: 'foresail' },
       history: { ...defaults.history, directory: '/var/lib/foresail' },
+      modelServing: { ...defaults.modelServing, image: expect.stringMatching(/^foresail\/operator:/) },
     });
   });
 
@@ -249,6 +250,24 @@ describe('rights', () => {
     const role = one(all, 'Role', 'foresail-leader-election');
     expect(role.metadata.namespace).toBe('leases');
     expect((role['rules'] as readonly Rule[]).at(-1)?.resourceNames).toEqual(['mine']);
+  });
+});
+
+describe('serving models', () => {
+  const writes = (all: readonly Manifest[]) =>
+    rules(all).filter(
+      ({ resources, verbs }) => resources?.includes('deployments') && verbs.includes('create'),
+    );
+
+  test('takes the operator’s own image, unless another is named', async () => {
+    const image = async (values: object) => operatorConfig(await helm.template(values)).modelServing.image;
+    expect(await image({ image: { repository: 'mirror/foresail', tag: '1.2' } })).toBe('mirror/foresail:1.2');
+    expect(await image({ config: { modelServing: { image: 'mine:1' } } })).toBe('mine:1');
+  });
+
+  test('switched off, the rights for it are not granted', async () => {
+    expect(writes(await helm.template())).toHaveLength(1);
+    expect(writes(await helm.template({ config: { modelServing: { enabled: false } } }))).toEqual([]);
   });
 });
 
