@@ -12,6 +12,19 @@ test('a scaler without a status yet shows what is not known as such', () => {
   expect(text).toContain('realised not measured yet');
 });
 
+test.each([
+  ['loadcast', 'sha256:0123', 'loadcast (loadcast 1.0.0, sha256:0123), in steps of 1m'],
+  ['onnx:0123', 'sha256:0123', 'onnx:0123 (loadcast 1.0.0, sha256:0123), in steps of 1m'],
+  ['ridge', 'builtin', 'ridge, in steps of 1m'],
+  // Written by an operator that did not tell.
+  [undefined, 'sha256:0123', 'loadcast (loadcast 1.0.0, sha256:0123), in steps of 1m'],
+])('who forecasts is told: %s of %s', (forecaster, digest, told) => {
+  const spec = { minReplicas: 1, maxReplicas: 9, mode: 'Auto' } as never;
+  const forecast = { replicas: 7, forecaster, model: 'loadcast', version: '1.0.0', digest, step: '1m' };
+  const text = statusText({ metadata: { namespace: 'shop', name: 'web' }, spec, status: { forecast } });
+  expect(text).toContain(`  forecast    7 replicas by ${told}\n`);
+});
+
 test('the verdict is told with what was compared', () => {
   const verdict = {
     recommendation: 'Shadow',

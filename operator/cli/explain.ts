@@ -128,7 +128,7 @@ export function statusText({
     `  target      ${status.target ?? '-'}, ${status.currentReplicas ?? '?'} replicas, wants ${status.desiredReplicas ?? '?'} of ${spec.minReplicas}..${spec.maxReplicas}`,
     `  mode        ${spec.mode}${status.mode === undefined || status.mode === spec.mode ? '' : `, acts as ${status.mode}`}`,
     `  lead time   ${leadTime?.value ?? '-'} (${leadTime?.source ?? 'unknown'}${leadTime?.samples === undefined ? '' : `, ${leadTime.samples} starts seen`})`,
-    `  forecast    ${forecast === undefined ? 'none' : `${forecast.replicas ?? '?'} replicas by ${forecast.model} ${forecast.version} (${forecast.digest})${forecast.step === undefined ? '' : `, in steps of ${forecast.step}`}`}`,
+    `  forecast    ${forecast === undefined ? 'none' : forecastText(forecast)}`,
     `  coverage    asked ${coverage?.asked ?? '-'}, realised ${coverage?.realised ?? 'not measured yet'}`,
     `  verdict     ${verdictText(status.verdict)}`,
     `  last change ${lastDecision === undefined ? '-' : `${lastDecision.time}: ${lastDecision.result} by ${lastDecision.boundBy} (decision ${lastDecision.id})`}`,
@@ -138,6 +138,19 @@ export function statusText({
     ),
   ];
   return lines.join('\n');
+}
+
+/** Who forecasts, and what exactly it is where it is a file. */
+function forecastText({
+  replicas,
+  forecaster,
+  model,
+  version,
+  digest,
+  step,
+}: NonNullable<NonNullable<PredictiveScaler['status']>['forecast']>): string {
+  const file = digest === 'builtin' ? '' : ` (${model} ${version}, ${digest})`;
+  return `${replicas ?? '?'} replicas by ${forecaster ?? model}${file}${step === undefined ? '' : `, in steps of ${step}`}`;
 }
 
 function verdictText(verdict: NonNullable<PredictiveScaler['status']>['verdict']): string {

@@ -114,6 +114,11 @@ export const predictiveScalerStatusSchema = z.object({
   forecast: z
     .object({
       replicas: count().optional().describe('Replicas that the forecast asks for at the lead time.'),
+      forecaster: shortText()
+        .optional()
+        .describe(
+          'Who forecast: the model, or the simple forecaster that has forecast this load best or serves while the model cannot.',
+        ),
       model: shortText().optional().describe('Name of the model.'),
       version: shortText().optional().describe('Version of the model.'),
       digest: shortText().optional().describe('sha256 of the model’s file.'),

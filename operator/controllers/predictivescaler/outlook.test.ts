@@ -115,12 +115,13 @@ describe('a load that is seen', () => {
 
   test.each(['loadcast', 'onnx:0123'])('who serves instead of the model %s is said', async (id) => {
     const { live } = setUp({ model: { ...missingModel, id } });
-    const { condition } = await live(
+    const { condition, report } = await live(
       scaler(),
       hour(() => 100),
     );
     expect(condition).toMatchObject({ status: 'False', reason: 'ModelMissing' });
     expect(condition.message).toContain('persistence');
+    expect(report?.forecaster).toBe('persistence');
   });
 
   test('a model of one’s own is named as not served, and the box acts', async () => {

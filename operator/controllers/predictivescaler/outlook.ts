@@ -64,7 +64,6 @@ interface Missing {
 interface Seen {
   readonly kind: 'seen';
   readonly path: LoadPath;
-  readonly level: number;
   readonly upper: UpperLoadPath;
   readonly confidence: UpperLoadPath['confidence'];
   readonly forecast: QuantileForecast;
@@ -310,6 +309,7 @@ function summary(
     forecast: known(input, forecast.originMs),
     seasonalProfile: undefined,
     report: {
+      forecaster: by,
       model: forecast.model,
       stepMs: forecast.stepMs,
       quantiles: [

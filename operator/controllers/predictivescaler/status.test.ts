@@ -22,6 +22,7 @@ const before: PredictiveScalerStatus = {
   desiredReplicas: 3,
   lastScaleTime: '2026-01-01T00:00:00Z',
   forecast: {
+    forecaster: 'loadcast',
     model: 'loadcast',
     version: '1',
     digest: 'sha256:0',
@@ -42,6 +43,7 @@ describe('a status is worth a write', () => {
     ['the generation', { observedGeneration: 2 }],
     ['the forecast in replicas', { forecast: { ...before.forecast, replicas: 4 } }],
     ['another model', { forecast: { ...before.forecast, digest: 'sha256:1' } }],
+    ['another forecaster', { forecast: { ...before.forecast, forecaster: 'ridge' } }],
     ['no forecast any more', { forecast: undefined }],
     ['a condition', { conditions: [condition({ status: 'False' })] }],
     ['a reason', { conditions: [condition({ reason: 'Other' })] }],

@@ -26,6 +26,8 @@ export interface OwnCondition {
 }
 
 export interface ForecastReport {
+  /** Id of the forecaster that serves the first metric. */
+  readonly forecaster: string;
   readonly model: ModelRef;
   readonly stepMs: number;
   /** Calibrated quantiles of the load at the lead time, unit of the metric. */
@@ -99,7 +101,7 @@ export function buildStatus(input: StatusInput): PredictiveScalerStatus {
 
 /**
  * Whether the difference is worth a write: replicas, a condition, the mode, the verdict, the spec's generation, the
- * model, or the forecast in replicas. A timestamp, a sample or a quantile alone is not.
+ * forecaster, or the forecast in replicas. A timestamp, a sample or a quantile alone is not.
  */
 export function worthWriting(
   before: PredictiveScalerStatus | undefined,
@@ -119,6 +121,7 @@ function significant(status: PredictiveScalerStatus): unknown {
     status.lastScaleTime,
     status.leadTime?.source,
     status.forecast?.replicas,
+    status.forecast?.forecaster,
     status.forecast?.digest,
     status.forecast?.step,
     status.verdict?.recommendation,
@@ -151,9 +154,10 @@ export function mergeConditions(
   return [...merged.values()];
 }
 
-function forecastStatus({ model, stepMs, quantiles }: ForecastReport, decision: Decision) {
+function forecastStatus({ forecaster, model, stepMs, quantiles }: ForecastReport, decision: Decision) {
   return {
     ...(decision.forecast.kind === 'known' ? { replicas: decision.forecast.replicas } : {}),
+    forecaster,
     model: model.name,
     version: model.version,
     digest: model.digest,
