@@ -4,14 +4,15 @@
  * answers what is under way, then it goes. A second signal ends it at once.
  */
 import { once } from 'node:events';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
+import type { Logger } from '../logger.ts';
 import { createLogger, type LogLevel } from '../observability/logger.ts';
 import { openEngine } from '../server/core/engine.ts';
-import type { Accelerator, EngineOptions } from '../server/core/types.ts';
+import type { Accelerator, Engine, EngineOptions } from '../server/core/types.ts';
 import { createServerMetrics } from '../server/metrics.ts';
 import { type ServerOptions, startServer } from '../server/serve.ts';
-import { duration } from './flag-values.ts';
+import { duration, whole } from './flag-values.ts';
 
 interface Flags {
   readonly modelRepository: string;
@@ -47,7 +48,11 @@ export function serveCommand(): Command {
     .addOption(option('--grpc-port <port>', '0 takes a free one').argParser(whole(0, 65_535)).default(8081))
     .option('--no-grpc', 'HTTP alone')
     .option('--allow-repository-control', 'let callers load and unload models')
-    .addOption(option('--poll <duration>', 'look for changed models this often').argParser(duration))
+    .addOption(
+      option('--poll <duration>', 'look for changed models this often')
+        .argParser(duration)
+        .conflicts('allowRepositoryControl'),
+    )
     .addOption(
       option('--accelerator <kind>', 'where models run')
         .choices(['auto', 'cpu', 'cuda', 'tensorrt'])
@@ -119,7 +124,13 @@ async function serve(flags: Flags): Promise<void> {
     { ...engineOptions(flags), clock: systemClock, logger: log, observer: metrics.observer },
     stop.signal,
   );
-  const server = await startServer(serverOptions(flags), { ...shared, engine, metrics });
+  const start = flags.allowRepositoryControl === true ? loadAll(engine, log, stop.signal) : undefined;
+  const server = await startServer(serverOptions(flags), {
+    ...shared,
+    engine,
+    metrics,
+    ...(start === undefined ? {} : { start }),
+  });
   log.info('serving', { http: server.httpUrl, grpc: server.grpcAddress, models: engine.index(false) });
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
 
@@ -127,6 +138,17 @@ async function serve(flags: Flags): Promise<void> {
   const drainMs = (stop.signal.reason as Error).message === 'SIGINT' ? 0 : flags.drain;
   systemClock.after(drainMs + flags.shutdownTimeout, () => cut.abort(new Error('the time to stop is over')));
   await server.stop(drainMs, cut.signal);
+  await engine.close(cut.signal);
+}
+
+/** Callers have the control afterwards, but a server starts with what lies in its repository. */
+async function loadAll(engine: Engine, log: Logger, signal: AbortSignal): Promise<void> {
+  const names = new Set(engine.index(false).map(({ name }) => name));
+  const load = (name: string) =>
+    engine
+      .load(name, signal)
+      .catch((error: unknown) => log.warn('a model was not loaded', { model: name, error }));
+  await Promise.all([...names].map(load));
 }
 
 function engineOptions(flags: Flags): Omit<EngineOptions, 'clock'> {
@@ -138,8 +160,13 @@ function engineOptions(flags: Flags): Omit<EngineOptions, 'clock'> {
     maxQueueDelayMs: flags.maxQueueDelay,
     maxQueue: flags.maxQueue,
     ...(flags.latencyTarget === undefined ? {} : { latencyTargetMs: flags.latencyTarget }),
-    ...(flags.poll === undefined ? {} : { modelControl: 'poll', pollIntervalMs: flags.poll }),
+    ...control(flags),
   };
+}
+
+function control({ allowRepositoryControl, poll }: Flags): Partial<EngineOptions> {
+  if (allowRepositoryControl === true) return { modelControl: 'explicit' };
+  return poll === undefined ? {} : { modelControl: 'poll', pollIntervalMs: poll };
 }
 
 function serverOptions(flags: Flags): ServerOptions {
@@ -151,13 +178,5 @@ function serverOptions(flags: Flags): ServerOptions {
     maxBytesInFlight: flags.maxMemoryMib * MIB,
     maxConcurrent: flags.maxConcurrent,
     repositoryControl: flags.allowRepositoryControl === true,
-  };
-}
-
-function whole(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`"${text}" is not a whole number from ${least} to ${most}.`);
   };
 }

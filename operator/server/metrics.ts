@@ -3,7 +3,7 @@
  * labels model and version come from what the engine serves, never from a request, so a caller cannot make series.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Engine, Observer } from './core/types.ts';
+import type { Engine, Observer, VersionGauges } from './core/types.ts';
 import { OUTCOMES, type WireOutcome } from './wire/errors.ts';
 
 export type Protocol = 'http' | 'grpc';
@@ -119,11 +119,7 @@ export function createServerMetrics(): ServerMetrics {
 
 /** Read when they are asked for; a version that is gone has no series. */
 function followEngine(engine: Pick<Engine, 'gauges' | 'ready'>, registers: Registry[]): void {
-  const perVersion = (
-    name: string,
-    help: string,
-    read: (of: ReturnType<Engine['gauges']>[number]) => number,
-  ) =>
+  const perVersion = (name: string, help: string, read: (of: VersionGauges) => number) =>
     new Gauge({
       name,
       help,
@@ -134,16 +130,20 @@ function followEngine(engine: Pick<Engine, 'gauges' | 'ready'>, registers: Regis
         for (const of of engine.gauges()) this.set({ model: of.model, version: of.version }, read(of));
       },
     });
+  const overall = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
   perVersion('foresail_inference_pending_requests', 'Requests that wait.', (of) => of.pendingRequests);
   perVersion('foresail_inference_running_requests', 'Requests in a run.', (of) => of.runningRequests);
   perVersion('foresail_model_instances_ready', 'Processes that hold the model.', (of) => of.instancesReady);
   perVersion('foresail_model_restarts', 'Starts of such a process after the first.', (of) => of.restarts);
-  new Gauge({
-    name: 'foresail_server_ready',
-    help: '1 while every model has a version that serves.',
-    registers,
-    collect() {
-      this.set(engine.ready() ? 1 : 0);
-    },
-  });
+  overall('foresail_server_ready', '1 while every model has a version that serves.', () =>
+    engine.ready() ? 1 : 0,
+  );
 }

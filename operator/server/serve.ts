@@ -1,7 +1,7 @@
 /**
- * The inference server as a whole: engine, both protocols, and the order in which they end. First the server says that
- * it is not ready and goes on answering, until nobody sends to it any more; then it answers what is under way; only then
- * the models go.
+ * The inference server as a whole: both protocols over one engine, and the order in which they end. First the server
+ * says that it is not ready and goes on answering, until nobody sends to it any more; then it answers what is under way.
+ * The models go last, and whoever opened them closes them.
  */
 import type { Clock } from '../clock.ts';
 import { ForesailError, messageOf } from '../errors.ts';
@@ -28,8 +28,8 @@ export interface RunningServer {
   readonly httpUrl: string;
   readonly grpcAddress: string | undefined;
   /**
-   * Not ready from now on; after `drainMs` no new connection; settles when all is answered and the engine is closed. An
-   * abort cuts off what still runs.
+   * Not ready from now on; after `drainMs` no new connection; settles when all is answered. An abort ends the wait and cuts
+   * off what is still under way.
    */
   stop(drainMs: number, signal: AbortSignal): Promise<void>;
 }
@@ -37,6 +37,8 @@ export interface RunningServer {
 export interface ServerParts {
   readonly engine: Engine;
   readonly metrics: ServerMetrics;
+  /** Not ready before it has settled. */
+  readonly start?: Promise<unknown>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -44,11 +46,16 @@ export interface ServerParts {
 /** @throws PORT_UNAVAILABLE, its subject being the flag */
 export async function startServer(options: ServerOptions, parts: ServerParts): Promise<RunningServer> {
   let draining = false;
+  let starting = parts.start !== undefined;
+  void Promise.allSettled([parts.start]).then(() => {
+    starting = false;
+  });
   const wire: Wire = {
     ...parts,
     admission: createAdmission(options),
     maxRequestBytes: options.maxRequestBytes,
     repositoryControl: options.repositoryControl,
+    starting: () => starting,
     draining: () => draining,
   };
   const { engine, metrics, clock, log } = parts;
@@ -77,7 +84,6 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
       signal.addEventListener('abort', cut, { once: true });
       await Promise.all([http.close(), grpc?.close(signal)]);
       signal.removeEventListener('abort', cut);
-      await engine.close(signal);
       log.info('the server has stopped');
     },
   };

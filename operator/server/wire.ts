@@ -13,6 +13,8 @@ export interface Wire {
   readonly maxRequestBytes: number;
   /** Whether callers may load and unload models. */
   readonly repositoryControl: boolean;
+  /** True while the models of the start are being loaded by request. */
+  readonly starting: () => boolean;
   /** True from the first signal on: not ready any more, still answering. */
   readonly draining: () => boolean;
   readonly clock: Clock;
@@ -30,6 +32,6 @@ export const EXTENSIONS = [
   'statistics',
 ] as const;
 
-export function isReady({ engine, draining }: Pick<Wire, 'engine' | 'draining'>): boolean {
-  return !draining() && engine.ready();
+export function isReady({ engine, starting, draining }: Wire): boolean {
+  return !starting() && !draining() && engine.ready();
 }

@@ -84,9 +84,9 @@ const INSTANT = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d
 
 function readStart(value: unknown, field: string): number | undefined {
   if (value === undefined) return undefined;
-  const parts = typeof value === 'string' ? INSTANT.exec(value) : null;
-  const ms =
-    parts === null ? Number.NaN : Date.parse(parts[3] === undefined ? `${value}Z` : (value as string));
+  const text = typeof value === 'string' ? value : '';
+  const parts = INSTANT.exec(text);
+  const ms = parts === null ? Number.NaN : Date.parse(parts[3] === undefined ? `${text}Z` : text);
   if (Number.isNaN(ms)) throw invalid(field, `${field} is not a time such as 2026-11-21T08:00:00Z`);
   return ms;
 }

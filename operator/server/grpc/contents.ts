@@ -43,7 +43,13 @@ export function readContents(
     case 'INT64':
     case 'UINT64':
       return readJsonData(datatype, shape, (values as readonly string[]).map(BigInt), list);
-    default:
+    case 'BOOL':
+    case 'INT8':
+    case 'INT16':
+    case 'INT32':
+    case 'UINT8':
+    case 'UINT16':
+    case 'UINT32':
       return readJsonData(datatype, shape, values, list);
   }
 }

@@ -14,7 +14,7 @@ import { ForesailError, messageOf } from '../../errors.ts';
 import type { InferRequest } from '../core/types.ts';
 import { controlled, LOAD_DEADLINE_MS } from '../http/repository.ts';
 import { VERSION } from '../version.ts';
-import { CANCELED, type Fault, faultOf, unsupported } from '../wire/errors.ts';
+import { CANCELED, type Fault, faultOf, unsupported, type WireOutcome } from '../wire/errors.ts';
 import { EXTENSIONS, isReady, SERVER_NAME, type Wire } from '../wire.ts';
 import { modelPathOf, readInfer, sizeOf, writeInfer } from './infer.ts';
 import type {
@@ -130,38 +130,35 @@ function answered<Request>(
   wire: Wire,
   answer: (request: Request) => unknown,
 ): handleUnaryCall<Request, unknown> {
-  return (call, callback) => {
-    const run = async () => answer(call.request);
-    run().then(
-      (value) => callback(null, value),
-      (error: unknown) => callback(status(wire, call, error)),
-    );
+  const run: Unary<Request, unknown> = async (call, callback) => {
+    try {
+      callback(null, await answer(call.request));
+    } catch (error) {
+      callback(status(wire, call, faultOf(error), error));
+    }
   };
+  return (call, callback) => void run(call, callback);
 }
 
 function inferHandler(wire: Wire): handleUnaryCall<ModelInferRequest, ModelInferResponse> {
-  return (call, callback) => {
+  const run: Unary<ModelInferRequest, ModelInferResponse> = async (call, callback) => {
     const started = wire.clock.monotonic();
     const gone = new AbortController();
     call.on('cancelled', () => gone.abort(new Error(CANCELED.message)));
-    infer(wire, call, gone.signal)
-      .then(
-        (response) => {
-          callback(null, response);
-          return 'success' as const;
-        },
-        (error: unknown) => {
-          const fault = gone.signal.aborted ? CANCELED : faultOf(error);
-          callback(gone.signal.aborted ? statusOf(CANCELED) : status(wire, call, error));
-          return fault.outcome;
-        },
-      )
-      .then((outcome) => wire.metrics.call('grpc', outcome, (wire.clock.monotonic() - started) / 1_000))
-      .catch((error: unknown) =>
-        wire.log.error('a gRPC answer could not be written', { error: messageOf(error) }),
-      );
+    let outcome: WireOutcome = 'success';
+    try {
+      callback(null, await infer(wire, call, gone.signal));
+    } catch (error) {
+      const fault = gone.signal.aborted ? CANCELED : faultOf(error);
+      outcome = fault.outcome;
+      callback(status(wire, call, fault, error));
+    }
+    wire.metrics.call('grpc', outcome, (wire.clock.monotonic() - started) / 1_000);
   };
+  return (call, callback) => void run(call, callback);
 }
+
+type Unary<Request, Answer> = (...args: Parameters<handleUnaryCall<Request, Answer>>) => Promise<void>;
 
 async function infer(
   wire: Wire,
@@ -191,15 +188,11 @@ interface Status {
   readonly metadata: Metadata;
 }
 
-function status(wire: Wire, call: { getPath(): string }, error: unknown): Status {
-  const fault = faultOf(error);
+function status(wire: Wire, call: { getPath(): string }, fault: Fault, error: unknown): Status {
   if (fault.http === 500) wire.log.error('a call failed', { call: call.getPath(), error: messageOf(error) });
-  return statusOf(fault);
-}
-
-function statusOf({ grpc, message, retryAfterMs }: Fault): Status {
   const metadata = new Metadata();
   // What a gRPC client with a retry policy waits before its next try.
-  if (retryAfterMs !== undefined) metadata.set('grpc-retry-pushback-ms', String(Math.ceil(retryAfterMs)));
-  return { code: grpc, details: message, metadata };
+  if (fault.retryAfterMs !== undefined)
+    metadata.set('grpc-retry-pushback-ms', String(Math.ceil(fault.retryAfterMs)));
+  return { code: fault.grpc, details: fault.message, metadata };
 }

@@ -7,7 +7,7 @@ import type { Wire } from '../wire.ts';
 import { callOf } from './call.ts';
 
 /** Writes a fault in the form that the route's protocol asks for. */
-export type SendFault = (reply: FastifyReply, fault: Fault) => void;
+export type SendFault = (reply: FastifyReply, fault: Fault) => FastifyReply;
 
 export function errorHandler(wire: Wire, send: SendFault = sendFault) {
   return (error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void => {

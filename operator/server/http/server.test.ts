@@ -309,7 +309,7 @@ describe('limits', () => {
         },
       }),
       duplex: 'half',
-    } as RequestInit);
+    });
     expect([response.status, await response.json()]).toEqual([
       413,
       { error: 'the request is larger than 1048576 bytes' },

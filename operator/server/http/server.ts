@@ -38,7 +38,7 @@ export function createHttpServer(wire: Wire, timeouts: HttpTimeouts = DEFAULT_TI
     // A connection that is still open while the server ends gets its answers.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 253, ignoreTrailingSlash: true },
-    frameworkErrors: (_error, _request, reply) => sendFault(reply, BAD_PATH),
+    frameworkErrors: (_error, _request, reply) => void sendFault(reply, BAD_PATH),
     clientErrorHandler: answerBroken,
   });
 

@@ -6,16 +6,14 @@ import { invalid } from '../core/errors.ts';
 import { DATATYPES, elementsOf, viewOf } from '../core/tensors.ts';
 import type { Datatype, Tensor, TensorData } from '../core/types.ts';
 
-type FixedDatatype = Exclude<Datatype, 'BYTES'>;
-
-const INTEGER_RANGES: Partial<Readonly<Record<FixedDatatype, readonly [number, number]>>> = {
+const INTEGER_RANGES = {
   UINT8: [0, 0xff],
   UINT16: [0, 0xffff],
   UINT32: [0, 0xffffffff],
   INT8: [-0x80, 0x7f],
   INT16: [-0x8000, 0x7fff],
   INT32: [-0x80000000, 0x7fffffff],
-};
+} as const;
 const BIG_RANGES = {
   UINT64: [0n, 2n ** 64n - 1n],
   INT64: [-(2n ** 63n), 2n ** 63n - 1n],
@@ -53,7 +51,12 @@ export function readJsonData(
     case 'UINT64':
     case 'INT64':
       return readBigIntegers(datatype, values, field);
-    default:
+    case 'UINT8':
+    case 'UINT16':
+    case 'UINT32':
+    case 'INT8':
+    case 'INT16':
+    case 'INT32':
       return readIntegers(datatype, values, field);
   }
 }
@@ -92,8 +95,12 @@ function readFloats<T extends Float32Array | Float64Array>(
   return into;
 }
 
-function readIntegers(datatype: FixedDatatype, values: readonly unknown[], field: string): TensorData {
-  const [least, most] = INTEGER_RANGES[datatype] ?? [0, -1];
+function readIntegers(
+  datatype: keyof typeof INTEGER_RANGES,
+  values: readonly unknown[],
+  field: string,
+): TensorData {
+  const [least, most] = INTEGER_RANGES[datatype];
   const into = numbersOf(datatype, values.length) as Int32Array;
   for (let i = 0; i < values.length; i++) {
     const item = values[i];
@@ -122,7 +129,7 @@ function readBigIntegers(
   return into;
 }
 
-function numbersOf(datatype: FixedDatatype, count: number) {
+function numbersOf(datatype: Exclude<Datatype, 'BYTES'>, count: number) {
   return viewOf(datatype, new ArrayBuffer(count * DATATYPES[datatype].size), 0, count);
 }
 
