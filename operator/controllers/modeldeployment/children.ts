@@ -67,7 +67,12 @@ export function createChildWriter({ client, stores, settings }: ChildrenOptions)
     if (patch === undefined) return;
     const { resourceVersion } = actual.metadata;
     const version = resourceVersion === undefined ? {} : { resourceVersion };
-    await client.mergePatch(CHILDREN[kind], objectKeyOf(actual), patch, version, signal);
+    try {
+      await client.mergePatch(CHILDREN[kind], objectKeyOf(actual), patch, version, signal);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      throw new ForesailError('CACHE_BEHIND', 'conflict', `${kind} ${key} is gone already`);
+    }
   }
 
   return {

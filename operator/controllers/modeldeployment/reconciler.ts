@@ -23,6 +23,7 @@ import {
   type EventRecorder,
   type EventTarget,
   isConflict,
+  isNotFound,
   type KubeObject,
   keyOf,
   type NewCondition,
@@ -41,7 +42,7 @@ import { stateOf } from './state.ts';
 import { buildStatus, REF } from './status.ts';
 
 export interface ReconcilerOptions {
-  readonly objects: Store<KubeObject>;
+  readonly objects: Pick<Store<KubeObject>, 'get'>;
   readonly children: ChildWriter;
   readonly reader: Pick<Reader, 'get'>;
   readonly statusWriter: StatusWriter;
@@ -198,9 +199,12 @@ class Pass {
 
   /** A cache that is behind knows of old weights: pods of a version that has got some since must not be taken away. */
   async #assertNewest(object: ModelDeployment, signal: AbortSignal): Promise<void> {
-    const { namespace, name } = object.metadata;
-    const found = await this.#o.reader.get(REF, { namespace, name }, signal);
-    if (found.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    const { namespace, name, resourceVersion } = object.metadata;
+    const newest = await this.#o.reader.get(REF, { namespace, name }, signal).catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    });
+    if (newest?.metadata.resourceVersion === resourceVersion) return;
     throw new ForesailError('CACHE_BEHIND', 'conflict', 'the object has changed since it was cached');
   }
 
@@ -226,7 +230,13 @@ class Pass {
       conditions,
       nowMs,
     });
-    await this.#o.statusWriter.write(REF, object as KubeObject & { status?: object }, status, signal);
+    try {
+      await this.#o.statusWriter.write(REF, object as KubeObject & { status?: object }, status, signal);
+    } catch (error) {
+      // Deleted in the meantime: there is nobody to tell.
+      if (isNotFound(error)) return;
+      throw error;
+    }
     // Told when it is written: a plan that came to nothing happened to nobody.
     if (!made) return;
     for (const { type, reason, message } of plan?.events ?? [])

@@ -1,0 +1,195 @@
+import { describe, expect, test } from '@jest/globals';
+import { KEY, Stage } from './testing/stage.ts';
+
+const B = { model: { storageUri: 's3://models/b', sha256: 'b'.repeat(64) } };
+const STEPS = { rollout: { steps: [{ setWeight: 50 }, { pause: {} }] } };
+
+test('a first version becomes three objects, all owned, and then rests', async () => {
+  const stage = new Stage();
+  await stage.settle();
+  expect(stage.writes.filter((write) => write.startsWith('create')).sort()).toEqual([
+    'create deployments/loadcast-v1',
+    'create poddisruptionbudgets/loadcast-v1',
+    'create services/loadcast-v1',
+  ]);
+  for (const store of Object.values(stage.children))
+    expect(store.get('shop/loadcast-v1')?.metadata.ownerReferences).toEqual([
+      {
+        apiVersion: 'foresail.io/v1alpha1',
+        kind: 'ModelDeployment',
+        name: 'loadcast',
+        uid: 'u-1',
+        controller: true,
+      },
+    ]);
+  expect(stage.traffic).toBe('1:100');
+  expect(stage.status).toMatchObject({
+    phase: 'Healthy',
+    replicas: 1,
+    selector: 'foresail.io/model-deployment=loadcast',
+  });
+  const writes = stage.writes.length;
+  await stage.after(3_600_000);
+  expect(stage.writes).toHaveLength(writes);
+});
+
+test('weight is published only after pods are ready, and pods go only after weight is gone', async () => {
+  const stage = new Stage({ server: { replicas: 2 }, ...STEPS });
+  await stage.settle();
+  stage.change(B);
+  const seen: string[] = [];
+  stage.afterWrite = () => {
+    for (const { version, weight } of stage.status.traffic ?? []) {
+      const ready = stage.children.deployments.get(`shop/loadcast-v${version}`)?.status?.readyReplicas ?? 0;
+      if (weight > 0 && ready === 0) seen.push(`${version}:${weight} without pods`);
+    }
+  };
+  await stage.settle();
+  expect(stage.traffic).toBe('1:50 2:50');
+  stage.change({ rollout: { abort: { version: 2 } } });
+  await stage.pass();
+  expect(stage.traffic).toBe('1:100');
+  expect(stage.children.deployments.get('shop/loadcast-v2')?.spec['replicas']).toBe(1);
+  await stage.after(31_000);
+  expect(stage.children.deployments.get('shop/loadcast-v2')).toBeUndefined();
+  expect(stage.events.map((event) => event.split(' ')[1])).toEqual([
+    'RolloutStarted',
+    'Promoted',
+    'RolloutStarted',
+    'StepCompleted',
+    'CanaryAborted',
+  ]);
+  expect(seen).toEqual([]);
+});
+
+test('comes back when time will change something, and to ask the judge', async () => {
+  const stage = new Stage({ rollout: { steps: [{ pause: { duration: '10s' } }] } });
+  await stage.settle();
+  expect(await stage.pass()).toEqual({});
+  stage.change(B);
+  await stage.settle();
+  expect(await stage.pass()).toEqual({ requeueAfterMs: 10_000 });
+  stage.change({ rollout: { steps: [{ pause: {} }] } });
+  expect(await stage.pass()).toEqual({ requeueAfterMs: 15_000 });
+});
+
+test('a cache that is behind takes no pod away', async () => {
+  const stage = new Stage(STEPS);
+  await stage.settle();
+  const old = stage.objects.get(KEY);
+  stage.change(B);
+  await stage.settle();
+  expect(stage.traffic).toBe('1:50 2:50');
+  // By this object there is no version 2, and what has its name is a leftover.
+  stage.cached = old;
+  const writes = stage.writes.length;
+  await expect(stage.pass()).rejects.toMatchObject({ code: 'CACHE_BEHIND', retry: 'conflict' });
+  expect(stage.writes).toHaveLength(writes);
+  stage.cached = undefined;
+  await stage.settle();
+  expect(stage.traffic).toBe('1:50 2:50');
+});
+
+describe('an object that is not served', () => {
+  test.each<[string, Record<string, unknown>, string]>([
+    ['file://', { model: { storageUri: 'file:///a', sha256: 'a'.repeat(64) } }, 'SchemeNotAllowed'],
+    ['an account that is not listed', { serviceAccountName: 'admin' }, 'ServiceAccountNotAllowed'],
+    ['a route', { route: { gateway: { httpRouteName: 'a' } } }, 'NotSupported'],
+    [
+      'an A/B test',
+      { abTest: { header: 'X', variants: [{ name: 'b', ...B.model, weight: 5 }] } },
+      'NotSupported',
+    ],
+  ])('%s', async (_, spec, reason) => {
+    const stage = new Stage(spec);
+    await stage.settle();
+    expect(stage.condition('Ready')).toMatchObject({ status: 'False', reason });
+    expect(stage.writes).toEqual(['status']);
+  });
+
+  test('without an image', async () => {
+    const stage = new Stage();
+    stage.hasImage = false;
+    await stage.settle();
+    expect(stage.condition('Ready')).toMatchObject({ reason: 'ServerImageNotConfigured' });
+  });
+
+  test('with a spec that cannot be read', async () => {
+    const stage = new Stage();
+    stage.change({ server: { replicas: 'many' } });
+    await stage.settle();
+    expect(stage.condition('Ready')).toMatchObject({ reason: 'InvalidSpec' });
+    expect(stage.condition('Ready')?.message).toContain('spec.server.replicas');
+  });
+
+  test('with a status that cannot be read, which holds the record of its versions', async () => {
+    const stage = new Stage();
+    await stage.settle();
+    stage.objects.set({ ...stage.objects.get(KEY)!, status: { history: 'none' } });
+    await expect(stage.pass()).rejects.toMatchObject({ code: 'STATUS_UNREADABLE' });
+  });
+});
+
+test('a registry that nobody configured holds what is new and keeps what serves', async () => {
+  const stage = new Stage();
+  await stage.settle();
+  stage.change({
+    model: { storageUri: null, sha256: null, from: { registry: 'loadcast', alias: 'candidate' } },
+  });
+  await stage.settle();
+  expect(stage.condition('ModelResolved')).toMatchObject({
+    status: 'False',
+    reason: 'RegistryNotConfigured',
+  });
+  expect(stage.traffic).toBe('1:100');
+});
+
+test('a name that somebody else has taken bars the way and is told', async () => {
+  const stage = new Stage();
+  stage.children.services.set({ metadata: { namespace: 'shop', name: 'loadcast-v1' }, spec: {} });
+  await expect(stage.pass()).rejects.toMatchObject({ code: 'CHILD_NOT_OURS' });
+  expect(stage.condition('Progressing')).toMatchObject({ status: 'False', reason: 'ChildNotOurs' });
+  stage.children.services.delete('shop/loadcast-v1');
+  await stage.settle();
+  expect(stage.traffic).toBe('1:100');
+});
+
+test('the judge’s word is shown, promotes and sends back', async () => {
+  const stage = new Stage({ rollout: { steps: [{ analysis: {} }] } });
+  await stage.settle();
+  stage.change(B);
+  await stage.settle();
+  expect(stage.condition('Judged')).toMatchObject({ status: 'Unknown', reason: 'NoData' });
+  const judge = (verdict: 'Promote' | 'Rollback') => ({
+    judgementOf: (_: string, candidate: number, baseline: number) => ({
+      candidate,
+      baseline,
+      verdict,
+      labels: 700,
+      message: 'says so',
+      details: { effect: '0.1' },
+    }),
+  });
+  stage.judge = judge('Promote');
+  await stage.settle();
+  expect(stage.traffic).toBe('2:100');
+  expect(stage.status.judge).toEqual({ verdict: 'Promote', labels: 700, message: 'says so', effect: '0.1' });
+  stage.judge = judge('Rollback');
+  await stage.pass();
+  expect(stage.traffic).toBe('1:100');
+  expect(stage.status.history?.map(({ outcome }) => outcome)).toEqual(['Serving', 'RolledBack']);
+  expect(stage.status.judge).toBeUndefined();
+});
+
+test('a changed server changes pods in place, and the version stays', async () => {
+  const stage = new Stage();
+  await stage.settle();
+  const writes = stage.writes.length;
+  stage.change({ server: { latencyTarget: '20ms' } });
+  await stage.settle();
+  expect(stage.writes.slice(writes)).toEqual(['patch deployments/loadcast-v1', 'status']);
+  expect(JSON.stringify(stage.children.deployments.get('shop/loadcast-v1'))).toContain(
+    '"--latency-target","20ms"',
+  );
+  expect(stage.traffic).toBe('1:100');
+});
