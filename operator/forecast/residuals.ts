@@ -23,7 +23,10 @@ export function residualQuantiles(errors: Float64Array): Float64Array {
 export function bandOf(quantile: (level: number) => number, count: number): Float64Array {
   const median = quantile(0.5);
   const stretch = 1 + 1 / Math.sqrt(Math.max(count, 1));
-  return Float64Array.from(MODEL_LEVELS, (level) => median + (quantile(level) - median) * stretch);
+  const band = new Float64Array(MODEL_LEVELS.length);
+  for (let i = 0; i < band.length; i++)
+    band[i] = median + (quantile(MODEL_LEVELS[i] as number) - median) * stretch;
+  return band;
 }
 
 /** Origins that errors are taken from, spread evenly over the newest steps: a load is not as restless as last month. */
