@@ -124,10 +124,23 @@ describe('the batcher', () => {
     await turn();
     const ends = Array.from({ length: 100 }, (_, i) => submit(`${i}`));
     const admitted = ends.filter((end) => end.error === undefined).length;
-    // Runs of 4 rows take 8 ms; 2 ms are under way, so 14 rows (2 + 3 * 8 + 2 * 2) end by 30 ms.
-    expect(admitted).toBe(14);
-    expect(ends[50]?.error).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 2 });
+    // 2 ms are under way, runs of 4 rows take 8 ms: three of them (2 + 3 * 8) end by 30 ms, a fourth would not.
+    expect(admitted).toBe(12);
+    expect(ends[50]?.error).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 4 });
     expect(submit('important', { priority: 1 }).error).toBeUndefined();
+  });
+
+  test('a run that stalls shuts the door for as long as it is late', async () => {
+    const { clock, batcher, runner, submit } = setUp({ latencyTargetMs: 30, maxBatch: 1 });
+    for (let i = 0; i < 3; i++) batcher.learn(1, 5);
+    submit('stalled');
+    await turn();
+    await clock.advance(5 + 20);
+    expect(submit('in time').error).toBeUndefined();
+    await clock.advance(20);
+    expect(submit('too late').error).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 20 });
+    await runner.finish();
+    expect(submit('open again').error).toBeUndefined();
   });
 
   test('an idle model takes a request whatever it predicts, or one slow run would shut it for good', async () => {

@@ -75,6 +75,7 @@ export class Batcher<P, A> {
   readonly #queue: RequestQueue<Waiting<P, A>>;
   readonly #fit = new LatencyFit();
   readonly #slots: Slot<P, A>[] = [];
+  #latestRows = 0;
   #scheduled = false;
   #cancelDelay: (() => void) | undefined;
   #closed = false;
@@ -167,9 +168,9 @@ export class Batcher<P, A> {
     return predictAnswer(line, {
       rowsAhead: this.#queue.rowsAhead(priority),
       rows,
-      runners: Math.max(1, this.#slots.length),
       freeInMs: this.#freeInMs(),
       batchLimit: this.#limit(),
+      usualRows: this.#latestRows,
     });
   }
 
@@ -217,13 +218,14 @@ export class Batcher<P, A> {
     return batchLimit(this.#fit.line, this.#options.latencyTargetMs, this.#options.maxBatch);
   }
 
-  #freeInMs(): number {
+  /** A run that is late by x is expected to take x longer: a child that stalls shuts the door, not only its own run. */
+  #freeInMs(): readonly number[] {
     const { line } = this.#fit;
+    if (line === undefined || this.#slots.length === 0) return [0];
     const now = this.#options.clock.monotonic();
-    const waits = this.#slots.map(({ busy }) =>
-      busy === undefined || line === undefined ? 0 : predict(line, busy.rows) - (now - busy.since),
+    return this.#slots.map(({ busy }) =>
+      busy === undefined ? 0 : Math.abs(predict(line, busy.rows) - (now - busy.since)),
     );
-    return waits.length === 0 ? 0 : Math.max(0, Math.min(...waits));
   }
 
   /** After the callbacks of this turn of the loop, so that requests which came in together run together. */
@@ -282,6 +284,7 @@ export class Batcher<P, A> {
     const rows = batch.reduce((sum, waiting) => sum + waiting.rows, 0);
     const requests = batch.length;
     slot.busy = { since, rows, requests };
+    this.#latestRows = rows;
     let result: RunResult<A> | undefined;
     let failure: unknown;
     try {

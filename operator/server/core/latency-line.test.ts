@@ -21,6 +21,11 @@ describe('the latency line', () => {
     expect(fitLine([4, 4], [2, 4])).toEqual({ a: 0, b: 0.75 });
   });
 
+  test('runs of one size after others keep the shares and move the level', () => {
+    expect(fitLine([8, 8], [12, 12], { a: 2, b: 0.5 })).toEqual({ a: 4, b: 1 });
+    expect(fitLine([8], [12], { a: 0, b: 0 })).toEqual({ a: 0, b: 1.5 });
+  });
+
   test('never promises that more rows take less time, nor less than nothing', () => {
     const run = fc.record({
       rows: fc.integer({ min: 1, max: 64 }),

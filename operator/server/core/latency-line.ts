@@ -13,10 +13,15 @@ export function predict(line: LatencyLine, rows: number): number {
 }
 
 /**
- * Ordinary least squares with both terms kept at or above zero. Runs of one size only cannot tell the fixed price from
- * the price per row: all of it then counts per row, which is too dear for larger runs and so never promises too much.
+ * Ordinary least squares with both terms kept at or above zero. Runs of one size cannot tell the fixed price from the
+ * price per row: then the shares stay as in `before`, and only the level is new. Without a line before, all of it counts
+ * per row, which is too dear for larger runs and so never promises too much.
  */
-export function fitLine(rows: readonly number[], ms: readonly number[]): LatencyLine | undefined {
+export function fitLine(
+  rows: readonly number[],
+  ms: readonly number[],
+  before?: LatencyLine,
+): LatencyLine | undefined {
   const n = rows.length;
   if (n === 0) return undefined;
   const meanX = rows.reduce((sum, x) => sum + x, 0) / n;
@@ -28,7 +33,11 @@ export function fitLine(rows: readonly number[], ms: readonly number[]): Latency
     covariance += dx * ((ms[i] ?? 0) - meanY);
     variance += dx * dx;
   }
-  if (variance === 0) return { a: 0, b: meanY / meanX };
+  if (variance === 0) {
+    const known = before === undefined ? 0 : predict(before, meanX);
+    if (before === undefined || known === 0) return { a: 0, b: meanY / meanX };
+    return { a: (before.a * meanY) / known, b: (before.b * meanY) / known };
+  }
   const slope = covariance / variance;
   if (slope <= 0) return { a: meanY, b: 0 };
   const intercept = meanY - slope * meanX;
@@ -66,7 +75,7 @@ export class LatencyFit {
   /** Undefined before the first run: what is unknown refuses nobody. */
   get line(): LatencyLine | undefined {
     if (this.#stale) {
-      this.#line = fitLine(this.#rows, this.#ms);
+      this.#line = fitLine(this.#rows, this.#ms, this.#line);
       this.#stale = false;
     }
     return this.#line;
