@@ -73,6 +73,67 @@ describe('realised coverage comes to the asked one', () => {
   }, 30_000);
 });
 
+describe('feedback', () => {
+  /** Settles a forecast of 100 per step at once with what `valueAt` says; the band's width above 100 per step. */
+  function bands(steps: number, valueAt: (t: number, upper: number) => number): number[] {
+    const calibration = new Calibration({ stepMs: MINUTE, coverage: 0.95 });
+    return Array.from({ length: steps }, (_, t) => {
+      const forecast = forecastFrom(100, t, 1);
+      const upper = calibration.upper(forecast, 1);
+      calibration.issue(forecast);
+      const value = valueAt(t, upper);
+      calibration.settle((t + 1) * MINUTE, () => value);
+      return upper - 100;
+    });
+  }
+
+  test('widens the band with every miss, even when a long constant run has left no spread', () => {
+    const widths = bands(1010, (t, upper) => (t < 1000 ? 100 : upper + 1)).slice(1000);
+    const rises = widths.slice(1).map((width, i) => width - (widths[i] ?? 0));
+    expect(Math.min(...rises)).toBeGreaterThan(0);
+  });
+
+  test('a run that cannot be missed does not sink the band without end: soon after, it holds again', () => {
+    const noise = gaussian(seeded(2));
+    const misses: number[] = [];
+    bands(6000, (t, upper) => {
+      const value = t >= 2000 && t < 4000 ? 0 : 100 + noise();
+      if (t >= 4000 && value > upper) misses.push(t);
+      return value;
+    });
+    expect(misses.filter((t) => t < 4060).length).toBeLessThan(30);
+    expect(misses.filter((t) => t >= 4060).length / 1940).toBeLessThan(0.06);
+  });
+
+  test('answers a burst of misses far ahead with less than one right ahead', () => {
+    const riseOf = (h: number): number => {
+      const noise = gaussian(seeded(4));
+      const calibration = new Calibration({ stepMs: MINUTE, coverage: 0.95 });
+      const load = Float64Array.from({ length: 700 }, (_, t) => (t < 650 ? 100 + noise() : 1000));
+      const read = (atMs: number): number => load[Math.round(atMs / MINUTE)] ?? Number.NaN;
+      const upper: number[] = [];
+      for (let t = 0; t < 660; t++) {
+        calibration.settle(t * MINUTE, read);
+        const forecast = forecastFrom(100, t, 1 / Math.sqrt(h));
+        upper.push(calibration.upper(forecast, h));
+        calibration.issue(forecast);
+      }
+      return (upper[659] ?? 0) - (upper[649] ?? 0);
+    };
+    expect(riseOf(48)).toBeGreaterThan(0);
+    expect(riseOf(48)).toBeLessThan(0.6 * riseOf(1));
+  });
+
+  test('what an older version stored, without a shift, is taken over', () => {
+    const { calibration } = run(dailyLoad(2000, 6), 0.95, 2);
+    const { horizons, ...rest } = calibration.toState();
+    const older = { ...rest, horizons: horizons.map(({ shift: _, ...horizon }) => horizon) };
+    const restored = Calibration.fromState(older, { stepMs: MINUTE, coverage: 0.95 });
+    expect(restored.confidence(8)).toBe('Calibrated');
+    expect(restored.upper(forecastFrom(120, 3000, 2), 8)).toBeGreaterThan(120);
+  });
+});
+
 describe('confidence', () => {
   test('none: the model’s own band; few: wider; enough: calibrated', () => {
     const calibration = new Calibration({ stepMs: MINUTE, coverage: 0.95 });

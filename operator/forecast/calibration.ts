@@ -1,13 +1,16 @@
 /**
- * Makes the asked coverage the realised coverage. Adaptive conformal inference (Gibbs & Candes 2021, arXiv
- * 2106.00170) per horizon on one-sided scaled residuals:
+ * Makes the asked coverage the realised coverage. Conformal quantile tracking (Angelopoulos, Candes & Tibshirani 2023,
+ * arXiv 2307.16895) per horizon on one-sided scaled residuals:
  *
  *   score      s = (y - median) / w,  w = max(q90 - q50, a floor)      the model's own band is the yardstick
- *   band       upper = median + Q(1 - alpha_t) * w                      Q over the last scores, conformal rank
- *   feedback   alpha_{t+1} = alpha_t + gamma * (alpha - err_t)          err_t = 1 when y > the upper that was issued
+ *   band       upper = median + (Q(1 - alpha) + shift_t * u) * w        Q over the last scores, conformal rank
+ *   unit       u = Q(0.95) - Q(0.75)
+ *   feedback   shift_{t+1} = shift_t + step * (err_t - alpha)           err_t = 1 when y > the upper that was issued
  *
- * The model's band knows the state of the load, the scores know how wrong that band is, and alpha_t corrects what
- * both miss when the load changes. Coverage holds on average over time; inside a burst it can be lower.
+ * The model's band knows the state of the load, the scores know how wrong that band is, and the shift corrects what
+ * both miss when the load changes. It acts on the band and not, as adaptive conformal inference does (arXiv 2106.00170),
+ * on alpha: there a few misses in a row, which come late and together when the horizon is long, ask for the far end of
+ * the tail. Coverage holds on average over time; inside a burst it can be lower.
  */
 import { ForesailError } from '../errors.ts';
 import { ANCHORS, betweenAnchors } from './horizons.ts';
@@ -34,13 +37,17 @@ const LEVEL_SHARE = 0.02;
 /** Memory of the level and of the realised coverage, in observations. */
 const LEVEL_MEMORY = 200;
 const COVERAGE_MEMORY = 1000;
-/** alpha_t may fall below zero by this many alpha; there the band is stretched, so feedback never goes deaf. */
-const LOWEST = 1;
+/** The shift ends here, in units: upwards where no band repairs the forecast, downwards where a long run cannot be missed. */
+const HIGHEST = 6;
+const LOWEST = -2;
+/** Least unit, in yardsticks: after a long constant run the scores show no spread, and feedback must not go deaf. */
+const LEAST_UNIT = 0.1;
 /**
- * Step of the feedback as a share of alpha. A larger one answers each miss with a burst of width that costs replicas
- * and buys no coverage; the rolling scores already follow a change of level.
+ * Step of the feedback: the first at short horizons, at longer ones the second over the root of the steps ahead. A miss
+ * is learned of that many steps late, when most of what was issued since has been missed by the same burst.
  */
-const GAIN = 0.1;
+const STEP = 0.16;
+const LATE_STEP = 0.36;
 /** How much wider few scores make a band at most. */
 const FEW_STRETCH = 0.5;
 
@@ -51,7 +58,9 @@ interface Issued {
 }
 
 interface Horizon {
-  alpha: number;
+  /** Steps ahead. */
+  readonly steps: number;
+  shift: number;
   readonly scores: ScoreWindow;
   readonly pending: Pending<Issued>;
   /** Settled since the window was full. */
@@ -59,7 +68,7 @@ interface Horizon {
   /** Decayed counts of settled forecasts and of covered ones. */
   settled: number;
   covered: number;
-  /** Multiplier of the current scores and alpha; undefined when either has changed. */
+  /** Multiplier of the current scores and shift; undefined when either has changed. */
   learned: number | undefined;
 }
 
@@ -75,7 +84,8 @@ export interface CalibrationState {
   readonly coverage: number;
   readonly level: number;
   readonly horizons: readonly {
-    readonly alpha: number;
+    /** Absent in what an older version stored. */
+    readonly shift?: number;
     readonly settled: number;
     readonly covered: number;
     /** Oldest first, rounded to three digits after the point. */
@@ -101,7 +111,8 @@ export class Calibration {
     this.#coverage = checked(options.coverage);
     this.#stride = Math.max(Math.floor(SPAN_MS / SCORES / options.stepMs), 1);
     this.#horizons = ANCHORS.map((steps) => ({
-      alpha: 1 - this.#coverage,
+      steps,
+      shift: 0,
       scores: new ScoreWindow(SCORES),
       pending: new Pending<Issued>(steps + 16, 10 * options.stepMs),
       passed: 0,
@@ -120,7 +131,7 @@ export class Calibration {
     if (coverage === this.#coverage) return;
     this.#coverage = checked(coverage);
     for (const horizon of this.#horizons) {
-      horizon.alpha = 1 - coverage;
+      horizon.shift = 0;
       horizon.settled = 0;
       horizon.covered = 0;
       horizon.learned = undefined;
@@ -215,10 +226,10 @@ export class Calibration {
     };
   }
 
-  /** True while alpha_t stands at its lowest at step `h`: the forecast misses more than any band repairs. */
+  /** True while the shift stands at its highest at step `h`: the forecast misses more than any band repairs. */
   pinned(h: number): boolean {
     const horizon = this.#horizons[betweenAnchors(h).high];
-    return horizon !== undefined && horizon.alpha <= lowest(1 - this.#coverage) * 0.99;
+    return horizon !== undefined && horizon.shift >= HIGHEST * 0.99;
   }
 
   toState(): CalibrationState {
@@ -226,7 +237,7 @@ export class Calibration {
       coverage: this.#coverage,
       level: this.#level,
       horizons: this.#horizons.map((horizon) => ({
-        alpha: horizon.alpha,
+        shift: horizon.shift,
         settled: horizon.settled,
         covered: horizon.covered,
         scores: Array.from(horizon.scores.values(), (score) => Math.round(score * 1000) / 1000),
@@ -241,7 +252,7 @@ export class Calibration {
     state.horizons.slice(0, ANCHORS.length).forEach((stored, i) => {
       const horizon = calibration.#horizons[i];
       if (horizon === undefined) return;
-      horizon.alpha = clip(stored.alpha, 1 - state.coverage);
+      horizon.shift = Math.min(stored.shift ?? 0, HIGHEST);
       horizon.settled = stored.settled;
       horizon.covered = stored.covered;
       for (const score of stored.scores.slice(-SCORES)) horizon.scores.push(score);
@@ -251,10 +262,10 @@ export class Calibration {
   }
 
   #learn(horizon: Horizon, issued: Issued, value: number): void {
-    const alpha = 1 - this.#coverage;
     const missed = value > issued.upper;
-    const gamma = GAIN * alpha;
-    horizon.alpha = clip(horizon.alpha + gamma * (alpha - (missed ? 1 : 0)), alpha);
+    const step = Math.min(STEP, LATE_STEP / Math.sqrt(horizon.steps));
+    const shift = horizon.shift + step * ((missed ? 1 : 0) - (1 - this.#coverage));
+    horizon.shift = Math.min(Math.max(shift, LOWEST), HIGHEST);
     const score = (value - issued.median) / issued.width;
     horizon.learned = undefined;
     if (horizon.scores.count === SCORES) horizon.passed += 1;
@@ -275,22 +286,21 @@ export class Calibration {
   /** Yardsticks above the median that hold with the asked coverage; `own` is what the model itself says. */
   #multiplier(horizon: Horizon | undefined, own: number): number {
     if (horizon === undefined || horizon.scores.count === 0) return own;
-    const alpha = 1 - this.#coverage;
-    const { scores } = horizon;
-    const count = scores.count;
-    const effective = Math.max(horizon.alpha, alpha / 10);
-    const stretch = 1 + Math.max(alpha / 10 - horizon.alpha, 0) / alpha;
-    const needed = enough(alpha);
+    const { scores, shift } = horizon;
+    const { count } = scores;
+    const needed = enough(1 - this.#coverage);
     if (count < needed) {
       const few = 1 + FEW_STRETCH * (1 - count / needed);
-      return Math.max(own, scores.ranked(count), 0) * few * stretch;
+      return Math.max(own, scores.ranked(count), 0) * few + Math.max(shift, 0) * unitOf(scores);
     }
-    if (horizon.learned === undefined) {
-      const base = scores.upper(1 - effective);
-      horizon.learned = base >= 0 ? base * stretch : base / stretch;
-    }
+    horizon.learned ??= scores.upper(this.#coverage) + shift * unitOf(scores);
     return horizon.learned;
   }
+}
+
+/** What the shift is counted in, in yardsticks: the upper scores alone, which a run far below leaves as they are. */
+function unitOf(scores: ScoreWindow): number {
+  return Math.max(scores.upper(0.95) - scores.upper(0.75), LEAST_UNIT);
 }
 
 /** Scores that a conformal rank at this alpha needs, at least 30. */
@@ -306,14 +316,6 @@ function plain(scores: ScoreWindow | undefined, level: number, own: number, need
   return level <= 0.5
     ? own
     : Math.max(own, scores.ranked(count), 0) * (1 + FEW_STRETCH * (1 - count / needed));
-}
-
-function lowest(alpha: number): number {
-  return -LOWEST * alpha;
-}
-
-function clip(value: number, alpha: number): number {
-  return Math.min(Math.max(value, lowest(alpha)), Math.max(0.5, alpha));
 }
 
 function checked(coverage: number): number {

@@ -16,7 +16,7 @@ const stateWith = (scores: number, calibrations = 1, metrics = 1): ScalerState =
           coverage: 0.99,
           level: 12.5,
           horizons: Array.from({ length: 12 }, (___, h) => ({
-            alpha: 0.01,
+            shift: 0.25,
             settled: 100,
             covered: 99,
             scores: Array.from(

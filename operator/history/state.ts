@@ -22,7 +22,9 @@ const id = z.string().min(1).max(128);
 const calibration = z.object({
   coverage: z.number().min(0.5).max(0.9999),
   level: z.number().min(0).max(1e300),
-  horizons: z.array(z.object({ alpha: share, settled: count, covered: count, scores })).max(32),
+  horizons: z
+    .array(z.object({ shift: share.exactOptional(), settled: count, covered: count, scores }))
+    .max(32),
 });
 
 const learner = z.object({

@@ -33,8 +33,8 @@ function metricMark({ key, capacity, learner, drift }: LearnedState['metrics'][n
       learner.calibrations.map(({ by, state: { coverage, horizons } }) => [
         by,
         coverage,
-        horizons.map(({ alpha, settled, scores }) => [
-          Math.round((2 * alpha) / (1 - coverage)),
+        horizons.map(({ shift = 0, settled, scores }) => [
+          Math.round(shift),
           scale(settled),
           scale(upperTenth(scores)),
         ]),
