@@ -16,8 +16,8 @@ async function opened(source: NonNullable<BacktestJob['model']>): Promise<OnnxMo
   throw new ForesailError('MODEL_INVALID', 'terminal', `${source.path}: ${model.state.message}`);
 }
 
-serveJobs<BacktestJob, BacktestDone>(
-  async (job, onProgress) =>
+serveJobs(
+  async (job: BacktestJob, onProgress): Promise<BacktestDone> =>
     backtestTrace(job, job.model === undefined ? undefined : await opened(job.model), onProgress, signal),
   async () => await model?.close(),
 );

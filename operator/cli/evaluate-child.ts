@@ -8,8 +8,8 @@ const { signal } = new AbortController();
 /** All jobs of an evaluation name the same forecasters. */
 let opened: readonly Opened[] | undefined;
 
-serveJobs<EvaluateJob, EvaluateDone>(
-  async (job, onProgress) => {
+serveJobs(
+  async (job: EvaluateJob, onProgress): Promise<EvaluateDone> => {
     opened ??= await openModels(job.names, { ...job.open, clock: systemClock });
     const contenders = opened.flatMap(({ contender }) => (contender === undefined ? [] : [contender]));
     return await evaluateSeries(job, contenders, onProgress, signal);

@@ -5,17 +5,16 @@ import type { FromChild, ToChild } from './messages.ts';
 
 export type OnProgress = (what: string, done: number, all: number) => void;
 
+type Work = (job: never, onProgress: OnProgress) => Promise<unknown>;
+
 /** Progress is for people. */
 const PERIOD_MS = 100;
 
 /**
- * @param work on one job
+ * @param work on one job, of the kind that the farm was given
  * @param close lets go of what `work` keeps between jobs
  */
-export function serveJobs<Job, Done>(
-  work: (job: Job, onProgress: OnProgress) => Promise<Done>,
-  close: () => Promise<void> = () => Promise.resolve(),
-): void {
+export function serveJobs(work: Work, close: () => Promise<void> = () => Promise.resolve()): void {
   // Ctrl-C in a terminal reaches all of its processes; when this one ends is its parent's business.
   process.on('SIGINT', () => undefined);
   endWithParent();
@@ -23,14 +22,11 @@ export function serveJobs<Job, Done>(
     void close().finally(() => process.exit(0));
   });
   process.on('message', (message) => {
-    void answer(message as ToChild<Job>, work);
+    void answer(message as ToChild<never>, work);
   });
 }
 
-async function answer<Job, Done>(
-  { id, job }: ToChild<Job>,
-  work: (job: Job, onProgress: OnProgress) => Promise<Done>,
-): Promise<void> {
+async function answer({ id, job }: ToChild<never>, work: Work): Promise<void> {
   let shownAt = Number.NEGATIVE_INFINITY;
   const onProgress: OnProgress = (what, done, all) => {
     const now = performance.now();
@@ -45,7 +41,7 @@ async function answer<Job, Done>(
   }
 }
 
-function say<Done>(message: FromChild<Done>): void {
+function say(message: FromChild<unknown>): void {
   process.send?.(message);
 }
 

@@ -96,9 +96,9 @@ export async function scoreDisturbed(
     (await scoreSeries(one, contenders, options, signal)).results;
   const clean = await score(scene);
   const disturbed: Record<string, readonly EvaluationResult[]> = {};
-  for (const { id, disturb } of SCENARIOS) {
+  for (const scenario of SCENARIOS) {
     // oxlint-disable-next-line no-await-in-loop -- one after the other: they share the processor
-    disturbed[id] = await score(disturb(scene, protocol.split, random()));
+    disturbed[scenario.id] = await score(scenario.disturb(scene, protocol.split, random()));
   }
   return { clean, disturbed };
 }
