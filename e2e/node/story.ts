@@ -4,7 +4,7 @@ import { messageOf } from '../../operator/errors.ts';
 export interface Story<Stage> {
   readonly name: string;
   /** Throws when the story goes wrong; what it returns stands behind its line. */
-  run(stage: Stage, signal: AbortSignal): Promise<string | void>;
+  readonly run: (stage: Stage, signal: AbortSignal) => Promise<string | void>;
 }
 
 export interface Outcome {

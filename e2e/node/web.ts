@@ -26,11 +26,12 @@ const server = createServer((request, response) => {
   response.end(`${pbkdf2Sync('load', 'salt', work, 32, 'sha256').toString('hex')}\n`);
 });
 
-process.on('SIGTERM', async () => {
+process.on('SIGTERM', () => {
   // Proxies learn of the end a moment later than we do.
-  await sleep(1_000);
-  server.close(() => process.exit(0));
-  server.closeIdleConnections();
+  setTimeout(() => {
+    server.close(() => process.exit(0));
+    server.closeIdleConnections();
+  }, 1_000);
 });
 
 await sleep(startupSeconds * 1_000);

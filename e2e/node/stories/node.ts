@@ -25,9 +25,9 @@ export const NODE: readonly Story<NodeStage>[] = [
       assert.equal(
         served.reduce((sum, count) => sum + count, 0),
         40,
-        `served: ${served}`,
+        `served: ${served.join(' and ')}`,
       );
-      assert.ok(Math.min(...served) > 0, `served: ${served}`);
+      assert.ok(Math.min(...served) > 0, `served: ${served.join(' and ')}`);
 
       async function inPod(name: string, source: string): Promise<string> {
         const node = ['node', '--input-type=module', '--eval', source];

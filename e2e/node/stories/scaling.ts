@@ -75,7 +75,9 @@ export const SCALING: readonly Story<NodeStage>[] = [
       );
       await using ours = startLoad(cluster, await urlOf(cluster, OURS), 300);
       await using twin = startLoad(cluster, await urlOf(cluster, TWIN), 300);
-      const both = (rate: number) => [ours, twin].forEach((load) => void load.rate(rate));
+      const both = (rate: number): void => {
+        for (const load of [ours, twin]) load.rate(rate);
+      };
 
       both(4);
       await sleep(25_000, undefined, { signal });
