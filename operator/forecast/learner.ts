@@ -6,7 +6,13 @@
  */
 import { Calibration, type CalibrationState, type RealisedCoverage } from './calibration.ts';
 import { Contest, type ContestState } from './contest.ts';
-import { PLAN_LEVELS, ServiceLevel, type ServiceLevelState, type ServiceTerms } from './service-level.ts';
+import {
+  PLAN_LEVELS,
+  type Plan,
+  ServiceLevel,
+  type ServiceLevelState,
+  type ServiceTerms,
+} from './service-level.ts';
 import type { QuantileForecast, UpperLoadPath } from './types.ts';
 import { type PathWindow, planPath, upperLoadPath } from './upper-path.ts';
 
@@ -114,9 +120,9 @@ export class ForecastLearner {
     this.#service.observe(load, terms, peaks);
   }
 
-  /** The quantile of the load that is planned for; see ServiceLevel. */
-  level(objective: ServiceTerms['objective']): number {
-    return this.#service.level(objective);
+  /** What replicas are ordered for; see ServiceLevel. */
+  plan(objective: ServiceTerms['objective']): Plan {
+    return this.#service.plan(objective);
   }
 
   /** As upperPath, at a level of its own and without the feedback on the asked coverage. */

@@ -1,10 +1,10 @@
 /**
  * From a forecast that has just been made to the load that the decision plans for: noted for calibration, lifted to
- * the level that serves the asked share of time, and led by the load that was read. The operator and the simulator take
+ * what serves the asked share of time, and led by the load that was read. The operator and the simulator take
  * this same way.
  */
 import type { ForecastLearner } from './learner.ts';
-import type { ServiceTerms } from './service-level.ts';
+import type { Plan, ServiceTerms } from './service-level.ts';
 import type { Confidence, QuantileForecast, UpperLoadPath } from './types.ts';
 
 export interface AheadPath {
@@ -17,8 +17,8 @@ export interface AheadPath {
 export interface Ahead {
   /** What the decision plans for. */
   readonly path: AheadPath;
-  /** The quantile that `path` is at. */
-  readonly level: number;
+  /** What `path` stands for. */
+  readonly plan: Plan;
   /** The load that holds with the asked coverage, step by step from the one after the origin; milli. */
   readonly upper: UpperLoadPath;
   readonly confidence: Confidence;
@@ -45,13 +45,21 @@ export function lookAhead(
   if (upper === undefined) return undefined;
   const { confidence } = upper;
   if (terms === undefined) {
-    const level = learner.coverage;
-    return { path: fromOrigin(upper, forecast, load), level, upper, confidence };
+    const plan: Plan = { kind: 'Level', level: learner.coverage };
+    return { path: fromOrigin(upper, forecast, load), plan, upper, confidence };
   }
   learner.serve(by, forecast, load, terms);
-  const level = learner.level(terms.objective);
-  const plan = learner.planPath(by, forecast, window, level) ?? upper;
-  return { path: fromOrigin(plan, forecast, load), level, upper, confidence };
+  const plan = learner.plan(terms.objective);
+  const planned =
+    plan.kind === 'Level'
+      ? learner.planPath(by, forecast, window, plan.level)
+      : flat(upper, load / plan.utilization);
+  return { path: fromOrigin(planned ?? upper, forecast, load), plan, upper, confidence };
+}
+
+/** The same load at all steps of a path. */
+function flat(path: UpperLoadPath, load: number): UpperLoadPath {
+  return { ...path, loadMilli: new Float64Array(path.loadMilli.length).fill(load * 1000) };
 }
 
 /** The step of a forecast (1-based) in which the lead window ends. */

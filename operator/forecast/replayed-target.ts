@@ -1,7 +1,7 @@
 /**
  * An imagined target that is scaled by one rule through the real load, a step at a time: its replicas, those that are
  * still starting, and how often it was short. Coarser than the simulator (operator/simulate), whose clock is finer
- * than a step, and cheap enough to run seventeen of beside every forecast.
+ * than a step, and cheap enough to run dozens of beside every forecast.
  */
 import type { Peaks, ServiceTerms } from './service-level.ts';
 

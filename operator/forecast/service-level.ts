@@ -1,24 +1,38 @@
 /**
- * Which quantile of the load to plan for, so that the asked share of *time* is served. A band that holds with 99 % at
- * each step ahead serves far more than 99 % of the time once the highest step of a window is taken, scale-down waits
- * and replicas come whole; how much more depends on the load. So the question is settled by replay: one imagined
- * target per level of a grid is scaled through everything that comes, with the real start-up time and the real
- * reactive rule beside the forecast, and the lowest level whose target was short rarely enough is planned for.
+ * What to plan for, so that the asked share of *time* is served. A band that holds with 99 % at each step ahead
+ * serves far more than 99 % of the time once the highest step of a window is taken, scale-down waits and replicas come
+ * whole; how much more depends on the load. So the question is settled by replay: imagined targets, one per level of a
+ * grid, are scaled through everything that comes, with the real start-up time and the real reactive rule beside the
+ * forecast. So are targets with a fixed headroom above the load as it is, which is what an HPA does at its target: on
+ * load that nothing foresees no quantile is as good as the right headroom.
  *
  *   err_j += (short_j - err_j) * w      w = 1 / memory, larger in the beginning; likewise the mean replicas
- *   level  = the lowest p_j with err_j <= alpha, else the highest
  *
- * One more target is scaled by the reactive rule alone: what HPA would have done. Objective Availability asks for a
- * fifth of *its* shortage where that is less than alpha, and does not pay any price for it: on load that nothing
- * foresees the last tenth of a per cent would cost many times the replicas.
+ * Efficiency follows the cheapest that was short rarely enough (service-level-choice.ts). Availability plans for a level
+ * always, since HPA's headroom is there anyway: the lowest one that left it a fifth of the shortage of the reactive
+ * rule alone, or alpha where that is less. It does not pay any price for it: on load that nothing foresees the last
+ * tenth of a per cent would cost many times the replicas.
  */
 import { ReplayedTarget, type ReplayedTargetState } from './replayed-target.ts';
+import { type Candidate, choose } from './service-level-choice.ts';
 
 /** Levels that are replayed, increasing. */
 export const PLAN_LEVELS = [
   0.3, 0.5, 0.65, 0.75, 0.8, 0.84, 0.87, 0.9, 0.92, 0.94, 0.955, 0.97, 0.98, 0.985, 0.99, 0.995, 0.998, 0.999,
   0.9995,
 ] as const;
+
+/** Loads per replica of the fixed headrooms, as shares of what it carries. */
+export const PLAN_UTILIZATIONS = [
+  0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95,
+] as const;
+/** A fixed headroom must be cheaper by this share: a forecast says why, a headroom only says how much. */
+const HEADROOM_HANDICAP = 1.06;
+
+/** What replicas are ordered for: a quantile of the load ahead, or the load as it is with room above. */
+export type Plan =
+  | { readonly kind: 'Level'; readonly level: number }
+  | { readonly kind: 'Headroom'; readonly utilization: number };
 
 /** Share of HPA's own shortage that Availability accepts. */
 const SHARE_OF_REACTIVE = 0.2;
@@ -27,7 +41,7 @@ const PRICE_OF_A_POINT = 0.25;
 /** A step up that serves less time more than this, in hundredths, serves nothing. */
 const LEAST_POINTS = 0.01;
 /** Time that the replay remembers (e-folding), and the weight of the prior in steps while it knows little. */
-const MEMORY_MS = 5 * 86_400_000;
+const MEMORY_MS = 10 * 86_400_000;
 const PRIOR_STEPS = 360;
 
 /** What the load meets; all of one metric. */
@@ -51,7 +65,7 @@ export interface Peaks {
 
 export interface ServiceLevelState {
   readonly steps: number;
-  /** Reactive alone first, then PLAN_LEVELS: share of steps short and mean replicas. */
+  /** Reactive alone first, then PLAN_LEVELS and PLAN_UTILIZATIONS: share of steps short and mean replicas. */
   readonly targets: readonly ReplayedTargetState[];
 }
 
@@ -60,13 +74,18 @@ export class ServiceLevel {
   readonly #stepMs: number;
   #steps = 0;
   readonly #reactive: ReplayedTarget;
+  /** By level, and by headroom. */
   readonly #targets: readonly ReplayedTarget[];
+  readonly #fixed: readonly ReplayedTarget[];
+  /** Index of what is followed, of levels and then headrooms. */
+  #followed: number | undefined;
 
   constructor({ coverage, stepMs }: { readonly coverage: number; readonly stepMs: number }) {
     this.#coverage = coverage;
     this.#stepMs = stepMs;
     this.#reactive = new ReplayedTarget(1 - coverage);
     this.#targets = PLAN_LEVELS.map(() => new ReplayedTarget(1 - coverage));
+    this.#fixed = PLAN_UTILIZATIONS.map(() => new ReplayedTarget(1 - coverage));
   }
 
   ask(coverage: number): void {
@@ -81,20 +100,47 @@ export class ServiceLevel {
    */
   observe(load: number, terms: ServiceTerms, peaks: readonly Peaks[]): void {
     this.#steps += 1;
-    const weight = Math.max(this.#stepMs / MEMORY_MS, 1 / (this.#steps + PRIOR_STEPS));
+    const weight = this.#weight();
     this.#reactive.observe(load, terms, undefined, weight);
     this.#targets.forEach((target, j) => {
       target.observe(load, terms, peaks[j], weight);
     });
+    this.#fixed.forEach((target, j) => {
+      const peak = load / (PLAN_UTILIZATIONS[j] as number);
+      target.observe(load, terms, { near: peak, ready: peak }, weight);
+    });
   }
 
-  /** The level to plan for; the asked coverage itself until a first day or so has been replayed. */
-  level(objective: ServiceTerms['objective']): number {
-    if (this.#steps < PRIOR_STEPS) return this.#coverage;
+  /** The asked coverage itself until a first few hours have been replayed. */
+  plan(objective: ServiceTerms['objective']): Plan {
+    if (this.#steps < PRIOR_STEPS) return { kind: 'Level', level: this.#coverage };
     const alpha = 1 - this.#coverage;
-    if (objective === 'Efficiency') return this.#levelFor(alpha);
+    if (objective === 'Efficiency') return this.#cheapest(alpha);
     const { short, replicas } = this.#reactive;
-    return this.#affordable(this.#levelFor(Math.min(alpha, SHARE_OF_REACTIVE * short)), replicas);
+    const level = this.#levelFor(Math.min(alpha, SHARE_OF_REACTIVE * short));
+    return { kind: 'Level', level: this.#affordable(level, replicas) };
+  }
+
+  #cheapest(alpha: number): Plan {
+    const as =
+      (handicap: number) =>
+      (target: ReplayedTarget): Candidate => {
+        const { short, replicas } = target;
+        return { short, replicas, handicap };
+      };
+    const candidates = [...this.#targets.map(as(1)), ...this.#fixed.map(as(HEADROOM_HANDICAP))];
+    this.#followed = choose(candidates, this.#reactive, { alpha, weight: this.#weight() }, this.#followed);
+    const level = PLAN_LEVELS[this.#followed];
+    if (level !== undefined) return { kind: 'Level', level };
+    return {
+      kind: 'Headroom',
+      utilization: PLAN_UTILIZATIONS[this.#followed - PLAN_LEVELS.length] as number,
+    };
+  }
+
+  /** Of the newest step. */
+  #weight(): number {
+    return Math.max(this.#stepMs / MEMORY_MS, 1 / (this.#steps + PRIOR_STEPS));
   }
 
   #levelFor(alpha: number): number {
@@ -119,8 +165,12 @@ export class ServiceLevel {
     return affordable;
   }
 
+  #all(): readonly ReplayedTarget[] {
+    return [this.#reactive, ...this.#targets, ...this.#fixed];
+  }
+
   toState(): ServiceLevelState {
-    return { steps: this.#steps, targets: [this.#reactive, ...this.#targets].map((one) => one.toState()) };
+    return { steps: this.#steps, targets: this.#all().map((one) => one.toState()) };
   }
 
   static fromState(
@@ -128,9 +178,9 @@ export class ServiceLevel {
     options: { readonly coverage: number; readonly stepMs: number },
   ): ServiceLevel {
     const made = new ServiceLevel(options);
-    if (state.targets.length !== PLAN_LEVELS.length + 1) return made;
+    if (state.targets.length !== made.#all().length) return made;
     made.#steps = state.steps;
-    [made.#reactive, ...made.#targets].forEach((one, i) => {
+    made.#all().forEach((one, i) => {
       const stored = state.targets[i];
       if (stored !== undefined) one.restore(stored);
     });
