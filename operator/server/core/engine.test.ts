@@ -313,9 +313,10 @@ describe('the end', () => {
     await expect(engine.infer(floatsRequest('add', [[1, 2, 3, 4]]), never)).rejects.toMatchObject({
       code: 'MODEL_NOT_READY',
     });
-    expect(engine.live()).toBe(false);
+    expect([engine.live(), engine.ready()]).toEqual([true, false]);
     expect((await last).version).toBe('1');
     await closing;
+    expect(engine.live()).toBe(false);
   });
 
   test('a server without a model is not ready', async () => {

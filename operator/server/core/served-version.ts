@@ -4,6 +4,7 @@
  */
 import { isForesailError, messageOf } from '../../errors.ts';
 import { Batcher, type BatchReport, type Spent } from './batcher.ts';
+import { CrashBudget } from './crash-budget.ts';
 import { notReady, refused } from './errors.ts';
 import type { Instance } from './instance.ts';
 import type { ModelChild } from './model-child.ts';
@@ -34,8 +35,6 @@ export interface VersionOptions extends LoaderOptions {
   readonly maxCrashes: number;
 }
 
-const CRASH_MEMORY_MS = 3_600_000;
-
 interface Serving extends LoadedModel {
   readonly batcher: Batcher<InferJob, readonly Tensor[]>;
 }
@@ -49,14 +48,14 @@ export class ServedVersion {
   #serving: Serving | undefined;
   #state: ModelState['state'] = 'LOADING';
   #reason = 'the model is being loaded';
-  #crashTimes: number[] = [];
+  readonly #budget: CrashBudget;
   #restarts = 0;
-  #retryAt = 0;
   #drained: Promise<void> | undefined;
 
   constructor(options: VersionOptions) {
     this.#options = options;
     this.#counters = new VersionCounters(options.settings.maxBatch);
+    this.#budget = new CrashBudget(options.clock, options.maxCrashes, options.restartBackoffMs);
   }
 
   get version(): string {
@@ -104,7 +103,7 @@ export class ServedVersion {
         this.#children.clear();
         this.#serving = undefined;
         if (both.aborted) throw both.reason;
-        const pause = isForesailError(error, 'MODEL_REFUSED') ? undefined : this.#noteCrash();
+        const pause = isForesailError(error, 'MODEL_REFUSED') ? undefined : this.#budget.spend();
         if (pause === undefined) throw this.#quarantine(error);
         this.#set('LOADING', `${messageOf(error)}; next try in ${pause} ms`);
         // oxlint-disable-next-line no-await-in-loop -- as above
@@ -120,7 +119,7 @@ export class ServedVersion {
     const serving = this.#serving;
     if (serving === undefined || !this.ready) {
       this.#report('rejected', 0, clock.monotonic() - started);
-      throw notReady(model, this.#reason, this.#retryAfterMs());
+      throw notReady(model, this.#reason);
     }
     let job: ReturnType<typeof prepareRequest>;
     try {
@@ -231,7 +230,7 @@ export class ServedVersion {
 
   async #restart(serving: Serving, message: string): Promise<void> {
     for (let why: unknown = message; ; ) {
-      const pause = isForesailError(why, 'MODEL_REFUSED') ? undefined : this.#noteCrash();
+      const pause = isForesailError(why, 'MODEL_REFUSED') ? undefined : this.#budget.spend();
       if (this.quarantined || this.#serving !== serving) return;
       if (pause === undefined) {
         this.#quarantine(why);
@@ -254,23 +253,10 @@ export class ServedVersion {
     }
   }
 
-  /** Milliseconds to wait before the next start; undefined when it was one crash too many. */
-  #noteCrash(): number | undefined {
-    const { clock, maxCrashes, restartBackoffMs } = this.#options;
-    const now = clock.monotonic();
-    this.#crashTimes = [...this.#crashTimes.filter((at) => now - at < CRASH_MEMORY_MS), now];
-    const crashes = this.#crashTimes.length;
-    if (crashes >= maxCrashes) return undefined;
-    const pause = restartBackoffMs * 2 ** (crashes - 1);
-    this.#retryAt = now + pause;
-    return pause;
-  }
-
   #quarantine(why: unknown): Error {
-    const crashes = this.#crashTimes.length;
     const error = isForesailError(why, 'MODEL_REFUSED')
       ? why
-      : refused('Crashed', `${messageOf(why)}; ${crashes} crashes within an hour`, why);
+      : refused('Crashed', `${messageOf(why)}; ${this.#budget.crashes} crashes within an hour`, why);
     this.#set('UNAVAILABLE', `${error.subject}: ${error.message}`);
     this.#stop.abort(error);
     this.#serving?.batcher.failAll(notReady(this.#options.model, this.#reason));
@@ -284,10 +270,6 @@ export class ServedVersion {
     const batcher = this.#serving?.batcher;
     if (batcher === undefined || batcher.runners > 0) return;
     batcher.failAll(notReady(this.#options.model, 'its process ended while it was being unloaded'));
-  }
-
-  #retryAfterMs(): number {
-    return Math.max(1000, this.#retryAt - this.#options.clock.monotonic());
   }
 
   #onBatch(batch: BatchReport): void {
