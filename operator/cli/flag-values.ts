@@ -55,3 +55,11 @@ export function capacity(text: string): CapacityRule {
     throw new InvalidArgumentError(`"${text}" is neither a load above 0 nor of the form p95/20.`);
   }
 }
+
+export function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`"${text}" is not a whole number from ${least} to ${most}.`);
+  };
+}

@@ -5,7 +5,10 @@ import { backtestCommand } from './backtest.ts';
 import { clusterCommand } from './cluster.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { explainCommand } from './explain.ts';
+import { INTERRUPTED } from './interrupt.ts';
+import { judgeCommand } from './judge.ts';
 import { rolloutCommand } from './rollout.ts';
+import { routerCommand } from './router.ts';
 import { serveCommand } from './serve.ts';
 
 const program = new Command('foresail')
@@ -15,12 +18,15 @@ const program = new Command('foresail')
   .addCommand(rolloutCommand())
   .addCommand(evaluateCommand())
   .addCommand(backtestCommand())
+  .addCommand(judgeCommand())
   .addCommand(clusterCommand())
-  .addCommand(serveCommand());
+  .addCommand(serveCommand())
+  .addCommand(routerCommand());
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.stderr.write(`foresail: ${messageOf(error)}${isForesailError(error) ? ` [${error.code}]` : ''}\n`);
-  process.exitCode = 1;
+  // As a shell says it of a program that Ctrl-C ended.
+  process.exitCode = isForesailError(error, INTERRUPTED) ? 130 : 1;
 }

@@ -1,0 +1,132 @@
+/**
+ * `foresail router`: splits the requests to a model over its versions. In a cluster it follows the status of
+ * ModelDeployments; with `--config` a file, which is read again when it changes.
+ */
+import { once } from 'node:events';
+import { Command, Option } from 'commander';
+import { systemClock } from '../clock.ts';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { createLogger, type LogLevel } from '../observability/logger.ts';
+import { followFile, readRoutes } from '../router/file-source.ts';
+import { followCluster } from '../router/kubernetes-source.ts';
+import { createRouterMetrics } from '../router/metrics.ts';
+import { Proxy } from '../router/proxy.ts';
+import { RouteTable } from '../router/routes.ts';
+import { startRouter } from '../router/server.ts';
+import { KubeClient, loadConnection, Transport } from '../runtime/index.ts';
+import { duration, gathered, whole } from './flag-values.ts';
+
+interface Flags {
+  readonly config?: string;
+  readonly kubeconfig?: string;
+  readonly namespace?: readonly string[];
+  readonly host: string;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly drain: number;
+  readonly shutdownTimeout: number;
+  readonly logLevel: LogLevel;
+}
+
+const POLL_MS = 500;
+
+export function routerCommand(): Command {
+  return new Command('router')
+    .description('split the requests to models over their versions')
+    .option('--config <file>', 'routes (YAML) instead of those of a cluster')
+    .option('--kubeconfig <file>', 'default: KUBECONFIG, or the service account of the pod')
+    .option('--namespace <name>', 'follow this namespace; may be repeated; default: all', gathered)
+    .option('--host <address>', 'where to listen', '0.0.0.0')
+    .addOption(new Option('--port <port>', '0 takes a free one').argParser(whole(0, 65_535)).default(8080))
+    .addOption(
+      new Option('--admin-port <port>', 'probes and metrics').argParser(whole(0, 65_535)).default(9090),
+    )
+    .addOption(
+      new Option('--drain <duration>', 'after SIGTERM: not ready, but answering')
+        .argParser(duration)
+        .default(5_000, '5s'),
+    )
+    .addOption(
+      new Option('--shutdown-timeout <duration>', 'then, for the requests under way')
+        .argParser(duration)
+        .default(20_000, '20s'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least important line')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .action((flags: Flags) => route(flags));
+}
+
+async function route(flags: Flags): Promise<void> {
+  const log = createLogger(flags.logLevel);
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const)
+    process.once(name, () => {
+      log.info('stopping', { signal: name });
+      stop.abort(new Error(name));
+    });
+  const table = new RouteTable();
+  const { registry, observer } = createRouterMetrics();
+  let known = false;
+  const proxy = new Proxy(table, observer);
+  const follow = flags.config === undefined ? fromCluster : fromFile;
+  const server = await startRouter({
+    ...flags,
+    proxy,
+    registry,
+    notReady: () => (known ? undefined : 'the routes are not known yet'),
+    log,
+  });
+  try {
+    const { synced } = await follow(table, flags, log, stop.signal);
+    await synced;
+    known = true;
+    log.info('routing', { url: server.url, admin: server.adminUrl, routes: table.size });
+    if (!stop.signal.aborted) await once(stop.signal, 'abort');
+    server.drain();
+    // Whoever stops it with Ctrl-C has no Service in front of it that would have to notice.
+    if ((stop.signal.reason as Error).message !== 'SIGINT')
+      await new Promise<void>((resolve) => {
+        systemClock.after(flags.drain, resolve);
+      });
+  } finally {
+    await server.close(flags.shutdownTimeout);
+  }
+}
+
+async function fromFile(
+  table: RouteTable,
+  { config = '' }: Flags,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<{ synced: Promise<void> }> {
+  table.replace(await readRoutes(config));
+  const again = async (): Promise<void> => {
+    try {
+      table.replace(await readRoutes(config));
+      log.info('routes read again', { routes: table.size });
+    } catch (error) {
+      // Half a file, or a mistake: what was right goes on.
+      log.error('the routes were not taken', { error: messageOf(error) });
+    }
+  };
+  void followFile(config, POLL_MS, again, signal);
+  return { synced: Promise.resolve() };
+}
+
+async function fromCluster(
+  table: RouteTable,
+  { kubeconfig, namespace = [] }: Flags,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<{ synced: Promise<void> }> {
+  const connection = await loadConnection(kubeconfig === undefined ? {} : { kubeconfig });
+  const transport = new Transport(connection, { clock: systemClock });
+  signal.addEventListener('abort', () => void transport.close(), { once: true });
+  const client = new KubeClient(transport, { clock: systemClock, userAgent: 'foresail-router' });
+  const { synced } = followCluster(table, { client, namespaces: namespace, clock: systemClock, log }, signal);
+  return { synced };
+}

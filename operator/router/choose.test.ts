@@ -1,0 +1,135 @@
+import { describe, expect, test } from '@jest/globals';
+import { array, assert, boolean, double, integer, property, record, string } from 'fast-check';
+import { chooseMirrors, chooseVersion, stickyShare } from './choose.ts';
+import { type Route, RouteTable, type VersionRoute } from './routes.ts';
+
+function version(change: Partial<VersionRoute>): VersionRoute {
+  return { version: 1, weight: 100, mirrorPercent: 0, endpoints: ['http://10.0.0.1:8080'], ...change };
+}
+
+function route(...versions: readonly VersionRoute[]): Route {
+  return { namespace: 'shop', name: 'loadcast', stable: 1, versions };
+}
+
+/** Versions that 1,000 evenly spread places choose, by count. */
+function split(of: Route): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (let i = 0; i < 1000; i++) {
+    const chosen = chooseVersion(of, (i + 0.5) / 1000)?.version ?? 'none';
+    counts[chosen] = (counts[chosen] ?? 0) + 1;
+  }
+  return counts;
+}
+
+const none = { endpoints: [] };
+
+describe('a version by weight', () => {
+  test.each([
+    ['by weight', route(version({ weight: 90 }), version({ version: 2, weight: 10 })), { 1: 900, 2: 100 }],
+    ['all to one', route(version({}), version({ version: 2, weight: 0 })), { 1: 1000 }],
+    [
+      'an unready share goes to stable',
+      route(
+        version({ weight: 50 }),
+        version({ version: 2, weight: 30, ...none }),
+        version({ version: 3, weight: 20 }),
+      ),
+      { 1: 800, 3: 200 },
+    ],
+    [
+      'stable answers for an unready version even at weight 0',
+      route(version({ weight: 0 }), version({ version: 2, weight: 100, ...none })),
+      { 1: 1000 },
+    ],
+    [
+      'without stable the others share',
+      route(
+        version({ weight: 50, ...none }),
+        version({ version: 2, weight: 40 }),
+        version({ version: 3, weight: 10 }),
+      ),
+      { 2: 800, 3: 200 },
+    ],
+    ['nobody is ready', route(version(none), version({ version: 2, weight: 0, ...none })), { none: 1000 }],
+    [
+      'no weight at all is not sent to what is not stable',
+      route(version(none), version({ version: 2, weight: 0 })),
+      { none: 1000 },
+    ],
+    ['no versions', route(), { none: 1000 }],
+  ])('%s', (_, of, expected) => {
+    expect(split(of)).toEqual(expected);
+  });
+
+  const versions = array(record({ weight: integer({ min: 0, max: 100 }), ready: boolean() }), {
+    minLength: 1,
+    maxLength: 5,
+  });
+
+  test('is never one without a ready pod, and there is one while stable is ready', () => {
+    assert(
+      property(versions, double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (list, at) => {
+        const of = route(
+          ...list.map(({ weight, ready }, i) => version({ version: i + 1, weight, ...(ready ? {} : none) })),
+        );
+        const chosen = chooseVersion(of, at);
+        expect(chosen?.endpoints.length ?? 1).toBeGreaterThan(0);
+        if (list[0]?.ready === true) expect(chosen).toBeDefined();
+      }),
+    );
+  });
+
+  test('a sticky caller changes sides once while a weight grows', () => {
+    assert(
+      property(string(), (caller) => {
+        const at = stickyShare(caller);
+        const sides = [0, 10, 25, 50, 75, 100].map(
+          (weight) =>
+            chooseVersion(route(version({ weight: 100 - weight }), version({ version: 2, weight })), at)
+              ?.version,
+        );
+        const changes = sides.filter((side, i) => i > 0 && side !== sides[i - 1]).length;
+        expect(changes).toBe(1);
+      }),
+    );
+  });
+});
+
+describe('copies', () => {
+  const of = route(
+    version({}),
+    version({ version: 2, weight: 0, mirrorPercent: 30 }),
+    version({ version: 3, weight: 0, mirrorPercent: 100, ...none }),
+  );
+
+  test('go to a version by its share, and to none without a ready pod', () => {
+    expect(chooseMirrors(of, 1, () => 0.29).map((each) => each.version)).toEqual([2]);
+    expect(chooseMirrors(of, 1, () => 0.31)).toEqual([]);
+  });
+
+  test('do not go to the version that answers', () => {
+    expect(chooseMirrors(of, 2, () => 0)).toEqual([]);
+  });
+});
+
+describe('the table', () => {
+  const table = new RouteTable();
+  table.replace([route(version({}))]);
+
+  test.each([
+    'loadcast.shop',
+    'loadcast.shop:8080',
+    'loadcast.shop.svc',
+    'loadcast.shop.svc.cluster.local:80',
+    'LoadCast.Shop',
+  ])('finds %s', (host) => {
+    expect(table.find(host)?.name).toBe('loadcast');
+  });
+
+  test.each([undefined, '', 'loadcast', 'shop.loadcast', 'loadcast.other', '10.0.0.1', '__proto__.x'])(
+    'does not find %s',
+    (host) => {
+      expect(table.find(host)).toBeUndefined();
+    },
+  );
+});

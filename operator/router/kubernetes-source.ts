@@ -1,0 +1,132 @@
+/**
+ * Routes from the cluster: weights from the status of ModelDeployments, pods from the EndpointSlices of each version's
+ * Service. Both are watched, so a change of weight or a pod that goes is in force within the time of one event.
+ */
+import { LABELS, PORTS } from '../api/modeldeployment/labels.ts';
+import type { ModelDeploymentStatus } from '../api/modeldeployment/status.ts';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../logger.ts';
+import { type KubeClient, type KubeObject, ResourceInformer, type ResourceRef } from '../runtime/index.ts';
+import type { Route, RouteTable } from './routes.ts';
+
+const MODEL_DEPLOYMENTS: ResourceRef = {
+  group: 'foresail.io',
+  version: 'v1alpha1',
+  plural: 'modeldeployments',
+  namespaced: true,
+};
+const ENDPOINT_SLICES: ResourceRef = {
+  group: 'discovery.k8s.io',
+  version: 'v1',
+  plural: 'endpointslices',
+  namespaced: true,
+};
+
+export interface RoutedModel extends KubeObject {
+  readonly status?: Pick<ModelDeploymentStatus, 'stable' | 'traffic'>;
+}
+
+export interface EndpointSlice extends KubeObject {
+  readonly addressType?: string;
+  readonly endpoints?: readonly {
+    readonly addresses?: readonly string[];
+    readonly conditions?: { readonly ready?: boolean };
+  }[];
+  readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
+}
+
+export interface KubernetesSourceOptions {
+  readonly client: KubeClient;
+  /** Empty for all. */
+  readonly namespaces: readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Keeps the table true until the signal. Resolves `synced` once it is for the first time. */
+export function followCluster(
+  table: RouteTable,
+  { client, namespaces, clock, log }: KubernetesSourceOptions,
+  signal: AbortSignal,
+): { readonly synced: Promise<void>; readonly done: Promise<void> } {
+  const places = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
+  const shared = { clock, logger: log };
+  const models = places.map(
+    (place) => new ResourceInformer<RoutedModel>(client, { ref: MODEL_DEPLOYMENTS, ...place, ...shared }),
+  );
+  const slices = places.map(
+    (place) =>
+      new ResourceInformer<EndpointSlice>(client, {
+        ref: ENDPOINT_SLICES,
+        labelSelector: LABELS.deployment,
+        ...place,
+        ...shared,
+      }),
+  );
+  let scheduled = false;
+  // Events come in bursts (a rollout, a first list): the table is made once per turn of the event loop.
+  const changed = (): void => {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      if (![...models, ...slices].every(({ hasSynced }) => hasSynced)) return;
+      table.replace(
+        routesOf(
+          models.flatMap(({ store }) => [...store.list()]),
+          slices.flatMap(({ store }) => [...store.list()]),
+        ),
+      );
+    });
+  };
+  const handler = { onAdd: changed, onUpdate: changed, onDelete: changed };
+  for (const informer of models) informer.subscribe(handler);
+  for (const informer of slices) informer.subscribe(handler);
+  const all = [...models, ...slices];
+  const done = Promise.all(all.map((informer) => informer.run(signal))).then(() => undefined);
+  const synced = Promise.all(all.map((informer) => informer.waitForSync(signal))).then(changed);
+  return { synced, done };
+}
+
+/** One route per ModelDeployment that has traffic. */
+export function routesOf(models: readonly RoutedModel[], slices: readonly EndpointSlice[]): Route[] {
+  const origins = new Map<string, string[]>();
+  for (const slice of slices) {
+    const { namespace = '', labels = {} } = slice.metadata;
+    const key = `${namespace}/${labels[LABELS.deployment] ?? ''}/${labels[LABELS.version] ?? ''}`;
+    origins.set(key, [...(origins.get(key) ?? []), ...originsOf(slice)]);
+  }
+  return models.flatMap(({ metadata: { namespace = '', name }, status }): Route[] => {
+    const { traffic = [], stable } = status ?? {};
+    if (traffic.length === 0) return [];
+    const versions = traffic.map(({ version, weight, mirrorPercent = 0 }) => ({
+      version,
+      weight,
+      mirrorPercent,
+    }));
+    const listed = versions.some(({ version }) => version === stable?.version);
+    // Stable answers for the others also while it has no weight of its own.
+    const backstop =
+      stable === undefined || listed ? [] : [{ version: stable.version, weight: 0, mirrorPercent: 0 }];
+    return [
+      {
+        namespace,
+        name,
+        stable: stable?.version ?? versions[0]?.version ?? 0,
+        versions: [...versions, ...backstop].map((version) => ({
+          ...version,
+          // Sorted and once: an endpoint may stand in two slices while it moves from one to the other.
+          endpoints: [...new Set(origins.get(`${namespace}/${name}/${version.version}`))].sort(),
+        })),
+      },
+    ];
+  });
+}
+
+function originsOf({ endpoints = [], ports = [], addressType }: EndpointSlice): string[] {
+  const { port = PORTS.http } = ports.find(({ name }) => name === 'http') ?? {};
+  return endpoints
+    .filter(({ conditions }) => conditions?.ready !== false)
+    .flatMap(({ addresses = [] }) => addresses.slice(0, 1))
+    .map((address) => `http://${addressType === 'IPv6' ? `[${address}]` : address}:${port}`);
+}

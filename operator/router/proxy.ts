@@ -1,0 +1,270 @@
+/**
+ * One request through the router: read whole, sent to a pod of the chosen version, the answer streamed back. Requests
+ * are tensors of bounded size, so holding one costs little; it can then be sent again when a pod turns out to be gone,
+ * and copied to a shadow. A copy is never waited for, and there is a bound on how many are under way.
+ */
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { Agent, type Dispatcher } from 'undici';
+import { isForesailError } from '../errors.ts';
+import { readBody } from './body.ts';
+import { chooseMirrors, chooseVersion, stickyShare } from './choose.ts';
+import type { Route, RouteTable, VersionRoute } from './routes.ts';
+
+export interface ProxyLimits {
+  readonly maxBodyBytes: number;
+  /** Until the first byte of a pod's answer. */
+  readonly answerMs: number;
+  readonly connectMs: number;
+  /** Copies under way at once; more are left out. */
+  readonly maxMirrors: number;
+  /** A pod that could not be reached is left out for so long. */
+  readonly avoidMs: number;
+}
+
+export const PROXY_LIMITS: ProxyLimits = {
+  maxBodyBytes: 64 * 1024 * 1024,
+  answerMs: 60_000,
+  connectMs: 1_000,
+  maxMirrors: 256,
+  avoidMs: 2_000,
+};
+
+/** How a request ended, for metrics. */
+export type RouterOutcome = 'answered' | 'noRoute' | 'noEndpoint' | 'unreachable' | 'refused' | 'canceled';
+export type MirrorOutcome = 'sent' | 'failed' | 'leftOut';
+
+export interface ProxyObserver {
+  request(event: { route?: Route; version?: number; outcome: RouterOutcome; seconds: number }): void;
+  retry(event: { route: Route; version: number }): void;
+  mirror(event: { route: Route; version: number; outcome: MirrorOutcome }): void;
+}
+
+/** Of one connection, not of the message (RFC 9110, section 7.6.1). */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** The answer did not begin, and sending again changes nothing: an inference is a pure function of its request. */
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+const PURE_PATHS = /^\/(v2\/models\/.*\/infer|v1\/timeseries\/forecast)$/;
+/** Codes of undici and of sockets that say: nothing of the request was taken. */
+const NOT_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+const ATTEMPTS = 3;
+
+export class Proxy {
+  readonly #table: RouteTable;
+  readonly #limits: ProxyLimits;
+  readonly #observer: ProxyObserver;
+  readonly #random: () => number;
+  readonly #agent: Agent;
+  /** Origins that could not be reached, and until when they are left out. */
+  readonly #avoided = new Map<string, number>();
+  #next = 0;
+  #mirrors = 0;
+
+  constructor(
+    table: RouteTable,
+    observer: ProxyObserver,
+    limits: ProxyLimits = PROXY_LIMITS,
+    random: () => number = Math.random,
+  ) {
+    this.#table = table;
+    this.#observer = observer;
+    this.#limits = limits;
+    this.#random = random;
+    this.#agent = new Agent({
+      connect: { timeout: limits.connectMs },
+      headersTimeout: limits.answerMs,
+      bodyTimeout: limits.answerMs,
+      keepAliveTimeout: 30_000,
+    });
+  }
+
+  /** Answers in every case; never rejects. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = performance.now();
+    const route = this.#table.find(request.headers.host);
+    const gone = new AbortController();
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort();
+    });
+    let version: number | undefined;
+    const ended = (outcome: RouterOutcome): void =>
+      this.#observer.request({
+        ...(route === undefined ? {} : { route }),
+        ...(version === undefined ? {} : { version }),
+        outcome: gone.signal.aborted ? 'canceled' : outcome,
+        seconds: (performance.now() - startedAt) / 1000,
+      });
+    if (route === undefined) {
+      refuse(response, 404, 'no ModelDeployment has this host name; it is <name>.<namespace>');
+      return ended('noRoute');
+    }
+    try {
+      const body = await readBody(request, this.#limits.maxBodyBytes);
+      const chosen = chooseVersion(route, this.#place(route, request.headers));
+      if (chosen === undefined) {
+        refuse(response, 503, 'no version of this model has a ready pod', 1);
+        return ended('noEndpoint');
+      }
+      ({ version } = chosen);
+      this.#mirror(route, version, request, body);
+      const answer = await this.#send(route, chosen, request, body, gone.signal);
+      if (answer === undefined) {
+        refuse(response, 502, 'no pod of the chosen version could be reached', 1);
+        return ended('unreachable');
+      }
+      response.writeHead(answer.statusCode, {
+        ...passed(answer.headers),
+        'foresail-model-version': String(version),
+      });
+      for await (const chunk of answer.body) if (!response.write(chunk)) await drained(response, gone.signal);
+      response.end();
+      ended('answered');
+    } catch (error) {
+      if (isForesailError(error, 'BODY_TOO_LARGE')) {
+        refuse(response, 413, error.message);
+        return ended('refused');
+      }
+      // The status is out already, or nobody listens: cutting the connection is all that can be said.
+      if (response.headersSent || gone.signal.aborted) response.destroy();
+      else refuse(response, 502, 'the pod ended the connection before it answered', 1);
+      ended('unreachable');
+    }
+  }
+
+  /** Waits for what is under way. */
+  async close(): Promise<void> {
+    await this.#agent.close();
+  }
+
+  #place({ stickyHeader }: Route, headers: IncomingHttpHeaders): number {
+    const value = stickyHeader === undefined ? undefined : headers[stickyHeader.toLowerCase()];
+    return typeof value === 'string' ? stickyShare(value) : this.#random();
+  }
+
+  /** Tries the pods of a version in turn. Undefined when none could be reached. */
+  async #send(
+    route: Route,
+    chosen: VersionRoute,
+    request: IncomingMessage,
+    body: Buffer,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData | undefined> {
+    const pure = SAFE_METHODS.has(request.method ?? '') || PURE_PATHS.test(pathOf(request));
+    for (const origin of this.#origins(chosen).slice(0, ATTEMPTS)) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- the next pod is tried only when this one is gone
+        return await this.#agent.request(messageTo(origin, request, body, signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        const notSent = NOT_SENT.has(codeOf(error));
+        if (notSent) this.#avoided.set(origin, performance.now() + this.#limits.avoidMs);
+        // A time-out is not tried again: the pod may be at work still, and another one would be as slow.
+        if (!notSent && (!pure || codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT')) throw error;
+        this.#observer.retry({ route, version: chosen.version });
+      }
+    }
+    return undefined;
+  }
+
+  /** Pods of a version in turn, those that could not be reached last. */
+  #origins({ endpoints }: VersionRoute): string[] {
+    const start = this.#next++ % endpoints.length;
+    const turned = [...endpoints.slice(start), ...endpoints.slice(0, start)];
+    const now = performance.now();
+    for (const [origin, until] of this.#avoided) if (until <= now) this.#avoided.delete(origin);
+    return turned.sort((a, b) => Number(this.#avoided.has(a)) - Number(this.#avoided.has(b)));
+  }
+
+  #mirror(route: Route, answering: number, request: IncomingMessage, body: Buffer): void {
+    for (const shadow of chooseMirrors(route, answering, this.#random)) {
+      const tell = (outcome: MirrorOutcome): void =>
+        this.#observer.mirror({ route, version: shadow.version, outcome });
+      const [origin] = this.#origins(shadow);
+      if (origin === undefined || this.#mirrors >= this.#limits.maxMirrors) {
+        tell('leftOut');
+        continue;
+      }
+      this.#mirrors++;
+      const copy = messageTo(origin, request, body, AbortSignal.timeout(this.#limits.answerMs));
+      this.#agent
+        .request(copy)
+        .then(async (answer) => {
+          await answer.body.dump();
+          tell('sent');
+        })
+        .catch(() => tell('failed'))
+        .finally(() => this.#mirrors--);
+    }
+  }
+}
+
+function messageTo(
+  origin: string,
+  request: IncomingMessage,
+  body: Buffer,
+  signal: AbortSignal,
+): Dispatcher.RequestOptions {
+  const { 'content-length': _, ...headers } = passed(request.headers);
+  return {
+    origin,
+    path: request.url ?? '/',
+    method: request.method ?? 'GET',
+    headers: { ...headers, host: request.headers.host ?? '' },
+    body: body.length === 0 ? null : body,
+    signal,
+  };
+}
+
+/** What belongs to the message and not to the connection. */
+function passed(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  const named = new Set((headers.connection ?? '').toLowerCase().split(/\s*,\s*/));
+  return Object.fromEntries(
+    Object.entries(headers).filter(
+      (entry): entry is [string, string | string[]] =>
+        entry[1] !== undefined && !HOP_BY_HOP.has(entry[0]) && !named.has(entry[0]),
+    ),
+  );
+}
+
+function refuse(response: ServerResponse, status: number, text: string, retryAfterSeconds?: number): void {
+  const body = JSON.stringify({ error: text });
+  response.setHeader('content-type', 'application/json');
+  response.setHeader('content-length', Buffer.byteLength(body));
+  if (retryAfterSeconds !== undefined) response.setHeader('retry-after', retryAfterSeconds);
+  // What is left of the request is not read.
+  if (status === 413) response.setHeader('connection', 'close');
+  response.writeHead(status);
+  response.end(body);
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').replace(/\?.*$/s, '');
+}
+
+function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' ? code : '';
+}
+
+function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    response.once('drain', () => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,368 @@
+/** The router between real HTTP servers: what Gateway API's HTTPRouteWeight and RequestMirror ask, and pods that go. */
+import { once } from 'node:events';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Agent, request } from 'undici';
+import { silentLogger } from '../logger.ts';
+import { createRouterMetrics } from './metrics.ts';
+import { PROXY_LIMITS, Proxy } from './proxy.ts';
+import { RouteTable, type VersionRoute } from './routes.ts';
+import { type RouterServer, startRouter } from './server.ts';
+
+const HOST = 'loadcast.shop.svc';
+const INFER = '/v2/models/loadcast/infer';
+
+interface Pod {
+  readonly origin: string;
+  readonly seen: {
+    readonly path: string;
+    readonly body: string;
+    readonly headers: IncomingMessage['headers'];
+  }[];
+  stop(): Promise<void>;
+}
+
+type Handler = (response: ServerResponse, body: string, incoming: IncomingMessage) => void;
+
+const pods: Pod[] = [];
+let table: RouteTable;
+let metrics: ReturnType<typeof createRouterMetrics>;
+let router: RouterServer;
+let agent: Agent;
+
+async function pod(name: string, handle: Handler = (response) => response.end(name)): Promise<Pod> {
+  const seen: Pod['seen'] = [];
+  const server: Server = createServer((incoming, response) => {
+    let body = '';
+    incoming.on('data', (part) => {
+      body += part;
+    });
+    incoming.on('end', () => {
+      seen.push({ path: incoming.url ?? '', body, headers: incoming.headers });
+      handle(response, body, incoming);
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const made = {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    seen,
+    stop: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  pods.push(made);
+  return made;
+}
+
+function route(...versions: readonly (Partial<VersionRoute> & Pick<VersionRoute, 'version'>)[]): void {
+  table.replace([
+    {
+      namespace: 'shop',
+      name: 'loadcast',
+      stable: 1,
+      versions: versions.map((version) => ({ weight: 0, mirrorPercent: 0, endpoints: [], ...version })),
+      stickyHeader: 'x-session',
+    },
+  ]);
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly headers: Record<string, string | string[] | undefined>;
+}
+
+async function ask(
+  path = INFER,
+  options: {
+    method?: 'GET' | 'POST';
+    body?: string | Buffer;
+    host?: string;
+    headers?: Record<string, string>;
+  } = {},
+): Promise<Answer> {
+  const { method = 'POST', body = '{"inputs":[]}', host = HOST, headers = {} } = options;
+  const {
+    statusCode,
+    body: answer,
+    headers: told,
+  } = await request(router.url + path, {
+    method,
+    headers: { host, ...headers },
+    body: method === 'GET' ? null : body,
+    dispatcher: agent,
+  });
+  return { status: statusCode, text: await answer.text(), headers: told };
+}
+
+async function metric(name: string, labels: string): Promise<number> {
+  const text = await metrics.registry.metrics();
+  const line = text.split('\n').find((each) => each.startsWith(`${name}{`) && each.includes(labels));
+  return Number(line?.split(' ').at(-1) ?? 0);
+}
+
+beforeEach(async () => {
+  table = new RouteTable();
+  metrics = createRouterMetrics();
+  agent = new Agent();
+  router = await startRouter({
+    host: '127.0.0.1',
+    port: 0,
+    adminPort: 0,
+    proxy: new Proxy(table, metrics.observer, {
+      ...PROXY_LIMITS,
+      maxBodyBytes: 1 << 20,
+      answerMs: 5_000,
+      maxMirrors: 4,
+    }),
+    registry: metrics.registry,
+    notReady: () => (table.size === 0 ? 'no routes' : undefined),
+    log: silentLogger,
+  });
+});
+
+afterEach(async () => {
+  await agent.close();
+  await router.close(1_000);
+  await Promise.all(pods.splice(0).map((each) => each.stop()));
+});
+
+describe('weights', () => {
+  test('requests are split by weight, none goes to a weight of 0', async () => {
+    const [one, two, three] = [await pod('1'), await pod('2'), await pod('3')];
+    route(
+      { version: 1, weight: 70, endpoints: [one.origin] },
+      { version: 2, weight: 30, endpoints: [two.origin] },
+      { version: 3, weight: 0, endpoints: [three.origin] },
+    );
+    const count = 600;
+    await Promise.all(Array.from({ length: count }, () => ask()));
+    // Five standard deviations of a binomial count: wrong once in millions of runs.
+    const slack = 5 * Math.sqrt(count * 0.7 * 0.3);
+    expect(Math.abs(one.seen.length - 0.7 * count)).toBeLessThan(slack);
+    expect(one.seen.length + two.seen.length).toBe(count);
+    expect(three.seen).toEqual([]);
+  });
+
+  test('not a request fails while weights move', async () => {
+    const [one, two] = [await pod('1'), await pod('2')];
+    const statuses: number[] = [];
+    for (const weight of [0, 10, 50, 90, 100]) {
+      route(
+        { version: 1, weight: 100 - weight, endpoints: [one.origin] },
+        { version: 2, weight, endpoints: [two.origin] },
+      );
+      const answers = await Promise.all(Array.from({ length: 40 }, () => ask()));
+      statuses.push(...answers.map(({ status }) => status));
+    }
+    expect(statuses).toEqual(Array.from({ length: 200 }, () => 200));
+    expect(two.seen.length).toBeGreaterThan(0);
+  });
+
+  test('a caller with a sticky header stays with a version', async () => {
+    const [one, two] = [await pod('1'), await pod('2')];
+    route(
+      { version: 1, weight: 50, endpoints: [one.origin] },
+      { version: 2, weight: 50, endpoints: [two.origin] },
+    );
+    const sides = new Set<string>();
+    for (const session of ['ada', 'bob', 'cem', 'dia', 'eva', 'fay', 'gus', 'hal']) {
+      const answers = await Promise.all(
+        Array.from({ length: 5 }, () => ask(INFER, { headers: { 'x-session': session } })),
+      );
+      expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+      sides.add(answers[0]?.text ?? '');
+    }
+    expect([...sides].sort()).toEqual(['1', '2']);
+  });
+});
+
+describe('a request goes through whole', () => {
+  test('method, path, query, headers and body there, status, headers and body back', async () => {
+    const one = await pod('1', (response) => {
+      response.writeHead(418, {
+        'content-type': 'application/x-tensors',
+        'inference-header-content-length': '7',
+      });
+      response.end(Buffer.from([0, 255, 128]));
+    });
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    // Node's own client: undici's keeps `connection` to itself.
+    const [answer] = (await once(
+      httpRequest(`${router.url}${INFER}?a=b%20c`, {
+        method: 'POST',
+        headers: { host: HOST, 'x-trace': 'abc', connection: 'close, x-private', 'x-private': 'no' },
+      }).end('tensors'),
+      'response',
+    )) as [IncomingMessage];
+    expect(answer.statusCode).toBe(418);
+    expect(answer.headers).toMatchObject({
+      'content-type': 'application/x-tensors',
+      'inference-header-content-length': '7',
+      'foresail-model-version': '1',
+    });
+    expect(Buffer.concat(await answer.toArray())).toEqual(Buffer.from([0, 255, 128]));
+    expect(one.seen).toMatchObject([
+      { path: `${INFER}?a=b%20c`, body: 'tensors', headers: { 'x-trace': 'abc', host: HOST } },
+    ]);
+    expect(one.seen[0]?.headers).not.toHaveProperty('x-private');
+  });
+
+  test('an answer that is streamed', async () => {
+    const part = 'x'.repeat(100_000);
+    const one = await pod('1', (response) => {
+      for (let i = 0; i < 20; i++) response.write(part);
+      response.end();
+    });
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    expect((await ask()).text).toHaveLength(2_000_000);
+  });
+
+  test('what a model says of a bad request is passed on', async () => {
+    const one = await pod('1', (response) => response.writeHead(400).end('{"error":"wrong shape"}'));
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    expect(await ask()).toMatchObject({ status: 400, text: '{"error":"wrong shape"}' });
+  });
+});
+
+describe('what cannot be routed', () => {
+  test.each([
+    ['an unknown host', { host: 'other.shop' }, 404, /host name/],
+    ['a body beyond the limit', { body: Buffer.alloc((1 << 20) + 1) }, 413, /larger than/],
+  ])('%s', async (_, options, status, text) => {
+    const one = await pod('1');
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    const answer = await ask(INFER, options);
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.text).error).toMatch(text);
+    expect(one.seen).toEqual([]);
+  });
+
+  test('a model without a ready pod: 503, and when to come again', async () => {
+    route({ version: 1, weight: 100 });
+    const answer = await ask();
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+  });
+});
+
+describe('pods that go', () => {
+  test('a request to one that is gone goes to the next, and is counted as a retry', async () => {
+    const [one, gone] = [await pod('1'), await pod('gone')];
+    await gone.stop();
+    route({ version: 1, weight: 100, endpoints: [gone.origin, one.origin] });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask()));
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+    expect(await metric('foresail_router_retries_total', 'version="1"')).toBeGreaterThan(0);
+  });
+
+  test('all of them gone: 502', async () => {
+    const gone = await pod('gone');
+    await gone.stop();
+    route({ version: 1, weight: 100, endpoints: [gone.origin] });
+    expect(await ask()).toMatchObject({ status: 502 });
+  });
+
+  test('an inference that was cut off is sent again, another POST is not', async () => {
+    let cuts = 0;
+    const bad = await pod('bad', (response) => {
+      cuts++;
+      response.destroy();
+    });
+    const one = await pod('1');
+    route({ version: 1, weight: 100, endpoints: [bad.origin, one.origin] });
+    for (let i = 0; i < 4; i++) expect((await ask()).status).toBe(200);
+    expect(cuts).toBe(2);
+    const before = one.seen.length;
+    const answers = [await ask('/v2/repository/index'), await ask('/v2/repository/index')];
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 502]));
+    expect(one.seen.length - before).toBe(1);
+  });
+
+  test('an answer that breaks off breaks off for the caller too', async () => {
+    const one = await pod('1', (response) => {
+      response.writeHead(200, { 'content-length': '1000' });
+      response.write('half');
+      setTimeout(() => response.destroy(), 20);
+    });
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    await expect(ask()).rejects.toThrow();
+  });
+});
+
+describe('a shadow', () => {
+  test('gets copies, and its answers go nowhere', async () => {
+    const one = await pod('1');
+    const two = await pod('2', (response) => response.writeHead(500).end('shadow'));
+    route(
+      { version: 1, weight: 100, endpoints: [one.origin] },
+      { version: 2, mirrorPercent: 100, endpoints: [two.origin] },
+    );
+    for (let i = 0; i < 10; i++)
+      expect(await ask(INFER, { body: `n${i}` })).toMatchObject({ status: 200, text: '1' });
+    await until(() => two.seen.length === 10);
+    expect(two.seen.map(({ body }) => body).sort()).toEqual(one.seen.map(({ body }) => body).sort());
+  });
+
+  test('that does not answer holds nobody up, and what it is sent is bounded', async () => {
+    const one = await pod('1');
+    const stuck: ServerResponse[] = [];
+    const two = await pod('2', (response) => stuck.push(response));
+    route(
+      { version: 1, weight: 100, endpoints: [one.origin] },
+      { version: 2, mirrorPercent: 100, endpoints: [two.origin] },
+    );
+    for (let i = 0; i < 30; i++) expect((await ask()).status).toBe(200);
+    await until(() => two.seen.length === 4);
+    expect(await metric('foresail_router_mirrored_total', 'outcome="leftOut"')).toBe(26);
+    for (const response of stuck) response.end();
+  });
+
+  test('that is gone is only counted', async () => {
+    const [one, gone] = [await pod('1'), await pod('gone')];
+    await gone.stop();
+    route(
+      { version: 1, weight: 100, endpoints: [one.origin] },
+      { version: 2, mirrorPercent: 100, endpoints: [gone.origin] },
+    );
+    expect((await ask()).status).toBe(200);
+    await until(async () => (await metric('foresail_router_mirrored_total', 'outcome="failed"')) === 1);
+  });
+});
+
+describe('its end', () => {
+  test('it is not ready before its routes and while it stops, and answers what is under way', async () => {
+    const ready = async (): Promise<number> => (await request(`${router.adminUrl}/readyz`)).statusCode;
+    expect(await ready()).toBe(503);
+    let release: (() => void) | undefined;
+    const one = await pod('1', (response) => {
+      release = () => response.end('late');
+    });
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    expect(await ready()).toBe(200);
+    const answer = ask();
+    await until(() => one.seen.length === 1);
+    router.drain();
+    expect(await ready()).toBe(503);
+    const closed = router.close(5_000);
+    release?.();
+    expect(await answer).toMatchObject({ status: 200, text: 'late' });
+    await closed;
+  });
+});
+
+async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  // oxlint-disable-next-line no-await-in-loop -- a poll
+  while (!(await check())) await sleep(10);
+}

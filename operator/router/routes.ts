@@ -1,0 +1,44 @@
+/** What the router sends where: plain data, from a file or from the cluster. */
+
+export interface VersionRoute {
+  readonly version: number;
+  /** Per cent of the requests. The weights of a route sum to 100. */
+  readonly weight: number;
+  /** Per cent of the requests to other versions of which it gets a copy; its answers are thrown away. */
+  readonly mirrorPercent: number;
+  /** Origins of its ready pods, e.g. `http://10.98.0.7:8080`. */
+  readonly endpoints: readonly string[];
+}
+
+export interface Route {
+  readonly namespace: string;
+  readonly name: string;
+  /** Answers for a version that has no ready pod. */
+  readonly stable: number;
+  readonly versions: readonly VersionRoute[];
+  /** Header by whose value a caller stays with one version while the weights stay. */
+  readonly stickyHeader?: string;
+}
+
+/** Finds the route of a Host header: `<name>.<namespace>`, whatever domain or port follows. */
+export class RouteTable {
+  #routes: ReadonlyMap<string, Route> = new Map();
+
+  /** At once and as a whole: a request sees the weights before or after, never a mix. */
+  replace(routes: Iterable<Route>): void {
+    this.#routes = new Map([...routes].map((route) => [keyOf(route.name, route.namespace), route]));
+  }
+
+  find(host: string | undefined): Route | undefined {
+    const [name = '', namespace = ''] = (host ?? '').replace(/:\d+$/, '').toLowerCase().split('.');
+    return this.#routes.get(keyOf(name, namespace));
+  }
+
+  get size(): number {
+    return this.#routes.size;
+  }
+}
+
+function keyOf(name: string, namespace: string): string {
+  return `${name}.${namespace}`;
+}

@@ -1,0 +1,118 @@
+/**
+ * The router's two ports: one on which every path belongs to a model, and one for the kubelet and Prometheus. It is
+ * ready once it knows its routes, and not any more from the moment it is asked to go.
+ */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import type { Proxy } from './proxy.ts';
+
+export interface RouterServer {
+  readonly url: string;
+  readonly adminUrl: string;
+  /** Not ready any more, but answering. */
+  drain(): void;
+  /** Takes no new request and waits for those under way, for so long. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface RouterServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly adminPort: number;
+  readonly proxy: Proxy;
+  readonly registry: Registry;
+  /** Why it cannot do its work yet, or undefined. */
+  readonly notReady: () => string | undefined;
+  readonly log: Logger;
+}
+
+/** Slow headers and slow bodies end here; a model's answer may take its time. */
+const LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16_384,
+};
+
+export async function startRouter(options: RouterServerOptions): Promise<RouterServer> {
+  const { proxy, registry, log } = options;
+  let draining = false;
+  const traffic = createServer(LIMITS, (request, response) => {
+    // A caller that keeps its connection for ever would never see the other replica.
+    if (draining) response.setHeader('connection', 'close');
+    // One that was kept open before the end began would hold it up.
+    response.once('close', () => draining && setImmediate(() => traffic.closeIdleConnections()));
+    void proxy.handle(request, response);
+  });
+  const admin = createServer(LIMITS, (request, response) => {
+    const answer = (status: number, text: string, type = 'text/plain'): void => {
+      response.writeHead(status, { 'content-type': type });
+      response.end(text);
+    };
+    switch (request.url ?? '') {
+      case '/healthz':
+        return answer(200, 'ok\n');
+      case '/readyz': {
+        const reason = draining ? 'stopping' : options.notReady();
+        return reason === undefined ? answer(200, 'ok\n') : answer(503, `${reason}\n`);
+      }
+      case '/metrics':
+        registry.metrics().then(
+          (text) => answer(200, text, registry.contentType),
+          (error: unknown) => {
+            log.error('metrics could not be collected', { error: messageOf(error) });
+            answer(500, 'metrics could not be collected\n');
+          },
+        );
+        return undefined;
+      default:
+        return answer(404, 'not found\n');
+    }
+  });
+  await Promise.all([
+    listen(traffic, options.host, options.port),
+    listen(admin, options.host, options.adminPort),
+  ]);
+  let closed: Promise<void> | undefined;
+  const close = async (graceMs: number): Promise<void> => {
+    draining = true;
+    const cut = setTimeout(() => traffic.closeAllConnections(), graceMs);
+    await Promise.all([ended(traffic), ended(admin)]);
+    clearTimeout(cut);
+    await proxy.close();
+  };
+  return {
+    url: urlOf(traffic),
+    adminUrl: urlOf(admin),
+    drain() {
+      draining = true;
+    },
+    close: (graceMs) => (closed ??= close(graceMs)),
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+}
+
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
+
+function ended(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}
