@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { eventually } from '../eventually.ts';
 import { PER_REPLICA, type Stage, setStage } from './stage.ts';
 
 const MINUTE = 60_000;
@@ -45,8 +46,11 @@ test('restarted inside an outage, the season raises, nothing lowers, and the sta
   await stage.conditionBecomes('web', 'ScalingActive', { status: 'False' });
   await stage.change('web', { mode: 'Active' });
   await stage.replicasBecome('web', 6, 60_000);
-  const { lastDecision, conditions } = await stage.status('web');
-  expect(lastDecision?.boundBy).toBe('SeasonalProfile');
-  expect(conditions?.find(({ type }) => type === 'MetricsDegraded')?.message).toContain('seasonal profile');
+  // The scale is written first, the status at the end of the same round.
+  const conditions = await eventually('the season decides', async () => {
+    const status = await stage.status('web');
+    return status.lastDecision?.boundBy === 'SeasonalProfile' && status.conditions;
+  });
+  expect(conditions.find(({ type }) => type === 'MetricsDegraded')?.message).toContain('seasonal profile');
   expect(record.seen).toEqual([2, 1, 4, 6]);
 }, 240_000);
