@@ -63,7 +63,7 @@ async function readModelFile(path: string): Promise<Uint8Array> {
   }
 }
 
-/** The model in the box: fast enough (about 1 ms for 64 forecasts) to run between two events of the loop. */
+/** The model in the box: fast enough (about 10 ms for 64 forecasts) to run between two events of the loop. */
 class InProcessModel implements OnnxModel {
   readonly id: string;
   readonly #loaded: LoadedModel;

@@ -13,10 +13,8 @@ from torch import Tensor, nn
 
 from . import contract, golden
 from .files import write_atomic
-
-OPSET = 18
-# The newest IR version that the operator's runtime reads is above this one.
-IR_VERSION = 10
+from .graph import IR_VERSION, OPSET
+from .models import Family
 
 
 class _Border(nn.Module):
@@ -32,8 +30,14 @@ class _Border(nn.Module):
         return (forecast.quantiles, *inner) if forecast.attention is None else (forecast.quantiles, *inner, forecast.attention)
 
 
-def to_onnx(model: nn.Module, name: str, version: str, training_sources: list[str]) -> onnx.ModelProto:
+def to_onnx(model: Family, name: str, version: str, training_sources: list[str]) -> onnx.ModelProto:
     """The model as a checked ONNX graph: float32, dynamic batch, metadata as in `contract`."""
+    proto = model.inference_graph() or traced(model)
+    return finish(proto, contract.metadata(name, version, training_sources), (contract.OUTPUT_QUANTILES,))
+
+
+def traced(model: Family) -> onnx.ModelProto:
+    """The graph as PyTorch's exporter finds it by running the model once."""
     lags = len(contract.SEASON_LAGS_DAYS)
     batch = 3  # 0 and 1 would be specialised by the tracer
     generator = torch.Generator().manual_seed(0)
@@ -57,7 +61,7 @@ def to_onnx(model: nn.Module, name: str, version: str, training_sources: list[st
         verbose=False,
     )
     proto: onnx.ModelProto = program.model_proto
-    return finish(proto, contract.metadata(name, version, training_sources), (contract.OUTPUT_QUANTILES,))
+    return proto
 
 
 def finish(proto: onnx.ModelProto, metadata: dict[str, str], kept: tuple[str, ...]) -> onnx.ModelProto:

@@ -193,7 +193,7 @@ def run(cfg: config.Config, folder: Path, out: Path, overrides: tuple[str, ...] 
     return out / f"{cfg.name}.onnx"
 
 
-def publish(model: nn.Module, name: str, version: str, sources: list[str], out: Path) -> dict[str, Any]:
+def publish(model: models.Family, name: str, version: str, sources: list[str], out: Path) -> dict[str, Any]:
     """Writes the ONNX file and its golden vectors; raises ValueError when it answers unlike the model."""
     proto = export.to_onnx(model, name, version, sources)
     difference = export.difference(model, proto)

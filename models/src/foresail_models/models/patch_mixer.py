@@ -6,12 +6,14 @@ Mixer: Tolstikhin et al. 2021 (arXiv 2105.01601); patches for series: PatchTST
 
 from __future__ import annotations
 
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import contract
 from ..normalise import FEATURES, Normalised
+from . import patch_mixer_graph
 from .base import BlendingFamily, Encoded
 from .tokens import context_patches, season_patches
 
@@ -74,3 +76,6 @@ class PatchMixer(BlendingFamily):
         for block in self.blocks:
             x = block(x)
         return Encoded(F.relu(self.head_in(self.head_norm(x.flatten(1))) + self.head_features(window.features)))
+
+    def inference_graph(self) -> onnx.ModelProto:
+        return patch_mixer_graph.build(self)
