@@ -1,20 +1,10 @@
-/**
- * `foresail serve`: ONNX models of a repository over the Open Inference Protocol v2, HTTP and gRPC. It ends as a pod has
- * to: at SIGTERM it is not ready any more but goes on answering for the time that a Service needs to notice, then it
- * answers what is under way, then it goes. A second signal ends it at once.
- */
-import { once } from 'node:events';
+/** `foresail serve`: ONNX models of a repository over the Open Inference Protocol v2, HTTP and gRPC. */
 import { Command, Option } from 'commander';
-import { systemClock } from '../clock.ts';
-import type { Logger } from '../logger.ts';
-import { createLogger, type LogLevel } from '../observability/logger.ts';
-import { openEngine } from '../server/core/engine.ts';
-import type { Accelerator, Engine, EngineOptions } from '../server/core/types.ts';
-import { createServerMetrics } from '../server/metrics.ts';
-import { type ServerOptions, startServer } from '../server/serve.ts';
+import type { LogLevel } from '../observability/logger.ts';
+import type { Accelerator } from '../server/core/types.ts';
 import { duration, whole } from './flag-values.ts';
 
-interface Flags {
+export interface ServeFlags {
   readonly modelRepository: string;
   readonly host: string;
   readonly httpPort: number;
@@ -35,8 +25,6 @@ interface Flags {
   readonly shutdownTimeout: number;
   readonly logLevel: LogLevel;
 }
-
-const MIB = 1024 * 1024;
 
 export function serveCommand(): Command {
   const option = (flags: string, text: string) => new Option(flags, text);
@@ -104,79 +92,9 @@ export function serveCommand(): Command {
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
-    .action((flags: Flags) => serve(flags));
-}
-
-async function serve(flags: Flags): Promise<void> {
-  const log = createLogger(flags.logLevel);
-  const stop = new AbortController();
-  const cut = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT'] as const)
-    process.on(name, () => {
-      log.info('stopping', { signal: name, atOnce: stop.signal.aborted });
-      if (stop.signal.aborted) cut.abort(new Error(name));
-      stop.abort(new Error(name));
+    .action(async (flags: ServeFlags) => {
+      // Loaded when it is asked for: the other commands need neither servers nor models.
+      const { serve } = await import('./serve-process.ts');
+      await serve(flags);
     });
-
-  const metrics = createServerMetrics();
-  const shared = { clock: systemClock, log };
-  const engine = await openEngine(
-    { ...engineOptions(flags), clock: systemClock, logger: log, observer: metrics.observer },
-    stop.signal,
-  );
-  const start = flags.allowRepositoryControl === true ? loadAll(engine, log, stop.signal) : undefined;
-  const server = await startServer(serverOptions(flags), {
-    ...shared,
-    engine,
-    metrics,
-    ...(start === undefined ? {} : { start }),
-  });
-  log.info('serving', { http: server.httpUrl, grpc: server.grpcAddress, models: engine.index(false) });
-  if (!stop.signal.aborted) await once(stop.signal, 'abort');
-
-  // Whoever stops it with Ctrl-C has no Service in front of it that would have to notice.
-  const drainMs = (stop.signal.reason as Error).message === 'SIGINT' ? 0 : flags.drain;
-  systemClock.after(drainMs + flags.shutdownTimeout, () => cut.abort(new Error('the time to stop is over')));
-  await server.stop(drainMs, cut.signal);
-  await engine.close(cut.signal);
-}
-
-/** Callers have the control afterwards, but a server starts with what lies in its repository. */
-async function loadAll(engine: Engine, log: Logger, signal: AbortSignal): Promise<void> {
-  const names = new Set(engine.index(false).map(({ name }) => name));
-  const load = (name: string) =>
-    engine
-      .load(name, signal)
-      .catch((error: unknown) => log.warn('a model was not loaded', { model: name, error }));
-  await Promise.all([...names].map(load));
-}
-
-function engineOptions(flags: Flags): Omit<EngineOptions, 'clock'> {
-  return {
-    repository: flags.modelRepository,
-    accelerator: flags.accelerator,
-    instances: flags.instances,
-    maxBatch: flags.maxBatch,
-    maxQueueDelayMs: flags.maxQueueDelay,
-    maxQueue: flags.maxQueue,
-    ...(flags.latencyTarget === undefined ? {} : { latencyTargetMs: flags.latencyTarget }),
-    ...control(flags),
-  };
-}
-
-function control({ allowRepositoryControl, poll }: Flags): Partial<EngineOptions> {
-  if (allowRepositoryControl === true) return { modelControl: 'explicit' };
-  return poll === undefined ? {} : { modelControl: 'poll', pollIntervalMs: poll };
-}
-
-function serverOptions(flags: Flags): ServerOptions {
-  return {
-    host: flags.host,
-    httpPort: flags.httpPort,
-    ...(flags.grpc ? { grpcPort: flags.grpcPort } : {}),
-    maxRequestBytes: flags.maxRequestMib * MIB,
-    maxBytesInFlight: flags.maxMemoryMib * MIB,
-    maxConcurrent: flags.maxConcurrent,
-    repositoryControl: flags.allowRepositoryControl === true,
-  };
 }

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
@@ -66,44 +66,52 @@ def identity_model() -> bytes:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     repository = tmp_path_factory.mktemp("repository")
-    for name, content in {"loadcast/1": LOADCAST.read_bytes(), "identity/3": identity_model()}.items():
-        folder = repository / name
-        folder.mkdir(parents=True)
-        (folder / "model.onnx").write_bytes(content)
-    process = subprocess.Popen(
-        [ROOT / "bin" / "foresail", "serve", "--model-repository", repository, "--host", "127.0.0.1",
-         "--http-port", "0", "--grpc-port", "0", "--drain", "0s", "--accelerator", "cpu"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    try:
-        found = addresses(process)
-        wait_ready(found.http)
+    put(repository, "loadcast", "1", LOADCAST.read_bytes())
+    put(repository, "identity", "3", identity_model())
+    with serving(repository) as found:
         yield found
-    finally:
-        process.send_signal(signal.SIGTERM)
+
+
+def put(repository: Path, name: str, version: str, content: bytes) -> None:
+    """As a mounted volume does it: the version is there with its file or not at all."""
+    (repository / name).mkdir(exist_ok=True)
+    written = repository / name / f".{version}"
+    written.mkdir()
+    (written / "model.onnx").write_bytes(content)
+    written.rename(repository / name / version)
+
+
+@contextmanager
+def serving(repository: Path, *flags: str):
+    """A server that is ready; it has to end in order."""
+    command = [ROOT / "bin" / "foresail", "serve", "--model-repository", repository, *flags]
+    ports = ["--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0"]
+    with TemporaryFile("w+") as log:
+        process = subprocess.Popen([*command, *ports, "--drain", "0s", "--accelerator", "cpu"], stderr=log)
         try:
-            assert process.wait(30) == 0
+            found = addresses(process, log)
+            wait_ready(found.http)
+            yield found
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
         finally:
             process.kill()
-            shutil.rmtree(repository)
+            process.wait()
 
 
-def addresses(process: subprocess.Popen) -> Server:
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        entry = json.loads(line) if line.startswith("{") else {}
-        if entry.get("message") == "serving":
-            # Nobody else reads it, and a full pipe would stop the server.
-            threading.Thread(target=drain, args=[process.stderr], daemon=True).start()
-            return Server(entry["http"].removeprefix("http://"), entry["grpc"])
-    raise RuntimeError(f"the server did not start: {''.join(lines)}")
-
-
-def drain(stream) -> None:
-    with stream:
-        stream.read()
+def addresses(process: subprocess.Popen, log) -> Server:
+    """What the server says that it listens on."""
+    while True:
+        ended = process.poll() is not None
+        log.seek(0)
+        lines = log.read().splitlines(keepends=True)
+        for line in lines:
+            entry = json.loads(line) if line.startswith("{") and line.endswith("\n") else {}
+            if entry.get("message") == "serving":
+                return Server(entry["http"].removeprefix("http://"), entry["grpc"])
+        if ended:
+            raise RuntimeError(f"the server did not start: {''.join(lines)}")
+        time.sleep(0.05)
 
 
 def wait_ready(http: str) -> None:
