@@ -31,6 +31,12 @@ test('a terminal shows all that runs in one line, no wider than it is', () => {
   expect(written.slice(-2)).toEqual(['\r\u001b[K', 'a line that stays\n']);
 });
 
+test('a terminal that does not know its width', () => {
+  const { progress, written } = progressOn({ isTTY: true, columns: 0 });
+  progress.show('web: forecasting', 1, 4);
+  expect(written).toEqual(['\r\u001b[Kweb: forecasting 25 %']);
+});
+
 test('what has ended early is not shown any more, what is called alike is', async () => {
   const { progress, written } = progressOn({ isTTY: true, columns: 60 });
   progress.show('web', 0, 1);

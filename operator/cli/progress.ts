@@ -62,7 +62,9 @@ export class Progress {
     if (now - this.#shownAt < PERIOD_MS) return;
     this.#shownAt = now;
     const running = [...this.#running].map(([what, percent]) => `${what} ${percent} %`);
-    const line = `${this.#count()}${running.join(', ')}`.slice(0, (this.#out.columns ?? DEFAULT_COLUMNS) - 1);
+    // A terminal that does not know its width says 0.
+    const columns = this.#out.columns || DEFAULT_COLUMNS;
+    const line = `${this.#count()}${running.join(', ')}`.slice(0, columns - 1);
     this.#out.write(`\r\u001b[K${line}`);
     this.#open = true;
   }
