@@ -44,10 +44,13 @@ interface Field {
 
 class Reader {
   readonly bytes: Uint8Array;
+  /** Where operators may come from. */
+  readonly domains: ReadonlySet<string>;
   #fields = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, domains: ReadonlySet<string>) {
     this.bytes = bytes;
+    this.domains = domains;
   }
 
   *fields(start: number, end: number, depth: number): Iterable<Field> {
@@ -106,10 +109,13 @@ class Reader {
   }
 }
 
-/** @throws MODEL_INVALID, its subject being the QuarantineReason */
-export function summarise(bytes: Uint8Array): OnnxSummary {
+/**
+ * @param moreDomains operators that the runtime has built in besides the standard's
+ * @throws MODEL_INVALID, its subject being the QuarantineReason
+ */
+export function summarise(bytes: Uint8Array, moreDomains: readonly string[] = []): OnnxSummary {
   if (bytes.length === 0) throw refuse('Empty', 'the file is empty');
-  const reader = new Reader(bytes);
+  const reader = new Reader(bytes, new Set([...OWN_DOMAINS, ...moreDomains]));
   const metadata = new Map<string, string>();
   let irVersion = 0;
   let opset = 0;
@@ -138,9 +144,9 @@ function readOpset(reader: Reader, field: Field): number {
     if (part.number === 1) domain = reader.text(part);
     if (part.number === 2) version = part.value;
   }
-  if (!OWN_DOMAINS.has(domain))
+  if (!reader.domains.has(domain))
     throw refuse('CustomOperator', 'the model asks for operators of another domain');
-  return domain === 'ai.onnx.ml' ? 0 : version;
+  return domain === '' || domain === 'ai.onnx' ? version : 0;
 }
 
 function readPair(reader: Reader, field: Field): [string, string] {
@@ -177,7 +183,7 @@ function readGraph(
 
 function checkNode(reader: Reader, node: Field, depth: number): void {
   for (const field of reader.fields(node.start, node.end, depth)) {
-    if (field.number === 7 && !OWN_DOMAINS.has(reader.text(field))) {
+    if (field.number === 7 && !reader.domains.has(reader.text(field))) {
       throw refuse('CustomOperator', 'the model uses an operator of another domain');
     }
     if (field.number !== 5 || field.wire !== 2) continue;

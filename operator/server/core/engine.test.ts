@@ -10,6 +10,7 @@ import {
   everyTypeModel,
   gatherModel,
   putVersion,
+  runtimeOperatorModel,
   slowModel,
   twoInTwoOutModel,
 } from './testing/models.ts';
@@ -156,6 +157,14 @@ describe('a model in the repository', () => {
     expect(good).toMatchObject({ value: { outputs: [{ data: Float32Array.of(30) }] } });
     expect(fine).toMatchObject({ value: { outputs: [{ data: Float32Array.of(10) }] } });
     expect(bad).toMatchObject({ reason: { code: 'BACKEND' } });
+  });
+
+  test('operators that the runtime brings along are taken', async () => {
+    putVersion(bench.root, 'gelu', '1', runtimeOperatorModel());
+    const engine = await bench.open();
+    const { outputs } = await engine.infer(floatsRequest('gelu', [[-1, 0]]), never);
+    expect(numbersOf(outputs[0])[0]).toBeCloseTo(0);
+    expect(numbersOf(outputs[0])[1]).toBeCloseTo(0.8413);
   });
 
   test('bad input is refused with the field, unknown models by name', async () => {

@@ -10,6 +10,9 @@ import { blockTensor, decodeBlock, encodeBlock } from './tensor-block.ts';
 // onnxruntime's binding knows float16 as 16 raw bits only; it takes them so where the language has no such array.
 Reflect.deleteProperty(globalThis, 'Float16Array');
 
+/** Built into onnxruntime; its own optimiser and quantiser write them into the files they make. */
+const RUNTIME_DOMAINS = ['com.microsoft'];
+
 export interface ChildSession {
   readonly signature: Signature;
   /**
@@ -21,7 +24,7 @@ export interface ChildSession {
 
 /** @throws MODEL_INVALID, its subject saying which check failed */
 export async function openChildSession(bytes: Uint8Array, order: LoadOrder): Promise<ChildSession> {
-  const summary = summarise(bytes);
+  const summary = summarise(bytes, RUNTIME_DOMAINS);
   if (summary.opset > MAX_OPSET) {
     throw refuse('OpsetUnsupported', `operator set ${summary.opset}, at most ${MAX_OPSET} is known`);
   }

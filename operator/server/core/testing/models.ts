@@ -39,6 +39,21 @@ export function addModel(offset = 1, width = 4): Buffer {
   );
 }
 
+/** y = gelu(x + 1), by an operator that only the runtime has. */
+export function runtimeOperatorModel(): Buffer {
+  const domain = text(7, 'com.microsoft');
+  return Buffer.concat([
+    model(
+      18,
+      node('BiasGelu', ['x', 'bias'], ['y'], domain),
+      tensor(5, 'bias', [2], FLOAT, floats(1, 1)),
+      x(['batch', 2]),
+      y(['batch', 2]),
+    ),
+    bytes(8, text(1, 'com.microsoft'), number(2, 1)),
+  ]);
+}
+
 /** One input and one output per datatype, each `[batch, 2]`, named as the datatype, the output with `_out`. */
 export function everyTypeModel(): Buffer {
   const types = Object.entries(DATATYPES);
