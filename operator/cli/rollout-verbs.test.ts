@@ -50,8 +50,13 @@ const NONE = { promote: null, abort: null, retry: null, undo: null };
 describe('a word is about the version that it is about, and takes back the one before', () => {
   test.each<[Verb, ModelDeploymentStatus, VerbFlags, object]>([
     ['promote', ROLLING, {}, { ...NONE, promote: { version: 4, step: 1 } }],
-    ['promote', ROLLING, { full: true }, { ...NONE, promote: { version: 4 } }],
-    ['promote', { ...ROLLING, canary: { ...canary, step: 3 } }, {}, { ...NONE, promote: { version: 4 } }],
+    ['promote', ROLLING, { full: true }, { ...NONE, promote: { version: 4, step: null } }],
+    [
+      'promote',
+      { ...ROLLING, canary: { ...canary, step: 3 } },
+      {},
+      { ...NONE, promote: { version: 4, step: null } },
+    ],
     ['abort', ROLLING, {}, { ...NONE, abort: { version: 4 } }],
     ['retry', GAVE_UP, {}, { ...NONE, retry: { version: 4 } }],
     ['undo', ROLLING, {}, { ...NONE, undo: { version: 4, to: 3 } }],

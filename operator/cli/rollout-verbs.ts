@@ -22,9 +22,9 @@ export interface Word {
   readonly text: string;
 }
 
-type Words = Pick<RolloutSpec, 'promote' | 'abort' | 'retry' | 'undo'>;
+type WordName = keyof Pick<RolloutSpec, 'promote' | 'abort' | 'retry' | 'undo'>;
 
-const NO_WORD: Record<keyof Words, null> = { promote: null, abort: null, retry: null, undo: null };
+const NO_WORD: Record<WordName, null> = { promote: null, abort: null, retry: null, undo: null };
 
 /** @throws ForesailError ROLLOUT_REFUSED when there is nothing that the verb could be about */
 export function wordOf(verb: Verb, object: ModelDeployment, flags: VerbFlags = {}): Word {
@@ -46,14 +46,18 @@ export function wordOf(verb: Verb, object: ModelDeployment, flags: VerbFlags = {
   }
 }
 
-function say(words: Words, text: string): Word {
+function say(words: Partial<Record<WordName, object>>, text: string): Word {
   return { patch: { ...NO_WORD, ...words }, text };
 }
 
 function promote(object: ModelDeployment, full: boolean): Word {
   const { version, step, steps } = canaryOf(object, 'promote');
   if (full || step >= steps)
-    return say({ promote: { version } }, `version ${version} is promoted as soon as all its pods are ready`);
+    // The patch is merged: a step that was named before must be taken back.
+    return say(
+      { promote: { version, step: null } },
+      `version ${version} is promoted as soon as all its pods are ready`,
+    );
   return say({ promote: { version, step } }, `version ${version} goes on after step ${step}`);
 }
 

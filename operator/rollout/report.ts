@@ -101,7 +101,7 @@ function reasonOfStep(step: Step, canary: Canary, input: RolloutInput): string {
 }
 
 function hint(step: Step, canary: Canary, input: RolloutInput): string {
-  const promote = `foresail rollout promote --step ${canary.step} lets it go on`;
+  const promote = '`foresail rollout promote` lets it go on';
   if (step.pause !== undefined && step.pause.durationMs === undefined) return `; ${promote}`;
   if (step.analysis === undefined) return '';
   if (input.judge === 'none') return `, and no judge is installed; ${promote}`;

@@ -110,6 +110,7 @@ describe('an object that is not served', () => {
   test('without an image', async () => {
     const stage = new Stage();
     stage.hasImage = false;
+    stage.restart();
     await stage.settle();
     expect(stage.condition('Ready')).toMatchObject({ reason: 'ServerImageNotConfigured' });
   });

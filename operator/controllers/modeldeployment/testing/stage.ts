@@ -143,19 +143,13 @@ export class Stage {
       },
       judge: { judgementOf: (...args) => this.judge?.judgementOf(...args) },
       admission: { schemes: ['s3', 'gs'], serviceAccounts: ['reader'], protectedNamespaces: ['kube-system'] },
-      hasImage: true,
+      hasImage: this.hasImage,
       drainMs: DRAIN_MS,
       judgePeriodMs: 15_000,
       clock: this.clock,
       log: silentLogger,
     };
-    const stage = this;
-    return createReconcile({
-      ...options,
-      get hasImage() {
-        return stage.hasImage;
-      },
-    });
+    return createReconcile(options);
   }
 
   get client() {
@@ -167,7 +161,7 @@ export class Stage {
           const store = this.#store(ref);
           if (store.get(`${object.metadata.namespace}/${object.metadata.name}`) !== undefined)
             throw new ForesailError('KUBE_ALREADY_EXISTS', 'conflict', 'it exists');
-          return this.#put(store, object as unknown as Stored) as unknown as T;
+          return this.#put(store, object) as unknown as T;
         }),
       mergePatch: async <T extends KubeObject>(
         ref: ResourceRef,
