@@ -92,7 +92,7 @@ export class Catalog {
     const applied = model.apply(found, true, this.#stop.signal);
     this.#track(applied);
     await untilAborted(applied, signal);
-    model.assertServing();
+    model.assertServing(found);
   }
 
   /** @throws MODEL_NOT_FOUND, or the signal's reason while the drain goes on */

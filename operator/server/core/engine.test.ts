@@ -279,7 +279,16 @@ describe('a repository that changes', () => {
     ]);
     await engine.load('add', never);
     expect(engine.modelReady('add')).toBe(true);
-    await expect(engine.load('broken', never)).rejects.toMatchObject({ code: 'MODEL_REFUSED' });
+    await expect(engine.load('broken', never)).rejects.toMatchObject({
+      code: 'MODEL_REFUSED',
+      subject: 'NotOnnx',
+      message: expect.stringMatching(/^version 1 does not serve: /),
+    });
+    putVersion(bench.root, 'add', '2', Buffer.from('not a model'));
+    await expect(engine.load('add', never)).rejects.toMatchObject({ code: 'MODEL_REFUSED' });
+    expect(engine.modelReady('add')).toBe(true);
+    rmSync(join(bench.root, 'add', '2'), { recursive: true });
+    await engine.load('add', never);
     await expect(engine.load('nobody', never)).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
     await expect(engine.load('../add', never)).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
     const last = engine.infer(floatsRequest('add', [[1, 2, 3, 4]]), never);
@@ -288,6 +297,16 @@ describe('a repository that changes', () => {
     await expect(engine.infer(floatsRequest('add', [[1, 2, 3, 4]]), never)).rejects.toMatchObject({
       code: 'MODEL_NOT_FOUND',
     });
+  });
+
+  test('an unload cuts short the load under way', async () => {
+    for (const version of ['1', '2', '3']) putVersion(bench.root, 'add', version, addModel());
+    const engine = await bench.open({ modelControl: 'explicit' });
+    const loading = engine.load('add', never).catch((error: unknown) => error);
+    await until('the load', () => engine.index(false).some((state) => state.state === 'LOADING'));
+    await engine.unload('add', never);
+    expect(await loading).toMatchObject({ code: 'MODEL_REFUSED' });
+    expect(bench.states.filter((state) => state.state === 'READY')).toEqual([]);
   });
 
   test('without explicit control nobody loads by request', async () => {

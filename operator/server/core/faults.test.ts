@@ -99,6 +99,16 @@ describe('a child that dies', () => {
     expect(state(engine)?.reason).toMatch(/^DigestMismatch: /);
   });
 
+  test('while its version is loading counts once', async () => {
+    putVersion(bench.root, 'add', '1', addModel());
+    const opened = bench.open({ instances: 2, maxCrashes: 3 });
+    await until('the second child', () => children().length === 2);
+    process.kill(Math.max(...children()), 'SIGKILL');
+    const engine = await opened;
+    await until('both', () => engine.gauges()[0]?.instancesReady === 2);
+    expect(children()).toHaveLength(2);
+  });
+
   test('too often, can be loaded again by request', async () => {
     putVersion(bench.root, 'add', '1', addModel());
     const engine = await bench.open({ modelControl: 'explicit', maxCrashes: 1 });

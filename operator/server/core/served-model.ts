@@ -3,7 +3,7 @@
  * version leaves only when enough newer ones are ready, or when its folder is gone. All changes go one after the other.
  */
 import { isForesailError, messageOf } from '../../errors.ts';
-import { notFound, notReady, refused } from './errors.ts';
+import { notFound, notReady, type RefusalReason, refused } from './errors.ts';
 import { compareVersions, type FoundModel, type FoundVersion, type RefusedEntry } from './repository.ts';
 import type { ServedVersion } from './served-version.ts';
 import type { ModelState } from './types.ts';
@@ -26,6 +26,8 @@ export class ServedModel {
   #refused: readonly RefusedEntry[] = [];
   #passedOver: readonly string[] = [];
   #changes: Promise<void> = Promise.resolve();
+  /** Ends the loads under way when the model is unloaded. */
+  #halt = new AbortController();
 
   constructor(options: ModelOptions) {
     this.#options = options;
@@ -80,31 +82,42 @@ export class ServedModel {
   }
 
   /**
-   * Brings what is served in line with what lies there; settles when it is. Never rejects but with the signal's reason.
+   * Brings what is served in line with what lies there; settles when it is, or when an unload came in between. Never
+   * rejects but with the signal's reason.
    * @param retry also loads again what was refused or crashed too often
    */
   apply(found: FoundModel, retry: boolean, signal: AbortSignal): Promise<void> {
-    const change = this.#changes.then(() => this.#apply(found, retry, signal));
+    const change = this.#changes.then(async () => {
+      const halt = this.#halt.signal;
+      try {
+        await this.#apply(found, retry, AbortSignal.any([signal, halt]));
+      } catch (error) {
+        if (signal.aborted || !halt.aborted) throw error;
+      }
+    });
     this.#changes = change.catch(() => undefined);
     return change;
   }
 
-  /** @throws MODEL_REFUSED for the first version that should serve and does not */
-  assertServing(): void {
-    if (this.ready) return;
-    const [first] = this.states;
-    throw refused('LoadFailed', first?.reason ?? 'there is no version to load');
+  /** @throws MODEL_REFUSED when the newest version of what was found does not serve, its subject being the failed check */
+  assertServing(found: FoundModel): void {
+    const newest = found.versions.at(-1)?.version ?? found.refused[0]?.version;
+    const rejected = this.#rejected.get(newest ?? '');
+    if (rejected === undefined && this.#versions.get(newest ?? '')?.ready === true) return;
+    const reason = rejected?.reason ?? this.states.find((state) => state.version === newest)?.reason;
+    const check = /^[A-Z]\w+(?=: )/.exec(reason ?? '')?.[0] ?? 'LoadFailed';
+    throw refused(check as RefusalReason, `version ${newest} does not serve: ${reason ?? 'it was unloaded'}`);
   }
 
   /** Drains every version. */
   async unload(): Promise<void> {
+    this.#halt.abort(notReady(this.#options.name, 'it is being unloaded'));
+    this.#halt = new AbortController();
     const change = this.#changes.then(async () => {
       this.#refused = [];
       this.#passedOver = [];
       await Promise.all(this.versions.map((version) => this.#retire(version)));
     });
-    // A load that is under way is cut short, or this would wait for it.
-    for (const version of this.#versions.values()) if (!version.ready) void this.#retire(version);
     this.#changes = change.catch(() => undefined);
     await change;
     await Promise.all([...this.#draining].map((version) => version.drain()));
@@ -159,7 +172,7 @@ export class ServedModel {
         return false;
       }
       if (this.#versions.get(version) !== next) {
-        this.#rejected.set(version, { fingerprint, reason: messageOf(error) });
+        this.#rejected.set(version, { fingerprint, reason: `${error.subject}: ${messageOf(error)}` });
         return current?.ready === true;
       }
       return false;

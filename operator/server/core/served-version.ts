@@ -84,11 +84,6 @@ export class ServedVersion {
     return this.#serving;
   }
 
-  /** Process ids of the children, for tests and logs. */
-  get pids(): readonly number[] {
-    return [...this.#children.keys()].flatMap((child) => child.pid ?? []);
-  }
-
   /** Settles when the version serves. @throws MODEL_REFUSED when it never will, or the signal's reason */
   async load(signal: AbortSignal): Promise<void> {
     const both = AbortSignal.any([signal, this.#stop.signal]);
@@ -99,9 +94,10 @@ export class ServedVersion {
         this.#set('READY', '');
         return;
       } catch (error) {
+        // First of all: a child that ends now is no crash of a version that serves.
+        this.#serving = undefined;
         for (const child of this.#children.keys()) child.kill('its version did not come up');
         this.#children.clear();
-        this.#serving = undefined;
         if (both.aborted) throw both.reason;
         const pause = isForesailError(error, 'MODEL_REFUSED') ? undefined : this.#budget.spend();
         if (pause === undefined) throw this.#quarantine(error);
