@@ -82,6 +82,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
       await clock.sleep(drainMs, signal).catch(() => undefined);
       const cut = () => http.server.closeAllConnections();
       signal.addEventListener('abort', cut, { once: true });
+      if (signal.aborted) cut();
       await Promise.all([http.close(), grpc?.close(signal)]);
       signal.removeEventListener('abort', cut);
       log.info('the server has stopped');

@@ -138,6 +138,19 @@ test('metrics tell queue, run and batch of a version', async () => {
   expect(count('foresail_inference_count_total')).toBeGreaterThanOrEqual(golden.cases.length);
 });
 
+test('a port that is taken is named by its flag, and nothing stays open', async () => {
+  const { httpUrl, grpcAddress } = await start(engine, { grpcPort: 0 });
+  const port = (address: string | undefined) => Number(/:(\d+)$/.exec(address ?? '')?.[1]);
+  await expect(start(engine, { httpPort: port(httpUrl) })).rejects.toMatchObject({
+    code: 'PORT_UNAVAILABLE',
+    subject: '--http-port',
+  });
+  await expect(start(engine, { grpcPort: port(grpcAddress) })).rejects.toMatchObject({
+    code: 'PORT_UNAVAILABLE',
+    subject: '--grpc-port',
+  });
+});
+
 test('an unsound request does not reach the model', async () => {
   const { httpUrl } = await start(engine);
   const before = engine.statistics('loadcast')[0]?.execution_count;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the Python environment of the tests (numpy, onnx, onnxruntime, pytest; no PyTorch) once per lock file.
+# Makes the Python environment of the tests (numpy, onnx, onnxruntime, tritonclient, pytest; no PyTorch) once per lock file.
 # Prints its path as the last line.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,6 +1,6 @@
 /** `/v1/timeseries/…`: KServe's forecast calls, whose errors have a form of their own. */
 import type { FastifyInstance } from 'fastify';
-import { admit, callOf } from '../http/call.ts';
+import { admit, admitted } from '../http/call.ts';
 import { errorHandler, type SendFault } from '../http/faults.ts';
 import type { WireOutcome } from '../wire/errors.ts';
 import { parseJson } from '../wire/json-text.ts';
@@ -32,11 +32,10 @@ export function forecastRoutes(server: FastifyInstance, wire: Wire): void {
     '/v1/timeseries/forecast',
     { onRequest: admit(wire), errorHandler: handler },
     async (request, reply) => {
-      const call = callOf(request);
+      const call = admitted(request);
       const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
-      const signal = call?.gone ?? AbortSignal.timeout(60_000);
-      const answer = await forecast(wire, readForecastRequest(parseJson(body)), signal);
-      call?.ended('success');
+      const answer = await forecast(wire, readForecastRequest(parseJson(body)), call.gone);
+      call.ended('success');
       return reply.send(answer);
     },
   );

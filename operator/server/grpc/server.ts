@@ -2,17 +2,19 @@
 import {
   type handleUnaryCall,
   loadPackageDefinition,
+  logVerbosity,
   Metadata,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
   type ServiceDefinition,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ForesailError, messageOf } from '../../errors.ts';
 import type { InferRequest } from '../core/types.ts';
-import { controlled, LOAD_DEADLINE_MS } from '../http/repository.ts';
+import { controlled, withinDeadline } from '../http/repository.ts';
 import { VERSION } from '../version.ts';
 import { CANCELED, type Fault, faultOf, unsupported, type WireOutcome } from '../wire/errors.ts';
 import { EXTENSIONS, isReady, SERVER_NAME, type Wire } from '../wire.ts';
@@ -42,6 +44,8 @@ export interface GrpcServer {
 }
 
 export async function startGrpcServer(wire: Wire, host: string, port: number): Promise<GrpcServer> {
+  // Its own lines are not of our log's form; what matters comes as an error.
+  setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     'grpc.max_receive_message_length': wire.maxRequestBytes,
     'grpc.max_send_message_length': -1,
@@ -64,6 +68,7 @@ export async function startGrpcServer(wire: Wire, host: string, port: number): P
       new Promise((resolve) => {
         const cut = () => server.forceShutdown();
         signal.addEventListener('abort', cut, { once: true });
+        if (signal.aborted) cut();
         server.tryShutdown(() => {
           signal.removeEventListener('abort', cut);
           resolve();
@@ -88,7 +93,7 @@ type Handlers = UntypedServiceImplementation;
 
 function handlers(wire: Wire): Handlers {
   const { engine } = wire;
-  const load = ({ model_name, parameters }: RepositoryModelRequest, known: readonly string[]): string => {
+  const named = ({ model_name, parameters }: RepositoryModelRequest, known: readonly string[]): string => {
     const model = controlled(wire, model_name ?? '');
     for (const key of Object.keys(parameters ?? {}))
       if (!known.includes(key)) throw unsupported(`the parameter ${key.slice(0, 64)} is not supported`);
@@ -115,11 +120,13 @@ function handlers(wire: Wire): Handlers {
       models: engine.index(ready),
     })),
     RepositoryModelLoad: answered(wire, async (request: RepositoryModelRequest) => {
-      await engine.load(load(request, []), AbortSignal.timeout(LOAD_DEADLINE_MS));
+      const model = named(request, []);
+      await withinDeadline((signal) => engine.load(model, signal));
       return {};
     }),
     RepositoryModelUnload: answered(wire, async (request: RepositoryModelRequest) => {
-      await engine.unload(load(request, ['unload_dependents']), AbortSignal.timeout(LOAD_DEADLINE_MS));
+      const model = named(request, ['unload_dependents']);
+      await withinDeadline((signal) => engine.unload(model, signal));
       return {};
     }),
   };

@@ -20,6 +20,13 @@ export function callOf(request: FastifyRequest): Call | undefined {
   return calls.get(request);
 }
 
+/** The call of a route that `admit` guards. */
+export function admitted(request: FastifyRequest): Call {
+  const call = calls.get(request);
+  if (call === undefined) throw new Error('this route is not guarded by admit()');
+  return call;
+}
+
 /** A hook for the routes that read large bodies. */
 export function admit(wire: Wire) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {

@@ -10,24 +10,23 @@ import {
 } from '../wire/infer-request.ts';
 import { parseJson } from '../wire/json-text.ts';
 import type { Wire } from '../wire.ts';
-import { admit, callOf } from './call.ts';
+import { admit, admitted } from './call.ts';
 import { MODEL_PATHS, type ModelParams, modelPath } from './paths.ts';
 
 /** Length of the JSON object when binary data follows it. */
 const JSON_LENGTH = 'inference-header-content-length';
 const NOTHING = Buffer.alloc(0);
-const NEVER = new AbortController().signal;
 
 export function inferRoutes(server: FastifyInstance, wire: Wire): void {
   const options = { onRequest: admit(wire) };
   const handler = async (request: FastifyRequest<{ Params: ModelParams }>, reply: FastifyReply) => {
-    const call = callOf(request);
+    const call = admitted(request);
     const path = modelPath(request.params);
     const body = request.body instanceof Uint8Array ? (request.body as Buffer) : NOTHING;
     const received = receive(wire, path, body, request.headers[JSON_LENGTH]);
-    const answer = await wire.engine.infer(received.request, call?.gone ?? NEVER);
+    const answer = await wire.engine.infer(received.request, call.gone);
     const written = writeInferAnswer(answer, received.id, received.asBinary);
-    call?.ended('success');
+    call.ended('success');
     if (written.jsonLength === undefined) reply.type('application/json');
     else reply.type('application/octet-stream').header(JSON_LENGTH, written.jsonLength);
     return reply.send(written.body);

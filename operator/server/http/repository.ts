@@ -1,13 +1,14 @@
 /** The repository extension: what lies in the repository, and, where the administrator allows it, loading by request. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ForesailError } from '../../errors.ts';
+import { pastDeadline } from '../core/errors.ts';
 import { unsupported } from '../wire/errors.ts';
 import { type JsonObject, own, readModelName, readObject, readParameters } from '../wire/fields.ts';
 import { parseJson } from '../wire/json-text.ts';
 import type { Wire } from '../wire.ts';
 
 /** Longest time that a request waits for a model to serve; loading itself goes on. */
-export const LOAD_DEADLINE_MS = 120_000;
+const LOAD_DEADLINE_MS = 120_000;
 
 export function repositoryRoutes(server: FastifyInstance, wire: Wire): void {
   const { engine } = wire;
@@ -24,13 +25,13 @@ export function repositoryRoutes(server: FastifyInstance, wire: Wire): void {
   server.post<{ Params: { model: string } }>(`${path}/load`, async (request, reply) => {
     const model = controlled(wire, request.params.model);
     refuseParameters(bodyOf(request), []);
-    await engine.load(model, AbortSignal.timeout(LOAD_DEADLINE_MS));
+    await withinDeadline((signal) => engine.load(model, signal));
     return reply.send({});
   });
   server.post<{ Params: { model: string } }>(`${path}/unload`, async (request, reply) => {
     const model = controlled(wire, request.params.model);
     refuseParameters(bodyOf(request), ['unload_dependents']);
-    await engine.unload(model, AbortSignal.timeout(LOAD_DEADLINE_MS));
+    await withinDeadline((signal) => engine.unload(model, signal));
     return reply.send({});
   });
 }
@@ -44,6 +45,16 @@ export function controlled({ repositoryControl }: Pick<Wire, 'repositoryControl'
       'loading by request is off; the server has to be started with --allow-repository-control',
     );
   return readModelName(model, 'the model name');
+}
+
+/** @throws DEADLINE */
+export async function withinDeadline(change: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const signal = AbortSignal.timeout(LOAD_DEADLINE_MS);
+  try {
+    await change(signal);
+  } catch (error) {
+    throw signal.aborted ? pastDeadline(LOAD_DEADLINE_MS) : error;
+  }
 }
 
 /** A configuration or files sent along would be ignored silently, which is worse than a refusal. */

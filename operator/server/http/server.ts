@@ -58,7 +58,7 @@ export function createHttpServer(wire: Wire, timeouts: HttpTimeouts = DEFAULT_TI
   server.setNotFoundHandler((request, reply) =>
     sendFault(reply, {
       http: 404,
-      grpc: 12,
+      grpc: GRPC.unimplemented,
       outcome: 'invalid',
       message: `no such call: ${request.method} on this path`,
     }),
