@@ -4,6 +4,6 @@
 export const BOX_MODEL = {
   name: 'loadcast',
   version: '1.0.0',
-  sha256: '647d6916bd8c926bfe0ad7b16074e7e5a5a616a09abfb9e692a733b9c65116bd',
-  bytes: 4640606,
+  sha256: '41381af4980968b6251941b7fcaa87194b1f4c5114fc12fcef383abf6e4bcd7e',
+  bytes: 4740362,
 } as const;
