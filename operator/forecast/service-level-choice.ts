@@ -11,7 +11,7 @@
 /** Being short for a hundredth longer than asked is worth so many hundredths of the replicas of the reactive rule. */
 const EXCESS_PRICE = 4;
 /** Steps short that are assumed beyond those that were seen, as Laplace's rule of succession does: none is no proof. */
-const UNSEEN_STEPS = 4;
+const UNSEEN_STEPS = 8;
 /** A change must make this share of the price good. */
 const MARGIN = 0.02;
 
