@@ -5,6 +5,7 @@ import { backtestCommand } from './backtest.ts';
 import { clusterCommand } from './cluster.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { explainCommand } from './explain.ts';
+import { fetchCommand } from './fetch.ts';
 import { INTERRUPTED } from './interrupt.ts';
 import { judgeCommand } from './judge.ts';
 import { rolloutCommand } from './rollout.ts';
@@ -20,6 +21,7 @@ const program = new Command('foresail')
   .addCommand(backtestCommand())
   .addCommand(judgeCommand())
   .addCommand(clusterCommand())
+  .addCommand(fetchCommand())
   .addCommand(serveCommand())
   .addCommand(routerCommand());
 

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { configDuration } from '../../config-duration.ts';
 import { ForesailError } from '../../errors.ts';
-import { addressClasses } from './address.ts';
+import { addressClasses } from '../../net/address.ts';
 
 const headerName = z
   .string()

@@ -1,14 +1,19 @@
 /** One Prometheus server: asks it a question and gives back text, inside the limits of its entry in the admin's list. */
 import { Agent, request } from 'undici';
 import type { Clock } from '../../clock.ts';
+import type { AddressClass, Endpoint } from '../../net/address.ts';
+import {
+  guardedConnector,
+  type ResolveHost,
+  resolveHost,
+  type TlsOptions,
+} from '../../net/guarded-connector.ts';
 import { type BreakerOptions, defaultBreakerOptions } from '../breaker.ts';
 import { Gate, type Reached } from '../gate.ts';
 import { ReadError } from '../read-error.ts';
-import type { AddressClass, Endpoint } from './address.ts';
 import { errorInAnswer } from './answer.ts';
 import { discard, readBounded } from './bounded-body.ts';
 import type { PrometheusServer } from './config.ts';
-import { guardedConnector, type ResolveHost, resolveHost, type TlsOptions } from './connector.ts';
 import { SecretFiles } from './credentials.ts';
 import { statusError, transportError } from './http-error.ts';
 
@@ -181,7 +186,14 @@ export class ServerClient {
     const agent = new Agent({
       connections: entry.maxConcurrent + entry.backfill.maxConcurrent,
       pipelining: 1,
-      connect: guardedConnector(guard, port, tls, connectTimeoutMs, this.#deps.resolveHost ?? resolveHost),
+      connect: guardedConnector(
+        guard,
+        port,
+        tls,
+        connectTimeoutMs,
+        this.#deps.resolveHost ?? resolveHost,
+        (reason, message) => new ReadError(reason, message),
+      ),
     });
     const old = this.#connections?.agent;
     this.#connections = { stamp, agent };

@@ -1,12 +1,12 @@
 /**
- * Opens connections to metric servers, and only to addresses that the admin's list allows. Checked three times: an
- * address in the URL before anything is sent, every address that DNS returns (each time, so that a name which turns
- * its answer round later is caught), and the peer of the socket once it stands.
+ * Opens connections to what users name (metric servers, artifact stores), and only to addresses that are allowed.
+ * Checked three times: an address in the URL before anything is sent, every address that DNS returns (each time, so
+ * that a name which turns its answer round later is caught), and the peer of the socket once it stands.
  */
 import { type LookupAddress, lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { buildConnector } from 'undici';
-import { ReadError } from '../read-error.ts';
+import { ForesailError } from '../errors.ts';
 import { type AddressClass, type Endpoint, refusedBecause } from './address.ts';
 
 export interface AddressGuard {
@@ -30,6 +30,14 @@ export interface TlsOptions {
   readonly servername?: string;
 }
 
+/** The error of a room that has its own. */
+export type MakeFault = (reason: 'NotAllowed' | 'Unreachable', message: string) => Error;
+
+const addressFault: MakeFault = (reason, message) =>
+  reason === 'NotAllowed'
+    ? new ForesailError('ADDRESS_NOT_ALLOWED', 'terminal', message)
+    : new ForesailError('ADDRESS_UNKNOWN', 'transient', message);
+
 /** `port` is the server's: the API server is told apart from its neighbours on the same host by it. */
 export function guardedConnector(
   guard: AddressGuard,
@@ -37,11 +45,12 @@ export function guardedConnector(
   tls: TlsOptions,
   connectTimeoutMs: number,
   resolve: ResolveHost = resolveHost,
+  fault: MakeFault = addressFault,
 ): buildConnector.connector {
-  const refusal = (address: string): ReadError | undefined => {
+  const refusal = (address: string): Error | undefined => {
     const why = refusedBecause({ address, port }, guard.allowed, guard.apiServers());
     if (why === undefined) return undefined;
-    return new ReadError('NotAllowed', `the server's address ${address} is refused: it is ${why}`);
+    return fault('NotAllowed', `the server's address ${address} is refused: it is ${why}`);
   };
 
   const lookup: LookupFunction = (host, options, callback) => {
@@ -54,7 +63,7 @@ export function guardedConnector(
       const [first] = open;
       if (first === undefined) {
         const refused = addresses[0] && refusal(addresses[0].address);
-        callback(refused ?? new ReadError('Unreachable', 'the name of the server has no address'), []);
+        callback(refused ?? fault('Unreachable', 'the name of the server has no address'), []);
       } else if (options.all === true) callback(null, open);
       else callback(null, first.address, first.family);
     });

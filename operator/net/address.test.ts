@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { never, prometheusRequest, serverEntry, sourcesFor } from '../testing/requests.ts';
-import { freshThen, json, scriptedServer, vector } from '../testing/scripted-server.ts';
+import { never, prometheusRequest, serverEntry, sourcesFor } from '../metricsources/testing/requests.ts';
+import { freshThen, json, scriptedServer, vector } from '../metricsources/testing/scripted-server.ts';
 import { type AddressClass, plainAddress, refusedBecause } from './address.ts';
 
 const apiServers = [

@@ -1,0 +1,199 @@
+/** Files over real HTTP(S) servers and from real folders. */
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { isForesailError } from '../errors.ts';
+import { type FetchOptions, fetchArtifact } from './fetch.ts';
+import { parseArtifactUri } from './uri.ts';
+
+const CONTENT = Buffer.alloc(300_000, 'onnx');
+const PINNED = { sha256: createHash('sha256').update(CONTENT).digest('hex'), maxBytes: 1_000_000 };
+
+let folder: string;
+const servers: Server[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foresail-fetch-'));
+});
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+  await rm(folder, { recursive: true });
+});
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  servers.push(server);
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function options(change: Partial<FetchOptions> = {}): FetchOptions {
+  return {
+    guard: { allowed: new Set(['loopback']), apiServers: () => [] },
+    allowHttp: true,
+    allowFile: false,
+    claims: join(folder, 'claims'),
+    ...change,
+  };
+}
+
+const place = (): string => join(folder, 'models', 'm', '1', 'model.onnx');
+
+function bring(uri: string, change: Partial<FetchOptions> = {}, pinned = PINNED) {
+  return fetchArtifact(parseArtifactUri(uri), place(), pinned, options(change), AbortSignal.timeout(20_000));
+}
+
+async function refusal(attempt: Promise<unknown>): Promise<string> {
+  const error = await attempt.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  if (!isForesailError(error)) throw new Error(`not refused: ${String(error)}`);
+  // Whatever happened, there is no file and nothing half written.
+  expect(await readdir(join(folder, 'models', 'm', '1')).catch(() => [])).toEqual([]);
+  return error.code;
+}
+
+describe('over HTTP', () => {
+  test('the pinned file is put in its place, and not fetched twice', async () => {
+    let requests = 0;
+    const origin = await serve((_, response) => {
+      requests++;
+      response.end(CONTENT);
+    });
+    expect(await bring(`${origin}/model.onnx`)).toEqual({ bytes: CONTENT.length, cached: false });
+    expect(await readFile(place())).toEqual(CONTENT);
+    expect(await bring(`${origin}/model.onnx`)).toEqual({ bytes: CONTENT.length, cached: true });
+    expect(requests).toBe(1);
+  });
+
+  test('a file that is there and is another one is replaced', async () => {
+    const origin = await serve((_, response) => response.end(CONTENT));
+    await mkdir(join(folder, 'models', 'm', '1'), { recursive: true });
+    await writeFile(place(), 'old');
+    expect(await bring(`${origin}/model.onnx`)).toMatchObject({ cached: false });
+    expect(await readFile(place())).toEqual(CONTENT);
+  });
+
+  test.each<[string, RequestListener, string]>([
+    ['another file behind the address', (_, r) => r.end('other'), 'ARTIFACT_DIGEST_MISMATCH'],
+    ['a file that never ends', (_, r) => r.end(Buffer.alloc(1_000_001)), 'ARTIFACT_TOO_LARGE'],
+    ['404', (_, r) => r.writeHead(404).end(), 'ARTIFACT_NOT_FOUND'],
+    ['403', (_, r) => r.writeHead(403).end(), 'ARTIFACT_DENIED'],
+    ['500', (_, r) => r.writeHead(500).end(), 'ARTIFACT_UNREACHABLE'],
+    ['a redirect in a circle', (_, r) => r.writeHead(302, { location: '/again' }).end(), 'ARTIFACT_REDIRECT'],
+    [
+      'a redirect to a file',
+      (_, r) => r.writeHead(302, { location: 'file:///etc/passwd' }).end(),
+      'ARTIFACT_REDIRECT',
+    ],
+    [
+      'a redirect to the metadata service',
+      (_, r) => r.writeHead(302, { location: 'http://169.254.169.254/latest' }).end(),
+      'ADDRESS_NOT_ALLOWED',
+    ],
+  ])('%s is refused, and nothing is left', async (_, listener, code) => {
+    expect(await refusal(bring(`${await serve(listener)}/model.onnx`))).toBe(code);
+  });
+
+  test('a redirect to an address that is not allowed is refused at its name', async () => {
+    const origin = await serve((_, response) => response.end(CONTENT));
+    const guard = { allowed: new Set<never>(), apiServers: () => [] };
+    expect(await refusal(bring(`${origin}/model.onnx`, { guard }))).toBe('ADDRESS_NOT_ALLOWED');
+    expect(await refusal(bring(`${origin.replace('127.0.0.1', 'localhost')}/m`, { guard }))).toBe(
+      'ADDRESS_NOT_ALLOWED',
+    );
+  });
+
+  test('credentials go to the host that was named, not to one that it redirects to', async () => {
+    const seen: (string | undefined)[] = [];
+    const other = await serve((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end(CONTENT);
+    });
+    const origin = await serve((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(307, { location: `${other}/there` }).end();
+    });
+    await writeFile(join(folder, 'token'), 'abc\n');
+    await bring(`${origin}/model.onnx`, { credentials: folder });
+    expect(seen).toEqual(['Bearer abc', undefined]);
+  });
+
+  test('nobody there: it may be tried again', async () => {
+    const origin = await serve((_, response) => response.end());
+    servers.pop()?.close();
+    expect(await refusal(bring(`${origin}/model.onnx`))).toBe('ARTIFACT_UNREACHABLE');
+  });
+
+  test('an answer that breaks off leaves nothing', async () => {
+    const origin = await serve((_, response) => {
+      response.writeHead(200, { 'content-length': String(CONTENT.length) });
+      response.write(CONTENT.subarray(0, 1000), () => response.destroy());
+    });
+    await expect(bring(`${origin}/model.onnx`)).rejects.toThrow();
+    expect(await readdir(join(folder, 'models', 'm', '1'))).toEqual([]);
+  });
+
+  test('http is refused where only https is allowed', async () => {
+    const origin = await serve((_, response) => response.end(CONTENT));
+    expect(await refusal(bring(`${origin}/model.onnx`, { allowHttp: false }))).toBe('ARTIFACT_REDIRECT');
+  });
+});
+
+describe('from a volume', () => {
+  beforeEach(async () => {
+    await mkdir(join(folder, 'claims', 'models', 'loadcast'), { recursive: true });
+    await writeFile(join(folder, 'claims', 'models', 'loadcast', '7.onnx'), CONTENT);
+    await writeFile(join(folder, 'secret.onnx'), CONTENT);
+    await symlink(join(folder, 'secret.onnx'), join(folder, 'claims', 'models', 'link.onnx'));
+  });
+
+  test('a file of a claim', async () => {
+    expect(await bring('pvc://models/loadcast/7.onnx')).toEqual({ bytes: CONTENT.length, cached: false });
+  });
+
+  test.each([
+    ['pvc://models/loadcast/8.onnx', 'ARTIFACT_NOT_FOUND'],
+    ['pvc://models/loadcast', 'ARTIFACT_NOT_FOUND'],
+    ['pvc://models/link.onnx', 'ARTIFACT_DENIED'],
+    ['pvc://other/loadcast/7.onnx', 'ARTIFACT_NOT_FOUND'],
+    ['file:///etc/hostname', 'ARTIFACT_DENIED'],
+  ])('%s is refused: %s', async (uri, code) => {
+    expect(await refusal(bring(uri))).toBe(code);
+  });
+
+  test('file:// where it is allowed', async () => {
+    expect(await bring(`file://${join(folder, 'secret.onnx')}`, { allowFile: true })).toMatchObject({
+      cached: false,
+    });
+  });
+});
+
+describe('a URI', () => {
+  test.each([
+    ['', /scheme/],
+    ['model.onnx', /scheme/],
+    ['ftp://host/file', /scheme/],
+    ['s3://bucket/key', /s3:\/\/ is not supported yet/],
+    ['https://user:pass@host/file', /credentials/],
+    ['https://', /not a URL/],
+    ['pvc://claim', /pvc:\/\/<claim>\/<path>/],
+    ['pvc://claim/../other', /leaves the volume/],
+    ['pvc://claim/a/../../other', /leaves the volume/],
+    ['pvc://claim//etc/passwd', /leaves the volume/],
+    ['file://host/path', /file:\/\/\/<path>/],
+  ])('%s is refused', (text, why) => {
+    expect(() => parseArtifactUri(text)).toThrow(why);
+  });
+});
