@@ -31,9 +31,14 @@ function children(parent = process.pid): number[] {
     .map(Number);
 }
 
+/** Fields of /proc/PID/stat from the third on: state, parent, group, ... */
+function statOf(pid: number): readonly string[] {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+}
+
 /** Processor time of a process. */
 function secondsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  const fields = statOf(pid);
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
@@ -128,6 +133,13 @@ describe('a child that dies', () => {
     expect(engine.modelReady('add')).toBe(true);
     await engine.infer(floatsRequest('add', [[1, 2, 3, 4]]), never);
     await until('the next child', () => engine.gauges()[0]?.instancesReady === 2);
+  });
+
+  test('is not reached by a signal to the group of the server', async () => {
+    putVersion(bench.root, 'add', '1', addModel());
+    await bench.open();
+    const [pid = 0] = children();
+    expect(statOf(pid)[2]).toBe(String(pid));
   });
 
   test('no child outlives its engine', async () => {

@@ -77,6 +77,8 @@ export class ModelChild {
       env: onGpu && libraries !== undefined ? { LD_LIBRARY_PATH: libraries } : {},
       cwd: '/',
       stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+      // A group of its own: what is sent to ours (Ctrl-C) is the server's to obey, which still has requests to answer.
+      detached: true,
       windowsHide: true,
     });
     this.#process = child;
