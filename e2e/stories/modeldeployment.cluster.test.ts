@@ -173,3 +173,14 @@ test('deleted, it leaves nothing', async () => {
     60_000,
   );
 }, 120_000);
+
+test('deleted and created again at once, it begins anew and takes nothing of the old one for its own', async () => {
+  const first = await stage.create('again');
+  await stage.trafficBecomes('again', '1:100');
+  await request(stage.cluster, 'DELETE', modelPath('again'));
+  const second = await stage.create('again');
+  expect(second.metadata.uid).not.toBe(first.metadata.uid);
+  await stage.trafficBecomes('again', '1:100');
+  const [child] = await stage.deployments('again');
+  expect(child?.metadata.ownerReferences).toMatchObject([{ uid: second.metadata.uid }]);
+}, 120_000);

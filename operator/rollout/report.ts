@@ -17,7 +17,7 @@ export function phaseOf(state: RolloutState, input: RolloutInput): Phase {
   const { stable, canary } = state;
   const ready = stable !== undefined && (input.pods.get(stable)?.ready ?? 0) > 0;
   if (canary !== undefined && stable !== undefined)
-    return waitsForPerson(state, canary, input) ? 'Paused' : 'Progressing';
+    return isHeld(state, canary, input) ? 'Paused' : 'Progressing';
   if (stable === undefined) return canary === undefined && state.history.length > 0 ? 'Degraded' : 'Pending';
   return ready && !isRefused(state, input) ? 'Healthy' : 'Degraded';
 }
@@ -27,7 +27,7 @@ function isRefused(state: RolloutState, { wanted }: RolloutInput): boolean {
   return wanted !== undefined && recordOf(state, state.stable)?.digest !== wanted.digest;
 }
 
-function waitsForPerson(state: RolloutState, canary: Canary, input: RolloutInput): boolean {
+function isHeld(state: RolloutState, canary: Canary, input: RolloutInput): boolean {
   if (input.settings.paused) return true;
   const step = stepsOf(state, input)[canary.step];
   if (step === undefined || !enoughReady(state, input)) return false;
@@ -70,7 +70,7 @@ function progressing(state: RolloutState, input: RolloutInput): RolloutCondition
     if (step === undefined) return is('True', 'Promoting', `version ${version} is being promoted`);
     const at = `version ${version} is at step ${canary.step} of ${steps.length} (${nameOf(step)})`;
     return is(
-      waitsForPerson(state, canary, input) ? 'Unknown' : 'True',
+      isHeld(state, canary, input) ? 'Unknown' : 'True',
       reasonOfStep(step, canary, input),
       `${at}${hint(step, canary, input)}`,
     );

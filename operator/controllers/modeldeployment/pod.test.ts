@@ -70,9 +70,20 @@ test('credentials are mounted for the fetching container alone', () => {
   expect(JSON.stringify(spec.containers)).not.toContain('credentials');
 });
 
-test('a claim is mounted read-only', () => {
-  expect(pod({}, 'pvc://models/a/b.onnx').spec.volumes).toContainEqual({
+test('a claim is mounted read-only, where fetch looks for it', () => {
+  const { spec } = pod({}, 'pvc://models/a/b.onnx');
+  expect(spec.volumes).toContainEqual({
     name: 'claim',
     persistentVolumeClaim: { claimName: 'models', readOnly: true },
   });
+  expect(spec.initContainers[0]?.volumeMounts).toContainEqual({
+    name: 'claim',
+    mountPath: '/mnt/pvc/models',
+    readOnly: true,
+  });
+});
+
+test('a file of the node is taken only where its address says so', () => {
+  expect(pod({}, 'file:///models/a.onnx').spec.initContainers[0]?.args).toContain('--allow-file');
+  expect(pod().spec.initContainers[0]?.args).not.toContain('--allow-file');
 });

@@ -20,7 +20,7 @@ export interface ServedVersion {
 
 const MODELS = '/models';
 const CREDENTIALS = '/var/run/foresail/credentials';
-const CLAIM = '/mnt/pvc';
+const CLAIMS = '/mnt/pvc';
 /** Pods end when the endpoint is out of every router and what is under way was answered. */
 const GRACE_SECONDS = 60;
 const RESTRICTED = {
@@ -84,7 +84,9 @@ export function podTemplate(served: ServedVersion, spec: ModelDeploymentSpec, se
             ...(secret === undefined
               ? []
               : [{ name: 'credentials', mountPath: CREDENTIALS, readOnly: true }]),
-            ...(claim === undefined ? [] : [{ name: 'claim', mountPath: CLAIM, readOnly: true }]),
+            ...(claim === undefined
+              ? []
+              : [{ name: 'claim', mountPath: `${CLAIMS}/${claim}`, readOnly: true }]),
           ],
         },
       ],
@@ -122,12 +124,14 @@ function fetchArgs(
   { storageUri, digest, deployment, version }: ServedVersion,
   credentials: boolean,
 ): string[] {
-  return argsOf('fetch', {
+  const args = argsOf('fetch', {
     '--uri': storageUri,
     '--sha256': digest,
     '--to': `${MODELS}/${deployment}/${version}`,
     '--credentials': credentials ? CREDENTIALS : undefined,
   });
+  // Admitted by the administrator's list, or the version would not exist (resolve.ts).
+  return storageUri.startsWith('file://') ? [...args, '--allow-file'] : args;
 }
 
 function argsOf(command: string, flags: Readonly<Record<string, string | number | undefined>>): string[] {
