@@ -86,7 +86,8 @@ def serving(repository: Path, *flags: str):
     """A server that is ready; it has to end in order."""
     command = [ROOT / "bin" / "foresail", "serve", "--model-repository", repository, *flags]
     ports = ["--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0"]
-    with TemporaryFile("w+") as log:
+    # Appended to, for the server shares its position with the reader.
+    with TemporaryFile("a+") as log:
         process = subprocess.Popen([*command, *ports, "--drain", "0s", "--accelerator", "cpu"], stderr=log)
         try:
             found = addresses(process, log)
@@ -108,7 +109,7 @@ def addresses(process: subprocess.Popen, log) -> Server:
         for line in lines:
             entry = json.loads(line) if line.startswith("{") and line.endswith("\n") else {}
             if entry.get("message") == "serving":
-                return Server(entry["http"].removeprefix("http://"), entry["grpc"])
+                return Server(entry["http"].removeprefix("http://"), entry.get("grpc", ""))
         if ended:
             raise RuntimeError(f"the server did not start: {''.join(lines)}")
         time.sleep(0.05)

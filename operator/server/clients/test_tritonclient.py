@@ -69,10 +69,16 @@ def test_server_and_models_describe_themselves(client, protocol):
     assert [int(dim) for dim in model["outputs"][0]["shape"]] == [-1, 64, 13]
 
 
-@pytest.mark.parametrize("how", [{}, {"binary_data": True}, {"binary_data": False}], ids=["default", "binary", "json"])
+FORMS = {
+    "http": ("http", {}),
+    "http-binary": ("http", {"binary_data": True}),
+    "http-json": ("http", {"binary_data": False}),
+    "grpc": ("grpc", {}),
+}
+
+
+@pytest.mark.parametrize(("protocol", "how"), FORMS.values(), ids=FORMS, indirect=["protocol"])
 def test_box_model_answers_as_onnxruntime_does(client, protocol, windows, expected, how):
-    if protocol is grpc and how:
-        pytest.skip("gRPC has one form")
     # JSON has no NaN, and the client does not write null for it.
     given = windows if how.get("binary_data", True) else {name: np.nan_to_num(v, nan=5) for name, v in windows.items()}
     wanted = expected if given is windows else None
