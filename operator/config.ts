@@ -79,7 +79,7 @@ export const operatorConfigSchema = z.strictObject({
     modelFile: z.string().optional(),
     /** Lead time until the workload's own pods have shown one. */
     defaultLeadTime: configDuration('60s'),
-    /** How late a metric tells of a load, on top of the lead time. */
+    /** How late a metric tells of a load when the step that it is a mean of is over. */
     metricDelay: configDuration('30s'),
     /** The finest step of a forecast whose spec names none, and the one until the metric's cadence is known. */
     defaultStep: configDuration('1m', '10s', '1h'),
