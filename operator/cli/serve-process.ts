@@ -5,6 +5,7 @@
  */
 import { once } from 'node:events';
 import { systemClock } from '../clock.ts';
+import { ForesailError, isForesailError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { createLogger } from '../observability/logger.ts';
 import { openEngine } from '../server/core/engine.ts';
@@ -31,13 +32,25 @@ export async function serve(flags: ServeFlags): Promise<void> {
   const engine = await openEngine(
     { ...engineOptions(flags), clock: systemClock, logger: log, observer: metrics.observer },
     stop.signal,
-  );
+  ).catch((error: unknown) => {
+    throw isForesailError(error, 'REPOSITORY_UNREADABLE')
+      ? new ForesailError(
+          error.code,
+          error.retry,
+          `--model-repository ${flags.modelRepository}: ${error.message}`,
+        )
+      : error;
+  });
   const start = flags.allowRepositoryControl === true ? loadAll(engine, log, stop.signal) : undefined;
   const server = await startServer(serverOptions(flags), {
     ...shared,
     engine,
     metrics,
     ...(start === undefined ? {} : { start }),
+  }).catch(async (error: unknown) => {
+    // Else the models' processes would keep this one from ending.
+    await engine.close(AbortSignal.abort());
+    throw error;
   });
   log.info('serving', { http: server.httpUrl, grpc: server.grpcAddress, models: engine.index(false) });
   if (!stop.signal.aborted) await once(stop.signal, 'abort');

@@ -82,8 +82,9 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
       await clock.sleep(drainMs, signal).catch(() => undefined);
       const cut = () => http.server.closeAllConnections();
       signal.addEventListener('abort', cut, { once: true });
+      const closed = Promise.all([http.close(), grpc?.close(signal)]);
       if (signal.aborted) cut();
-      await Promise.all([http.close(), grpc?.close(signal)]);
+      await closed;
       signal.removeEventListener('abort', cut);
       log.info('the server has stopped');
     },
