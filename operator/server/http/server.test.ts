@@ -273,15 +273,15 @@ describe('bad input gets a small JSON error that names the field', () => {
   });
 
   test.each([
-    ['/v2/models/..%2f..%2fetc%2fpasswd/infer', 400],
-    ['/v2/models/%2e%2e/infer', 400],
-    ['/v2/models/echo%00/infer', 400],
-    ['/v2/models/echo/versions/..%2f1/infer', 400],
-    ['/v2/models/%zz/infer', 400],
-    [`/v2/models/${'a'.repeat(300)}/infer`, 400],
-    ['/v2/nothing', 404],
-    ['/', 404],
-  ])('POST %.40s: %i', async (path, status) => {
+    ['an encoded parent folder', '/v2/models/..%2f..%2fetc%2fpasswd/infer', 400],
+    ['encoded dots', '/v2/models/%2e%2e/infer', 400],
+    ['an encoded zero', '/v2/models/echo%00/infer', 400],
+    ['a path as the version', '/v2/models/echo/versions/..%2f1/infer', 400],
+    ['a broken escape', '/v2/models/%zz/infer', 400],
+    ['an endless name', `/v2/models/${'a'.repeat(300)}/infer`, 400],
+    ['no call', '/v2/nothing', 404],
+    ['nothing', '/', 404],
+  ])('a path with %s', async (_what, path, status) => {
     const { httpUrl } = await start(fakeEngine());
     const { port } = new URL(httpUrl);
     const answer = await raw(
@@ -368,6 +368,18 @@ describe('limits', () => {
     const { status, body } = await json(`${httpUrl}/v2/models/echo/infer`, { inputs: [X, X, X] });
     expect([status, body]).toEqual([503, { error: expect.stringContaining('memory') }]);
     expect((await json(`${httpUrl}/v2/models/echo/infer`, { inputs: [X] })).status).toBe(200);
+  });
+
+  test('a caller that breaks off in the middle of its body gives its place back', async () => {
+    const { httpUrl } = await start(fakeEngine(), { maxConcurrent: 1 });
+    const infer = async () => (await json(`${httpUrl}/v2/models/echo/infer`, { inputs: [X] })).status;
+    const socket = connect(Number(new URL(httpUrl).port), '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('POST /v2/models/echo/infer HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{');
+    const seen = new Set<number>();
+    while (!seen.has(503)) seen.add(await infer());
+    socket.destroy();
+    while ((await infer()) !== 200);
   });
 
   const timeouts = { headersMs: 200, requestMs: 400, keepAliveMs: 1_000 };
