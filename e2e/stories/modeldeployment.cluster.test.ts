@@ -148,6 +148,23 @@ test('a third version in the middle of a rollout begins when the second has no w
   await stage.orderedBecomes(NAME, '1x2 6x1');
 }, 120_000);
 
+test('a version whose server crashes again and again goes back', async () => {
+  const selector = encodeURIComponent('foresail.io/model-deployment=loadcast,foresail.io/model-version=6');
+  const pods = `/api/v1/namespaces/${SHOP}/pods`;
+  const { items } = await request<{ items: { metadata: { name: string } }[] }>(
+    stage.cluster,
+    'GET',
+    `${pods}?labelSelector=${selector}`,
+  );
+  // What a kubelet writes; the fake one crashes nothing.
+  const crashed = { name: 'server', image: '', imageID: '', ready: true, restartCount: 3 };
+  await request(stage.cluster, 'PATCH', `${pods}/${items[0]?.metadata.name}/status`, {
+    status: { containerStatuses: [crashed] },
+  });
+  const status = await stage.trafficBecomes(NAME, '1:100');
+  expect(status.history?.at(-1)).toMatchObject({ version: 6, outcome: 'Aborted', reason: 'CrashLooping' });
+}, 60_000);
+
 test('an object that cannot be served says why, and costs nobody else anything', async () => {
   await stage.create('followed', { model: { from: { registry: 'loadcast', alias: 'candidate' } } });
   const followed = await stage.becomes('followed', 'says so', ({ conditions }) => conditions !== undefined);

@@ -56,8 +56,8 @@ export function wantedVersions(
     .flatMap(([version, count]) => {
       const record = recordOf(state, version);
       if (record === undefined || count === 0) return [];
-      const { storageUri, digest } = record;
-      return [{ version, replicas: count, storageUri, digest }];
+      const { storageUri, digest, onCpu = false } = record;
+      return [{ version, replicas: count, storageUri, digest, onCpu }];
     })
     .sort((a, b) => a.version - b.version);
 }

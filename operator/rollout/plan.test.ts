@@ -214,6 +214,19 @@ describe('a bad version', () => {
     expect(world.traffic).toBe('1:50 2:50');
   });
 
+  test('that gets ready and crashes, again and again, goes back though it is never unready for long', () => {
+    const world = rolling({ steps: [{ setWeight: 50 }, { pause: {} }] });
+    const crash = (restarts: number) => {
+      world.pods.set(2, { replicas: 2, ready: 2, available: 2, restarts });
+      world.pass();
+    };
+    crash(2);
+    expect(world.outcomes()).toBe('1 Serving, 2 Rolling');
+    crash(3);
+    expect(world.outcomes()).toBe('1 Serving, 2 Aborted');
+    expect(world.traffic).toBe('1:100');
+  });
+
   test('is aborted by a person also while it is paused', () => {
     const world = rolling({ paused: true });
     world.change({ abort: { version: 2 } });
@@ -373,6 +386,35 @@ test('nothing new begins while it is not known what is wanted', () => {
   const world = new World();
   world.wanted = undefined;
   expect(world.settle()).toMatchObject({ phase: 'Pending', versions: [] });
+});
+
+describe('a version that asks for a GPU', () => {
+  const waiting = (world: World) =>
+    world.pods.set(1, { replicas: 4, ready: 0, available: 0, unschedulableSinceMs: world.nowMs });
+
+  test('is served by CPU when no node has had room in time, and says so', () => {
+    const world = new World({ gpuFallbackMs: 5 * MINUTE });
+    world.pass();
+    waiting(world);
+    expect(world.pass().requeueAfterMs).toBe(5 * MINUTE);
+    world.nowMs += 5 * MINUTE;
+    expect(world.pass().versions).toMatchObject([{ version: 1, onCpu: true }]);
+    expect(world.events.map(({ reason }) => reason)).toEqual(['RolloutStarted', 'CpuFallback']);
+    expect(world.plan?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Accelerated', status: 'False', reason: 'CpuFallback' }),
+    );
+    world.settle();
+    expect(world.traffic).toBe('1:100');
+    expect(world.events.filter(({ reason }) => reason === 'CpuFallback')).toHaveLength(1);
+  });
+
+  test('waits for ever where nobody lets it fall back', () => {
+    const world = new World();
+    world.pass();
+    waiting(world);
+    world.nowMs += 10_000 * MINUTE;
+    expect(world.pass().versions).toMatchObject([{ version: 1, onCpu: false }]);
+  });
 });
 
 test('history is bounded, and numbers go on', () => {

@@ -2,13 +2,20 @@
  * One plan of a rollout: phases in a fixed order, each a pure function of the draft and of what is seen. The order is
  * the order of trust: what a person or the judge sends back goes back before anything begins or is promoted.
  */
+import { fallBackToCpu } from './accelerator.ts';
 import { wantedVersions } from './capacity.ts';
 import type { Draft, Phase } from './draft.ts';
 import { prune } from './history.ts';
 import { promote, releaseKept } from './promotion.ts';
 import { conditionsOf, nextLook, phaseOf } from './report.ts';
 import { retarget } from './retarget.ts';
-import { abortAtDeadline, abortByJudge, abortByPerson, rollBackPromoted } from './safety.ts';
+import {
+  abortAtDeadline,
+  abortByJudge,
+  abortByPerson,
+  abortWhenCrashing,
+  rollBackPromoted,
+} from './safety.ts';
 import { advance } from './steps.ts';
 import { shareTraffic } from './traffic.ts';
 import type { RolloutInput, RolloutPlan } from './types.ts';
@@ -16,6 +23,7 @@ import type { RolloutInput, RolloutPlan } from './types.ts';
 const PHASES: readonly Phase[] = [
   abortByPerson,
   abortByJudge,
+  abortWhenCrashing,
   rollBackPromoted,
   retarget,
   abortAtDeadline,
@@ -23,6 +31,7 @@ const PHASES: readonly Phase[] = [
   promote,
   shareTraffic,
   releaseKept,
+  fallBackToCpu,
 ];
 
 export function planRollout(input: RolloutInput): RolloutPlan {

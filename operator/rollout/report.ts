@@ -1,4 +1,5 @@
 /** What a plan says to people: a phase for the column, conditions with one reason each, and when to look again. */
+import { acceleratedCondition } from './accelerator.ts';
 import { enoughReady } from './capacity.ts';
 import { stepsOf, targetWeight } from './course.ts';
 import { newestOfDigest, recordOf } from './history.ts';
@@ -40,7 +41,12 @@ function isOverdue(canary: Canary, { nowMs, settings }: RolloutInput): boolean {
 }
 
 export function conditionsOf(state: RolloutState, input: RolloutInput): readonly RolloutCondition[] {
-  return [readyCondition(state), progressing(state, input), ...judged(state, input)];
+  return [
+    readyCondition(state),
+    progressing(state, input),
+    ...judged(state, input),
+    ...acceleratedCondition(state, input),
+  ];
 }
 
 function readyCondition({ traffic }: RolloutState): RolloutCondition {
@@ -87,10 +93,10 @@ function progressing(state: RolloutState, input: RolloutInput): RolloutCondition
 }
 
 function waitingText(state: RolloutState, canary: Canary, input: RolloutInput): string {
-  const { available = 0 } = input.pods.get(canary.version) ?? {};
+  const { available = 0, problem } = input.pods.get(canary.version) ?? {};
   const weight = targetWeight(stepsOf(state, input), canary.step);
   const what = state.stable === undefined ? 'its first traffic' : `the pods for ${weight} %`;
-  return `version ${canary.version} waits for ${what}; ${available} are available`;
+  return `version ${canary.version} waits for ${what}; ${available} are available${problem === undefined ? '' : `; ${problem}`}`;
 }
 
 function reasonOfStep(step: Step, canary: Canary, input: RolloutInput): string {
@@ -138,6 +144,9 @@ export function nextLook(state: RolloutState, input: RolloutInput): number | und
   const { nowMs, settings } = input;
   const { canary, kept } = state;
   const times = kept.map(({ untilMs }) => untilMs);
+  if (settings.gpuFallbackMs !== undefined)
+    for (const { unschedulableSinceMs: since } of input.pods.values())
+      if (since !== undefined) times.push(since + settings.gpuFallbackMs);
   if (canary !== undefined) {
     const step = stepsOf(state, input)[canary.step];
     if (canary.unreadySinceMs !== undefined) times.push(canary.unreadySinceMs + settings.progressDeadlineMs);

@@ -78,7 +78,8 @@ function isQuiet({ traffic, stable, kept }: RolloutState): boolean {
 function begin(draft: Draft, { nowMs }: RolloutInput, record: VersionRecord, message: string): Draft {
   const { state } = draft;
   const { version } = record;
-  const { endedAtMs: _endedAtMs, reason: _reason, message: _message, ...rest } = record;
+  // What is begun anew waits for a GPU anew.
+  const { endedAtMs: _endedAtMs, reason: _reason, message: _message, onCpu: _onCpu, ...rest } = record;
   const begun = amend(state, version, () => ({ ...rest, outcome: 'Rolling' }));
   const canary = { version, startedAtMs: nowMs, step: 0, stepStartedAtMs: nowMs };
   const next = { ...begun, canary, kept: release(state.kept, version) };

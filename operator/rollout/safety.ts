@@ -33,6 +33,18 @@ export const abortAtDeadline: Phase = (draft, input) => {
   return dropCanary(draft, input, 'Aborted', 'ProgressDeadlineExceeded', 'its pods were not ready in time');
 };
 
+/** One crash may be bad luck. */
+const MOST_RESTARTS = 3;
+
+/** A version that gets ready and crashes, again and again, is never unready for as long as the deadline. */
+export const abortWhenCrashing: Phase = (draft, input) => {
+  const { canary, stable } = draft.state;
+  if (canary === undefined || stable === undefined) return draft;
+  const { restarts = 0 } = input.pods.get(canary.version) ?? {};
+  if (restarts < MOST_RESTARTS) return draft;
+  return dropCanary(draft, input, 'Aborted', 'CrashLooping', `its server has crashed ${restarts} times`);
+};
+
 function unreadySince(draft: Draft, unreadySinceMs: number | undefined): Draft {
   const { state } = draft;
   if (state.canary === undefined || state.canary.unreadySinceMs === unreadySinceMs) return draft;

@@ -32,6 +32,8 @@ export interface RolloutSettings {
     readonly onNoData: 'Hold' | 'Rollback';
   };
   readonly progressDeadlineMs: number;
+  /** How long to wait for a node with a GPU; undefined: no GPU is asked for, or for ever. */
+  readonly gpuFallbackMs?: number | undefined;
   readonly watchMs: number;
   /** How long a version without weight keeps its pods, until nobody sends to it any more. */
   readonly drainMs: number;
@@ -45,6 +47,8 @@ export interface VersionRecord extends ModelSource {
   readonly outcome: Outcome;
   /** It was promoted once. */
   readonly proven: boolean;
+  /** No node with a GPU had room in time: it is served by CPU. */
+  readonly onCpu?: boolean | undefined;
   readonly reason?: string;
   readonly message?: string;
   readonly startedAtMs: number;
@@ -103,6 +107,12 @@ export interface Pods {
   readonly ready: number;
   /** Ready for long enough to be trusted with more. */
   readonly available: number;
+  /** Of the server in the pod that restarted most. */
+  readonly restarts?: number;
+  /** What keeps a pod from starting, for people. */
+  readonly problem?: string;
+  /** Since when no node has had room for one of them. */
+  readonly unschedulableSinceMs?: number;
 }
 
 export interface Judgement {
@@ -133,7 +143,7 @@ export interface RolloutEvent {
 }
 
 export interface RolloutCondition {
-  readonly type: 'Ready' | 'Progressing' | 'Judged';
+  readonly type: 'Ready' | 'Progressing' | 'Judged' | 'Accelerated';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
@@ -145,6 +155,7 @@ export type Phase = 'Pending' | 'Progressing' | 'Paused' | 'Healthy' | 'Degraded
 export interface WantedVersion extends ModelSource {
   readonly version: number;
   readonly replicas: number;
+  readonly onCpu: boolean;
 }
 
 export interface RolloutPlan {

@@ -29,6 +29,7 @@ export function addModelServing(options: ModelServingOptions): void {
   if (!enabled) return;
   const informers = createInformers(watch);
   manager.addInformer(informers.objects);
+  manager.addInformer(informers.pods);
   for (const kind of CHILD_KINDS) manager.addInformer(informers.children[kind]);
   const { deployments, services, poddisruptionbudgets } = informers.children;
   manager.addController(
@@ -42,6 +43,7 @@ export function addModelServing(options: ModelServingOptions): void {
           services: services.store,
           poddisruptionbudgets: poddisruptionbudgets.store,
         },
+        pods: informers.pods.store,
         settings: { image: image ?? '', command, minReadySeconds: Math.ceil(minReady / 1000) },
       }),
       reader: writer,

@@ -63,7 +63,8 @@ const gpuSchema = z.object({
   fallbackAfter: duration('10s', '24h')
     .optional()
     .describe(
-      'How long to wait for a node that has one before the version is served by CPU. Not acted on yet: the pods wait.',
+      'How long to wait for a node that has one before the version is served by CPU. Absent: for ever with `nvidia`, ' +
+        '10m with `auto`.',
     ),
 });
 

@@ -45,6 +45,10 @@ const recordSchema = z.object({
   storageUri: z.string().max(2048).describe('Where its file lies.'),
   outcome: z.enum(OUTCOMES).describe('What became of it.'),
   proven: z.boolean().optional().describe('Whether it was promoted once, so that it needs no steps again.'),
+  onCpu: z
+    .boolean()
+    .optional()
+    .describe('No node with a GPU had room for it in time, so it is served by CPU.'),
   reason: shortText().optional().describe('Why, one word for programs.'),
   message: shortText().optional().describe('Why, for people.'),
   startedAt: time().describe('When it was first seen.'),
@@ -123,7 +127,7 @@ export const modelDeploymentStatusSchema = z.object({
   conditions: conditionsSchema
     .optional()
     .describe(
-      'Ready, Progressing, ModelResolved, Judged; `docs/guides/roll-out-a-model.md` has their reasons.',
+      'Ready, Progressing, ModelResolved, Judged, Accelerated; `docs/guides/roll-out-a-model.md` has their reasons.',
     ),
 });
 

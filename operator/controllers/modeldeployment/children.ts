@@ -5,15 +5,24 @@
 import { LABELS, type ModelDeployment } from '../../api/index.ts';
 import { ForesailError } from '../../errors.ts';
 import type { Pods, WantedVersion } from '../../rollout/types.ts';
-import { isAlreadyExists, isNotFound, keyOf, type Store, type Writer } from '../../runtime/index.ts';
+import {
+  isAlreadyExists,
+  isNotFound,
+  type KubeObject,
+  keyOf,
+  type Store,
+  type Writer,
+} from '../../runtime/index.ts';
 import { patchOf } from './drift.ts';
 import { BY_OWNER, CHILD_KINDS, CHILDREN, type ChildKind, type SeenChild } from './informers.ts';
 import { type Child, type ChildSettings, childrenOf } from './objects.ts';
+import { healthOf, type SeenPod } from './pod-health.ts';
 
 export interface ChildrenOptions {
   /** Fenced: an ex-leader writes nothing. */
   readonly client: Pick<Writer, 'create' | 'mergePatch' | 'delete'>;
   readonly stores: Readonly<Record<ChildKind, Store<SeenChild>>>;
+  readonly pods: Store<SeenPod>;
   readonly settings: ChildSettings;
 }
 
@@ -36,7 +45,7 @@ export interface ChildWriter {
   ): Promise<void>;
 }
 
-export function createChildWriter({ client, stores, settings }: ChildrenOptions): ChildWriter {
+export function createChildWriter({ client, stores, pods, settings }: ChildrenOptions): ChildWriter {
   /** Created by this process: a cache that does not know them yet is behind, and nobody took their names. */
   const created = new Set<string>();
 
@@ -77,12 +86,14 @@ export function createChildWriter({ client, stores, settings }: ChildrenOptions)
 
   return {
     podsOf(key) {
+      const all = pods.byIndex(BY_OWNER, key);
       return new Map(
         seen('deployments', key).flatMap((deployment) => {
           const version = versionOf(deployment);
           if (version === undefined) return [];
           const { readyReplicas: ready = 0, availableReplicas: available = 0 } = deployment.status ?? {};
-          return [[version, { replicas: replicasOf(deployment), ready, available }] as const];
+          const health = healthOf(all.filter((pod) => versionOf(pod) === version));
+          return [[version, { replicas: replicasOf(deployment), ready, available, ...health }] as const];
         }),
       );
     },
@@ -135,7 +146,7 @@ function replicasOf({ spec }: Child): number {
   return typeof replicas === 'number' ? replicas : 1;
 }
 
-function versionOf({ metadata }: Child): number | undefined {
+function versionOf({ metadata }: KubeObject): number | undefined {
   const version = Number(metadata.labels?.[LABELS.version]);
   return Number.isSafeInteger(version) && version > 0 ? version : undefined;
 }

@@ -8,6 +8,7 @@ import {
   type RuntimeObserver,
 } from '../../runtime/index.ts';
 import { CHILD_KINDS, type Informers, ownerKeys } from './informers.ts';
+import type { SeenPod } from './pod-health.ts';
 import { createReconcile, type ReconcilerOptions } from './reconciler.ts';
 
 export interface ModelDeploymentControllerOptions extends ReconcilerOptions {
@@ -26,6 +27,7 @@ export function createModelDeploymentController(options: ModelDeploymentControll
     sources: [
       // Its own status too: what was published is what the next pass goes on from.
       informerSource(informers.objects),
+      informerSource(informers.pods, { mapToKeys: ownerKeys, changed: healthChanged }),
       ...CHILD_KINDS.map((kind) => informerSource(informers.children[kind], { mapToKeys: ownerKeys })),
     ],
     workers,
@@ -33,4 +35,9 @@ export function createModelDeploymentController(options: ModelDeploymentControll
     logger,
     observer,
   });
+}
+
+/** What is kept of a pod is what health is made of, and its version moves with everything else too. */
+function healthChanged(before: SeenPod, after: SeenPod): boolean {
+  return JSON.stringify(before.status) !== JSON.stringify(after.status);
 }

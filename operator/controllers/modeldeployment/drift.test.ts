@@ -7,7 +7,7 @@ import { type Child, childrenOf } from './objects.ts';
 
 function wanted(spec: Record<string, unknown> = {}) {
   const owner = parseModelDeployment(modelDeployment({ ...MINIMAL, ...spec }));
-  const version = { version: 1, replicas: 2, storageUri: 's3://a', digest: 'a'.repeat(64) };
+  const version = { version: 1, replicas: 2, storageUri: 's3://a', digest: 'a'.repeat(64), onCpu: false };
   return childrenOf(owner, version, { image: 'foresail:1', command: ['foresail'], minReadySeconds: 5 });
 }
 

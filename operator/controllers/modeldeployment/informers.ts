@@ -13,6 +13,7 @@ import {
 } from '../../runtime/index.ts';
 import { informerOver } from '../predictivescaler/namespaced-informer.ts';
 import type { Child } from './objects.ts';
+import { projectPod, type SeenPod } from './pod-health.ts';
 import { REF } from './status.ts';
 
 export const CHILDREN = {
@@ -20,6 +21,8 @@ export const CHILDREN = {
   services: { group: '', version: 'v1', plural: 'services', namespaced: true },
   poddisruptionbudgets: { group: 'policy', version: 'v1', plural: 'poddisruptionbudgets', namespaced: true },
 } as const satisfies Record<string, ResourceRef>;
+
+const PODS: ResourceRef = { group: '', version: 'v1', plural: 'pods', namespaced: true };
 
 export type ChildKind = keyof typeof CHILDREN;
 export const CHILD_KINDS = Object.keys(CHILDREN) as readonly ChildKind[];
@@ -39,6 +42,7 @@ export const BY_OWNER = 'owner';
 export interface Informers {
   readonly objects: Informer<KubeObject>;
   readonly children: Readonly<Record<ChildKind, Informer<SeenChild>>>;
+  readonly pods: Informer<SeenPod>;
 }
 
 export interface InformersOptions {
@@ -78,6 +82,13 @@ export function createInformers(options: InformersOptions): Informers {
       services: child('services'),
       poddisruptionbudgets: child('poddisruptionbudgets'),
     },
+    pods: make<SeenPod>({
+      ref: PODS,
+      name: 'model pods',
+      labelSelector: LABELS.deployment,
+      indexes: { [BY_OWNER]: ownerKeys },
+      project: projectPod,
+    }),
   };
 }
 

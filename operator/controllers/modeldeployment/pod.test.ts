@@ -5,9 +5,9 @@ import { podTemplate } from './pod.ts';
 
 const SETTINGS = { image: 'foresail:1', command: ['foresail'] };
 
-function pod(spec: Record<string, unknown> = {}, storageUri = 's3://models/a') {
+function pod(spec: Record<string, unknown> = {}, storageUri = 's3://models/a', onCpu = false) {
   const object = parseModelDeployment(modelDeployment({ ...MINIMAL, ...spec }));
-  const served = { deployment: 'loadcast', version: 3, storageUri, digest: 'ab'.repeat(32) };
+  const served = { deployment: 'loadcast', version: 3, storageUri, digest: 'ab'.repeat(32), onCpu };
   return podTemplate(served, object.spec, SETTINGS);
 }
 
@@ -53,6 +53,11 @@ describe('a GPU', () => {
       limits: { 'nvidia.com/mig-1g.10gb': '2' },
     });
     expect(spec.containers[0]?.args).toContain('cuda');
+  });
+
+  test('is not asked for any more when no node had room for it', () => {
+    const { spec } = pod({ server: { accelerator: 'nvidia', gpu } }, 's3://models/a', true);
+    expect(spec).toEqual(pod({ server: { accelerator: 'cpu' } }).spec);
   });
 
   test('is not asked for without a word about it', () => {

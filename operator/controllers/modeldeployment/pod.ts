@@ -2,7 +2,7 @@
  * The pods of a version: one container fetches the file, checks its digest and ends, the other serves it. They meet Pod
  * Security "restricted", hold no token of the cluster, and write to nothing but two empty folders.
  */
-import { LABELS, type ModelDeploymentSpec, PORTS } from '../../api/index.ts';
+import { type Gpu, LABELS, type ModelDeploymentSpec, PORTS } from '../../api/index.ts';
 
 export interface PodSettings {
   /** Image with `foresail fetch` and `foresail serve`. */
@@ -12,6 +12,8 @@ export interface PodSettings {
 }
 
 export interface ServedVersion {
+  /** No node with a GPU had room for it. */
+  readonly onCpu: boolean;
   readonly deployment: string;
   readonly version: number;
   readonly storageUri: string;
@@ -43,7 +45,7 @@ export function selectorLabels(deployment: string, version: number): Record<stri
 
 export function podTemplate(served: ServedVersion, spec: ModelDeploymentSpec, settings: PodSettings) {
   const { server, serviceAccountName, credentialsSecretRef } = spec;
-  const gpu = server.accelerator === 'cpu' ? undefined : server.gpu;
+  const gpu = served.onCpu ? undefined : server.gpu;
   const claim = claimOf(served.storageUri);
   const secret = credentialsSecretRef?.name;
   return {
@@ -95,12 +97,12 @@ export function podTemplate(served: ServedVersion, spec: ModelDeploymentSpec, se
           name: 'server',
           image: settings.image,
           command: settings.command,
-          args: serveArgs(spec),
+          args: serveArgs(spec, served),
           ports: Object.entries(PORTS).map(([name, containerPort]) => ({ name, containerPort })),
           readinessProbe: probe('/v2/health/ready', { periodSeconds: 2, failureThreshold: 2 }),
           livenessProbe: probe('/v2/health/live', { periodSeconds: 10, failureThreshold: 6 }),
           startupProbe: probe('/v2/health/live', { periodSeconds: 2, failureThreshold: 60 }),
-          resources: resourcesOf(spec),
+          resources: resourcesOf(spec, gpu),
           securityContext: RESTRICTED,
           volumeMounts: [
             { name: 'models', mountPath: MODELS, readOnly: true },
@@ -143,22 +145,21 @@ function argsOf(command: string, flags: Readonly<Record<string, string | number 
 
 const ACCELERATORS = { auto: 'auto', cpu: 'cpu', nvidia: 'cuda' } as const;
 
-function serveArgs({ server }: ModelDeploymentSpec): string[] {
+function serveArgs({ server }: ModelDeploymentSpec, { onCpu }: ServedVersion): string[] {
   const { accelerator, batching, latencyTarget } = server;
   return argsOf('serve', {
     '--model-repository': MODELS,
     '--http-port': PORTS.http,
     '--grpc-port': PORTS.grpc,
-    '--accelerator': ACCELERATORS[accelerator],
+    '--accelerator': onCpu ? ACCELERATORS.cpu : ACCELERATORS[accelerator],
     '--max-batch': batching?.maxBatchSize,
     '--max-queue-delay': batching?.maxQueueDelay,
     '--latency-target': latencyTarget,
   });
 }
 
-function resourcesOf({ server }: ModelDeploymentSpec) {
-  const { accelerator, gpu, resources } = server;
-  const devices = accelerator === 'cpu' || gpu === undefined ? {} : { [gpu.resource]: String(gpu.count) };
+function resourcesOf({ server: { resources } }: ModelDeploymentSpec, gpu: Gpu | undefined) {
+  const devices = gpu === undefined ? {} : { [gpu.resource]: String(gpu.count) };
   const limits = { ...resources?.limits, ...devices };
   return {
     // Kubernetes takes the limit for the request where there is a limit and no request.

@@ -1,7 +1,9 @@
 /** A spec as the pure rollout reads it: durations in milliseconds, nothing else changed. */
-import type { ModelDeploymentSpec, Step as SpecStep } from '../../api/index.ts';
+import type { ModelDeploymentSpec, Server, Step as SpecStep } from '../../api/index.ts';
 import { parseDurationMs } from '../../duration.ts';
 import type { RolloutSettings, Step } from '../../rollout/types.ts';
+
+const AUTO_FALLBACK_MS = 10 * 60_000;
 
 export function settingsOf(spec: ModelDeploymentSpec, drainMs: number): RolloutSettings {
   const { steps, judge, progressDeadline, postPromotionWatch, paused, promote, abort, retry, undo } =
@@ -20,10 +22,18 @@ export function settingsOf(spec: ModelDeploymentSpec, drainMs: number): RolloutS
       onNoData: judge.onNoData,
     },
     progressDeadlineMs: parseDurationMs(progressDeadline),
+    gpuFallbackMs: gpuFallbackMs(spec.server),
     watchMs: parseDurationMs(postPromotionWatch),
     drainMs,
     historyLimit: spec.revisionHistoryLimit,
   };
+}
+
+/** `auto` means that a CPU will do; `nvidia` that only a word of the user lets it. */
+function gpuFallbackMs({ accelerator, gpu }: Server): number | undefined {
+  if (gpu === undefined) return undefined;
+  if (gpu.fallbackAfter !== undefined) return parseDurationMs(gpu.fallbackAfter);
+  return accelerator === 'auto' ? AUTO_FALLBACK_MS : undefined;
 }
 
 function stepOf({ pause, ...step }: SpecStep): Step {

@@ -55,11 +55,12 @@ export class World {
     for (const version of pods.keys())
       if (!plan.versions.some((each) => each.version === version)) pods.delete(version);
     for (const { version, replicas } of plan.versions) {
-      const { ready = 0, available = 0 } = pods.get(version) ?? {};
+      const before = pods.get(version) ?? { ready: 0, available: 0 };
       pods.set(version, {
+        ...before,
         replicas,
-        ready: Math.min(ready, replicas),
-        available: Math.min(available, replicas),
+        ready: Math.min(before.ready, replicas),
+        available: Math.min(before.available, replicas),
       });
     }
     this.state = plan.state;

@@ -18,6 +18,7 @@ import { FakeClock } from '../../../testing/fake-clock.ts';
 import { createChildWriter } from '../children.ts';
 import { BY_OWNER, CHILD_KINDS, type ChildKind, ownerKeys, type SeenChild } from '../informers.ts';
 import type { Judge } from '../judge.ts';
+import type { SeenPod } from '../pod-health.ts';
 import { createReconcile, type ReconcilerOptions } from '../reconciler.ts';
 import { REF } from '../status.ts';
 
@@ -38,6 +39,7 @@ export class Stage {
     poddisruptionbudgets: new IndexedStore<SeenChild>({ [BY_OWNER]: ownerKeys }),
   };
   /** `create deployments/loadcast-v1`, in order. */
+  readonly pods = new IndexedStore<SeenPod>({ [BY_OWNER]: ownerKeys });
   readonly writes: string[] = [];
   readonly events: string[] = [];
   /** Versions whose pods do not get ready. */
@@ -133,6 +135,7 @@ export class Stage {
       children: createChildWriter({
         client: this.client,
         stores: this.children,
+        pods: this.pods,
         settings: { image: 'foresail:1', command: ['foresail'], minReadySeconds: 0 },
       }),
       reader: this.client,

@@ -1,0 +1,87 @@
+/**
+ * What a Deployment does not tell of its pods: how often the server has crashed, for how long no node has had room,
+ * and what keeps a pod from starting, in the kubelet's own word.
+ */
+import type { Pods } from '../../rollout/types.ts';
+import type { KubeObject } from '../../runtime/index.ts';
+
+/** The part of a core/v1 Pod that the informer keeps. */
+export interface SeenPod extends KubeObject {
+  readonly status: {
+    readonly phase?: string;
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly lastTransitionTime?: string;
+    }[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+  };
+}
+
+interface ContainerStatus {
+  readonly name: string;
+  readonly restartCount?: number;
+  readonly state?: { readonly waiting?: { readonly reason?: string } };
+}
+
+export function projectPod(object: KubeObject): SeenPod {
+  const { metadata, status = {} } = object as KubeObject & Partial<SeenPod>;
+  const { name, namespace, uid, labels, resourceVersion } = metadata;
+  const container = ({ name: of, restartCount = 0, state }: ContainerStatus): ContainerStatus => {
+    const reason = state?.waiting?.reason;
+    return { name: of, restartCount, ...(reason === undefined ? {} : { state: { waiting: { reason } } }) };
+  };
+  return {
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(labels === undefined ? {} : { labels }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+    status: {
+      ...(status.phase === undefined ? {} : { phase: status.phase }),
+      conditions: (status.conditions ?? [])
+        .filter(({ type }) => type === 'PodScheduled')
+        .map(({ type, status: value, lastTransitionTime: at }) => ({
+          type,
+          status: value,
+          ...(at === undefined ? {} : { lastTransitionTime: at }),
+        })),
+      initContainerStatuses: (status.initContainerStatuses ?? []).map(container),
+      containerStatuses: (status.containerStatuses ?? []).map(container),
+    },
+  };
+}
+
+/** Every pod passes through these on its way; they say nothing. */
+const USUAL = new Set(['PodInitializing', 'ContainerCreating']);
+
+export function healthOf(
+  pods: readonly SeenPod[],
+): Pick<Pods, 'restarts' | 'problem' | 'unschedulableSinceMs'> {
+  const restarts = Math.max(
+    0,
+    ...pods.flatMap(({ status }) =>
+      (status.containerStatuses ?? []).map(({ restartCount = 0 }) => restartCount),
+    ),
+  );
+  const unschedulable = pods.flatMap(({ status }) => {
+    const scheduled = status.conditions?.find(({ type }) => type === 'PodScheduled');
+    const since = scheduled?.status === 'False' ? Date.parse(scheduled.lastTransitionTime ?? '') : Number.NaN;
+    return Number.isNaN(since) ? [] : [since];
+  });
+  const waiting = pods
+    .flatMap(({ status }) => [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])])
+    .flatMap(({ name, state }) => {
+      const reason = state?.waiting?.reason;
+      return reason === undefined || USUAL.has(reason) ? [] : [`container ${name}: ${reason}`];
+    });
+  const problem = waiting[0] ?? (unschedulable.length > 0 ? 'no node has room for a pod' : undefined);
+  return {
+    restarts,
+    ...(problem === undefined ? {} : { problem }),
+    ...(unschedulable.length === 0 ? {} : { unschedulableSinceMs: Math.min(...unschedulable) }),
+  };
+}
