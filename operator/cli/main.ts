@@ -1,29 +1,28 @@
 /** `foresail`, also found by kubectl as `kubectl foresail`. */
 import { Command } from 'commander';
 import { isForesailError, messageOf } from '../errors.ts';
-import { backtestCommand } from './backtest.ts';
-import { clusterCommand } from './cluster.ts';
-import { evaluateCommand } from './evaluate.ts';
-import { explainCommand } from './explain.ts';
-import { fetchCommand } from './fetch.ts';
 import { INTERRUPTED } from './interrupt.ts';
-import { judgeCommand } from './judge.ts';
-import { rolloutCommand } from './rollout.ts';
-import { routerCommand } from './router.ts';
-import { serveCommand } from './serve.ts';
+
+/** Loaded when it is named: a pod that serves a model must not wait for a Kubernetes client or a backtest. */
+const COMMANDS = new Map<string, () => Promise<Command>>([
+  ['explain', async () => (await import('./explain.ts')).explainCommand()],
+  ['rollout', async () => (await import('./rollout.ts')).rolloutCommand()],
+  ['evaluate', async () => (await import('./evaluate.ts')).evaluateCommand()],
+  ['backtest', async () => (await import('./backtest.ts')).backtestCommand()],
+  ['judge', async () => (await import('./judge.ts')).judgeCommand()],
+  ['cluster', async () => (await import('./cluster.ts')).clusterCommand()],
+  ['fetch', async () => (await import('./fetch.ts')).fetchCommand()],
+  ['serve', async () => (await import('./serve.ts')).serveCommand()],
+  ['router', async () => (await import('./router.ts')).routerCommand()],
+]);
 
 const program = new Command('foresail')
   .description('Predictive autoscaling for Kubernetes.')
-  .showHelpAfterError()
-  .addCommand(explainCommand())
-  .addCommand(rolloutCommand())
-  .addCommand(evaluateCommand())
-  .addCommand(backtestCommand())
-  .addCommand(judgeCommand())
-  .addCommand(clusterCommand())
-  .addCommand(fetchCommand())
-  .addCommand(serveCommand())
-  .addCommand(routerCommand());
+  .showHelpAfterError();
+const named = COMMANDS.get(process.argv[2] ?? '');
+// The help, and what is mistyped, needs them all.
+const wanted = named === undefined ? [...COMMANDS.values()] : [named];
+for (const command of await Promise.all(wanted.map((load) => load()))) program.addCommand(command);
 
 try {
   await program.parseAsync();
