@@ -44,6 +44,7 @@ export function addModelServing(options: ModelServingOptions): void {
           poddisruptionbudgets: poddisruptionbudgets.store,
         },
         pods: informers.pods.store,
+        clock: watch.clock,
         settings: { image: image ?? '', command, minReadySeconds: Math.ceil(minReady / 1000) },
       }),
       reader: writer,

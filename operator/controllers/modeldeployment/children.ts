@@ -3,6 +3,7 @@
  * not wanted. Names are fixed by version, so doing it twice, or after a crash, does nothing twice.
  */
 import { LABELS, type ModelDeployment } from '../../api/index.ts';
+import type { Clock } from '../../clock.ts';
 import { ForesailError } from '../../errors.ts';
 import type { Pods, WantedVersion } from '../../rollout/types.ts';
 import {
@@ -13,6 +14,7 @@ import {
   type Store,
   type Writer,
 } from '../../runtime/index.ts';
+import { createContest } from './contest.ts';
 import { patchOf } from './drift.ts';
 import { BY_OWNER, CHILD_KINDS, CHILDREN, type ChildKind, type SeenChild } from './informers.ts';
 import { type Child, type ChildSettings, childrenOf } from './objects.ts';
@@ -24,6 +26,7 @@ export interface ChildrenOptions {
   readonly stores: Readonly<Record<ChildKind, Store<SeenChild>>>;
   readonly pods: Store<SeenPod>;
   readonly settings: ChildSettings;
+  readonly clock: Clock;
 }
 
 export interface ChildWriter {
@@ -35,7 +38,8 @@ export interface ChildWriter {
    * Creates and changes first, then takes away.
    *
    * @param beforeTaking runs once before the first pod is taken away, and may refuse it by throwing
-   * @throws ForesailError CHILD_NOT_OURS (transient) when a name is taken by somebody else's object
+   * @throws ForesailError CHILD_NOT_OURS (transient) when a name is taken by somebody else's object, CHILD_CONTESTED
+   * (transient) when somebody else keeps changing one of ours
    */
   apply(
     owner: ModelDeployment,
@@ -45,9 +49,10 @@ export interface ChildWriter {
   ): Promise<void>;
 }
 
-export function createChildWriter({ client, stores, pods, settings }: ChildrenOptions): ChildWriter {
+export function createChildWriter({ client, stores, pods, settings, clock }: ChildrenOptions): ChildWriter {
   /** Created by this process: a cache that does not know them yet is behind, and nobody took their names. */
   const created = new Set<string>();
+  const contest = createContest(clock);
 
   const seen = (kind: ChildKind, key: string) => stores[kind].byIndex(BY_OWNER, key);
 
@@ -74,6 +79,7 @@ export function createChildWriter({ client, stores, pods, settings }: ChildrenOp
     if (!isOwned(actual, owner)) throw notOurs(kind, wanted);
     const patch = patchOf(actual, wanted);
     if (patch === undefined) return;
+    if (!contest.mayWrite(`${kind}/${key}`, wanted)) throw contested(kind, wanted);
     const { resourceVersion } = actual.metadata;
     const version = resourceVersion === undefined ? {} : { resourceVersion };
     try {
@@ -161,6 +167,12 @@ function isOwned({ metadata }: Child, owner: ModelDeployment): boolean {
 
 function objectKeyOf({ metadata }: Child) {
   return { namespace: metadata.namespace ?? '', name: metadata.name };
+}
+
+function contested(kind: ChildKind, { metadata }: Child): ForesailError {
+  const message = `${kind} ${metadata.name}: somebody else keeps changing it; not writing for a while`;
+  const retryAfterMs = 30_000;
+  return new ForesailError('CHILD_CONTESTED', 'transient', message, { subject: metadata.name, retryAfterMs });
 }
 
 function notOurs(kind: ChildKind, { metadata }: Child): ForesailError {

@@ -194,3 +194,32 @@ test('a changed server changes pods in place, and the version stays', async () =
   );
   expect(stage.traffic).toBe('1:100');
 });
+
+test('somebody who keeps changing a child is answered a few times, and is told of', async () => {
+  const stage = new Stage();
+  await stage.settle();
+  const before = stage.writes.length;
+  const path = 'shop/loadcast-v1';
+  const fight = () => {
+    const deployment = stage.children.deployments.get(path)!;
+    stage.children.deployments.set({ ...deployment, spec: { ...deployment.spec, replicas: 7 } });
+    return stage.pass();
+  };
+  const errors: unknown[] = [];
+  for (let i = 0; i < 20; i += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one blow after the other
+    await fight().catch((error: unknown) => errors.push(error));
+  }
+  expect(errors).toHaveLength(15);
+  expect(errors[0]).toMatchObject({ code: 'CHILD_CONTESTED', retry: 'transient', retryAfterMs: 30_000 });
+  expect(stage.writes.slice(before).filter((write) => write !== 'status')).toHaveLength(5);
+  expect(stage.condition('Progressing')).toMatchObject({ status: 'False', reason: 'ChildContested' });
+  // A wish of our own is no blow, and neither is one after a while.
+  stage.change({ server: { replicas: 2 } });
+  await stage.settle();
+  expect(stage.children.deployments.get(path)?.spec['replicas']).toBe(2);
+  await stage.clock.advance(61_000);
+  await fight();
+  expect(stage.children.deployments.get(path)?.spec['replicas']).toBe(2);
+  expect(stage.condition('Progressing')).toMatchObject({ status: 'True', reason: 'Complete' });
+});

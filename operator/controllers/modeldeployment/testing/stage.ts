@@ -136,6 +136,7 @@ export class Stage {
         client: this.client,
         stores: this.children,
         pods: this.pods,
+        clock: this.clock,
         settings: { image: 'foresail:1', command: ['foresail'], minReadySeconds: 0 },
       }),
       reader: this.client,
