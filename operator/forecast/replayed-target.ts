@@ -5,6 +5,10 @@
  */
 import type { Peaks, ServiceTerms } from './service-level.ts';
 
+/** Looked up once: this runs dozens of times a step, and in jest's contexts a global costs more than the arithmetic. */
+const { abs, ceil, max, min } = Math;
+const { POSITIVE_INFINITY } = Number;
+
 /** HPA's tolerance: a ratio this near to one changes nothing. */
 const TOLERANCE = 0.1;
 /** Rounding noise of a load that is a whole number of replicas. */
@@ -44,7 +48,7 @@ export class ReplayedTarget {
     this.#step += 1;
     const demanded = replicasFor(load, terms.capacity);
     if (this.#step === 1) {
-      this.#ordered = Math.max(demanded, replicasFor(load, terms.reactiveTarget));
+      this.#ordered = max(demanded, replicasFor(load, terms.reactiveTarget));
       this.#ready = this.#ordered;
       this.#replicas = this.#ordered;
     }
@@ -72,30 +76,27 @@ export class ReplayedTarget {
     peaks: Peaks | undefined,
   ): number {
     const ratio = load / (reactiveTarget * this.#ordered);
-    const reactive = Math.abs(ratio - 1) <= TOLERANCE ? this.#ordered : replicasFor(load, reactiveTarget);
+    const reactive = abs(ratio - 1) <= TOLERANCE ? this.#ordered : replicasFor(load, reactiveTarget);
     const ahead =
       peaks === undefined
         ? 0
-        : Math.max(
-            replicasFor(peaks.ready, capacity),
-            Math.min(this.#ordered, replicasFor(peaks.near, capacity)),
-          );
-    const recommended = Math.max(reactive, ahead);
+        : max(replicasFor(peaks.ready, capacity), min(this.#ordered, replicasFor(peaks.near, capacity)));
+    const recommended = max(reactive, ahead);
     const recent = this.#recent;
-    while ((recent.at(-1)?.replicas ?? Number.POSITIVE_INFINITY) <= recommended) recent.pop();
+    while ((recent.at(-1)?.replicas ?? POSITIVE_INFINITY) <= recommended) recent.pop();
     recent.push({ at: this.#step, replicas: recommended });
     while ((recent[0]?.at ?? this.#step) < this.#step - holdSteps) recent.shift();
     const highest = recent[0]?.replicas ?? recommended;
-    return Math.min(highest, Math.max(2 * this.#ordered, 4));
+    return min(highest, max(2 * this.#ordered, 4));
   }
 
   #order(wanted: number, readySteps: number): void {
     if (wanted > this.#ordered)
       this.#starting.push({ at: this.#step + readySteps, count: wanted - this.#ordered });
     // What has not started yet goes first, as a ReplicaSet does it.
-    let surplus = Math.max(this.#ordered - wanted, 0);
+    let surplus = max(this.#ordered - wanted, 0);
     for (let last = this.#starting.at(-1); surplus > 0 && last !== undefined; last = this.#starting.at(-1)) {
-      const taken = Math.min(surplus, last.count);
+      const taken = min(surplus, last.count);
       last.count -= taken;
       surplus -= taken;
       if (last.count === 0) this.#starting.pop();
@@ -106,5 +107,5 @@ export class ReplayedTarget {
 }
 
 function replicasFor(load: number, perReplica: number): number {
-  return Math.max(Math.ceil((load / perReplica) * (1 - NOISE)), 1);
+  return max(ceil((load / perReplica) * (1 - NOISE)), 1);
 }
