@@ -1,9 +1,9 @@
 /** Phase "accelerator": a version for which no node with a GPU has had room in time is served by CPU from then on. */
-import { type Phase, tell, withState } from './draft.ts';
+import { type PlanPhase, tell, withState } from './draft.ts';
 import { amend, recordOf } from './history.ts';
 import type { RolloutCondition, RolloutInput, RolloutState } from './types.ts';
 
-export const fallBackToCpu: Phase = (draft, { settings: { gpuFallbackMs }, pods, nowMs }) => {
+export const fallBackToCpu: PlanPhase = (draft, { settings: { gpuFallbackMs }, pods, nowMs }) => {
   if (gpuFallbackMs === undefined) return draft;
   return [...pods].reduce((next, [version, { unschedulableSinceMs: since }]) => {
     const record = recordOf(next.state, version);

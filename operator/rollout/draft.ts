@@ -8,7 +8,7 @@ export interface Draft {
 }
 
 /** One phase: pure, and the same draft again when there is nothing to do. */
-export type Phase = (draft: Draft, input: RolloutInput) => Draft;
+export type PlanPhase = (draft: Draft, input: RolloutInput) => Draft;
 
 export function tell(draft: Draft, type: RolloutEvent['type'], reason: string, message: string): Draft {
   return { ...draft, events: [...draft.events, { type, reason, message }] };

@@ -280,6 +280,23 @@ describe('a third version', () => {
     expect(world.outcomes()).toBe('1 Serving, 2 Superseded');
   });
 
+  test('that was given up before ends the rollout too, and does not begin', () => {
+    const world = promoted();
+    world.change({ steps: CAREFUL });
+    world.wanted = source('c');
+    world.settle();
+    world.change({ abort: { version: 3 } });
+    world.settle();
+    world.broken.add(1);
+    world.startPods();
+    world.wanted = source('a');
+    world.settle();
+    expect(world.outcomes()).toBe('1 Rolling, 2 Serving, 3 Aborted');
+    world.wanted = source('c');
+    expect(world.settle().phase).toBe('Degraded');
+    expect(world.outcomes()).toBe('1 Superseded, 2 Serving, 3 Aborted');
+  });
+
   test('the same file behind another address is the same version', () => {
     const world = rolling();
     world.wanted = { ...source('b'), storageUri: 'gs://elsewhere/b' };

@@ -4,7 +4,7 @@
  */
 import { fallBackToCpu } from './accelerator.ts';
 import { wantedVersions } from './capacity.ts';
-import type { Draft, Phase } from './draft.ts';
+import type { Draft, PlanPhase } from './draft.ts';
 import { prune } from './history.ts';
 import { promote, releaseKept } from './promotion.ts';
 import { conditionsOf, nextLook, phaseOf } from './report.ts';
@@ -20,7 +20,7 @@ import { advance } from './steps.ts';
 import { shareTraffic } from './traffic.ts';
 import type { RolloutInput, RolloutPlan } from './types.ts';
 
-const PHASES: readonly Phase[] = [
+const PHASES: readonly PlanPhase[] = [
   abortByPerson,
   abortByJudge,
   abortWhenCrashing,

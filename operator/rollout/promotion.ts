@@ -1,12 +1,12 @@
 /** Phases "promote" and "release": the canary becomes stable, and what it replaced keeps its pods for a while. */
 import { enoughReady } from './capacity.ts';
 import { stepsOf } from './course.ts';
-import { keep, type Phase, tell, weightOf, release as without, withState } from './draft.ts';
+import { keep, type PlanPhase, tell, weightOf, release as without, withState } from './draft.ts';
 import { amend, ended } from './history.ts';
 import { undoInForce } from './retarget.ts';
 import type { Kept } from './types.ts';
 
-export const promote: Phase = (draft, input) => {
+export const promote: PlanPhase = (draft, input) => {
   const { state } = draft;
   const { canary, stable } = state;
   if (canary === undefined || canary.step < stepsOf(state, input).length) return draft;
@@ -48,7 +48,7 @@ export const promote: Phase = (draft, input) => {
 };
 
 /** Pods whose time is over may go, once no published weight points at them. */
-export const releaseKept: Phase = (draft, { nowMs, state: before }) => {
+export const releaseKept: PlanPhase = (draft, { nowMs, state: before }) => {
   const { state } = draft;
   const carries = (version: number) =>
     weightOf(before.traffic, version) > 0 || weightOf(state.traffic, version) > 0;

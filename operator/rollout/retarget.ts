@@ -3,11 +3,11 @@
  * source asks for. When another one is on its way already, that one goes back first: the new one begins in a later
  * plan, when no published weight is anything but stable's.
  */
-import { type Draft, dropCanary, type Phase, release, tell, withState } from './draft.ts';
+import { type Draft, dropCanary, type PlanPhase, release, tell, withState } from './draft.ts';
 import { amend, newestOfDigest, newestRecord, recordOf, wasGivenUp } from './history.ts';
 import type { RolloutInput, RolloutState, VersionRecord } from './types.ts';
 
-export const retarget: Phase = (draft, input) => {
+export const retarget: PlanPhase = (draft, input) => {
   const undo = undoInForce(draft.state, input);
   return undo === undefined ? followModel(draft, input) : bringBack(draft, input, undo);
 };
@@ -47,13 +47,13 @@ function followModel(draft: Draft, input: RolloutInput): Draft {
       ? dropCanary(next, input, 'Superseded', 'ModelChanged', 'the model is that of stable again')
       : next;
   }
+  if (state.canary !== undefined)
+    return dropCanary(draft, input, 'Superseded', 'ModelChanged', 'the model asks for another version');
   const known = newestOfDigest(state, wanted.digest);
   const newest = newestRecord(state)?.version ?? 0;
   const retried = known !== undefined && input.settings.retry?.version === known.version;
   // An aborted version is not revived: it takes a person, or another model in between.
   if (known !== undefined && wasGivenUp(known) && known.version === newest && !retried) return draft;
-  if (state.canary !== undefined)
-    return dropCanary(draft, input, 'Superseded', 'ModelChanged', 'a newer version has come');
   if (!isQuiet(state)) return draft;
   if (known?.outcome === 'Replaced')
     return begin(draft, input, known, `returning to version ${known.version}, which has served before`);

@@ -3,17 +3,17 @@
  * aborted; one that was is watched, and the version before it is still warm.
  */
 import { enoughReady } from './capacity.ts';
-import { type Draft, dropCanary, keep, type Phase, release, tell, withState } from './draft.ts';
+import { type Draft, dropCanary, keep, type PlanPhase, release, tell, withState } from './draft.ts';
 import { amend, ended, recordOf } from './history.ts';
 import { judgementOf } from './steps.ts';
 
-export const abortByPerson: Phase = (draft, input) => {
+export const abortByPerson: PlanPhase = (draft, input) => {
   const { abort } = input.settings;
   if (abort === undefined || draft.state.canary?.version !== abort.version) return draft;
   return dropCanary(draft, input, 'Aborted', 'AbortedByUser', 'aborted by a person');
 };
 
-export const abortByJudge: Phase = (draft, input) => {
+export const abortByJudge: PlanPhase = (draft, input) => {
   const { canary } = draft.state;
   if (canary === undefined || recordOf(draft.state, canary.version)?.proven === true) return draft;
   const judgement = judgementOf(canary, draft.state, input.judge);
@@ -22,7 +22,7 @@ export const abortByJudge: Phase = (draft, input) => {
 };
 
 /** A version whose pods do not get ready, or are ready and gone again, within the deadline. */
-export const abortAtDeadline: Phase = (draft, input) => {
+export const abortAtDeadline: PlanPhase = (draft, input) => {
   const { canary, stable } = draft.state;
   if (canary === undefined) return draft;
   if (enoughReady(draft.state, input)) return unreadySince(draft, undefined);
@@ -37,7 +37,7 @@ export const abortAtDeadline: Phase = (draft, input) => {
 const MOST_RESTARTS = 3;
 
 /** A version that gets ready and crashes, again and again, is never unready for as long as the deadline. */
-export const abortWhenCrashing: Phase = (draft, input) => {
+export const abortWhenCrashing: PlanPhase = (draft, input) => {
   const { canary, stable } = draft.state;
   if (canary === undefined || stable === undefined) return draft;
   const { restarts = 0 } = input.pods.get(canary.version) ?? {};
@@ -52,7 +52,7 @@ function unreadySince(draft: Draft, unreadySinceMs: number | undefined): Draft {
 }
 
 /** Back to the version before, which still has all its pods, when the judge says so within the watch. */
-export const rollBackPromoted: Phase = (draft, input) => {
+export const rollBackPromoted: PlanPhase = (draft, input) => {
   const { state } = draft;
   const { stable, kept, canary } = state;
   const { judge, nowMs, settings } = input;

@@ -4,10 +4,10 @@
  */
 import { enoughReady } from './capacity.ts';
 import { stepsOf } from './course.ts';
-import { type Draft, dropCanary, type Phase, tell, weightOf, withState } from './draft.ts';
+import { type Draft, dropCanary, type PlanPhase, tell, weightOf, withState } from './draft.ts';
 import type { Canary, Judgement, RolloutInput, RolloutState, Step } from './types.ts';
 
-export const advance: Phase = (draft, input) => {
+export const advance: PlanPhase = (draft, input) => {
   let next = draft;
   for (;;) {
     const { canary } = next.state;

@@ -5,10 +5,10 @@
  */
 import { enoughReady } from './capacity.ts';
 import { stepsOf, targetMirror, targetWeight } from './course.ts';
-import { type Phase, weightOf, withState } from './draft.ts';
+import { type PlanPhase, weightOf, withState } from './draft.ts';
 import type { RolloutInput, RolloutState, Share } from './types.ts';
 
-export const shareTraffic: Phase = (draft, input) => {
+export const shareTraffic: PlanPhase = (draft, input) => {
   const traffic = sharesOf(draft.state, input);
   return withState(draft, { ...draft.state, traffic });
 };
