@@ -26,6 +26,10 @@ const BLOCK = 12;
 const UNSTAKED = 4;
 /** Weight of the newest in the trailing mean square, once there are as many. */
 const FORGET = 1 / 64;
+/** Root mean squares that one block counts as at most: an explosion must not make the scale blind to what follows. */
+const SURPRISE = 32;
+/** Squares of it are far from overflow. */
+const HUGE = 1e150;
 
 /** Of one stream, plain numbers for a checkpoint. */
 export interface StreamState {
@@ -65,10 +69,10 @@ export class EProcess {
 
   /**
    * @param step number of the time step that the difference belongs to; steps may be missing, not come back
-   * @param difference any unit, the same throughout; NaN says nothing
+   * @param difference any unit, the same throughout; one that is not finite says nothing
    */
   take(step: number, difference: number): void {
-    if (Number.isNaN(difference)) return;
+    if (!Number.isFinite(difference)) return;
     const index = Math.floor(step / this.#length);
     if (this.#open !== undefined && this.#open.index !== index) this.#close(this.#open);
     const { sum, count } = this.#open?.index === index ? this.#open : { sum: 0, count: 0 };
@@ -100,10 +104,12 @@ function bet({ count, meanSquare, logs, peak }: StreamState, difference: number)
     count < UNSTAKED || meanSquare === 0
       ? 0
       : Math.max(-1, Math.min(1, difference / (CLIP * Math.sqrt(meanSquare))));
+  const limit = meanSquare === 0 ? HUGE : Math.min(HUGE, SURPRISE * Math.sqrt(meanSquare));
+  const seen = Math.max(-limit, Math.min(limit, difference));
   const moved = logs.map((log, i) => log + Math.log1p((SHARES[i] ?? 0) * stake));
   return {
     count: count + 1,
-    meanSquare: meanSquare + Math.max(1 / (count + 1), FORGET) * (difference ** 2 - meanSquare),
+    meanSquare: meanSquare + Math.max(1 / (count + 1), FORGET) * (seen ** 2 - meanSquare),
     logs: moved,
     peak: Math.max(peak, logOfMeanExp(moved)),
   };

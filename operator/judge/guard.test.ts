@@ -44,6 +44,20 @@ describe('the guard of a rate', () => {
     expect(guard.breached).toBe(true);
   });
 
+  test.each([Number.NaN, -1, Number.POSITIVE_INFINITY])(
+    'a count of %p is unknown, and blinds nothing',
+    (odd) => {
+      const guard = intervals(0, 0.05, 3);
+      const fresh = new RateGuard();
+      const served = { requests: 100, failures: 0 };
+      fresh.take(served, { requests: 100, failures: odd });
+      fresh.take({ requests: odd, failures: 0 }, served);
+      expect(fresh.state).toEqual(new RateGuard().state);
+      guard.take(served, { requests: 100, failures: odd });
+      expect(guard.breached).toBe(true);
+    },
+  );
+
   test('an interval without requests on one side compares nothing', () => {
     const guard = new RateGuard();
     for (let i = 0; i < 100; i++) guard.take({ requests: 0, failures: 0 }, { requests: 100, failures: 100 });

@@ -44,8 +44,9 @@ export class RateGuard {
     this.#state = state ?? { logs: RATIOS.map(() => 0), peak: 0, stable: none, canary: none };
   }
 
-  /** Counts of one interval; an interval in which either side served nothing compares nothing. */
+  /** Counts of one interval; one that is unknown, or in which either side served nothing, compares nothing. */
   take(stable: Counts, canary: Counts): void {
+    if (![stable, canary].every(isKnown)) return;
     if (stable.requests <= 0 || canary.requests <= 0) return;
     const { tolerance } = this.#options;
     const logs = this.#state.logs.map((log, i) => {
@@ -75,6 +76,11 @@ export class RateGuard {
   get state(): GuardState {
     return this.#state;
   }
+}
+
+/** A query that found nothing may say NaN, a counter that began anew may say less than 0. */
+function isKnown({ requests, failures }: Counts): boolean {
+  return [requests, failures].every((count) => Number.isFinite(count) && count >= 0);
 }
 
 /** Canary's share of failures when it fails `ratio` times as often as stable. */

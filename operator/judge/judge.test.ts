@@ -77,6 +77,35 @@ describe('the verdict', () => {
     expect(judge.verdict()).toMatchObject({ verdict: 'Inconclusive', reason: 'NoLabels' });
   });
 
+  test('a canary that explodes once is not promoted for it, and what comes after is still seen', () => {
+    for (const explosion of [1e9, 1e200, 1e308]) {
+      const judge = new Judge({ ...OPTIONS, minLabels: 0 });
+      const random = seededRandom(7);
+      for (let t = 0; t < 1200; t++) {
+        const step = pairs(random, 0.2);
+        const exploded = step.map((pair) => ({ ...pair, canary: pair.canary * explosion }));
+        judge.take(t, 1, t === 120 ? exploded : step);
+        expect(judge.verdict().verdict).not.toBe('Promote');
+      }
+      expect(judge.verdict().verdict).toBe('Rollback');
+    }
+  });
+
+  test('several leads share the error of a rollback, whatever they have in common', () => {
+    const alone = judged(0.2, 100);
+    const random = seededRandom(11);
+    const shared = new Judge({ ...OPTIONS, leads: [1, 12, 24, 36] });
+    for (let t = 0; t < 100; t++) shared.take(t, 1, pairs(random, 0.2));
+    expect(shared.verdict().eWorse).toBeCloseTo(alone.verdict().eWorse / 4, 9);
+  });
+
+  test('shows the effect of a lead that is known, not of one that is not', () => {
+    const judge = new Judge({ ...OPTIONS, leads: [12, 1] });
+    const random = seededRandom(2);
+    for (let t = 0; t < 100; t++) judge.take(t, 1, pairs(random, 0.2));
+    expect(judge.verdict().effect).toBeCloseTo(0.2, 1);
+  });
+
   test('goes on from its state', () => {
     const random = seededRandom(3);
     const steps = Array.from({ length: 300 }, () => pairs(random, 0.1));

@@ -116,13 +116,12 @@ export class Judge {
 
   verdict(): Verdict {
     const { minLabels, rollbackError, promoteError } = this.#options;
-    // The mean of e-values is one, whatever their dependence: a lead that shows nothing costs a share, not the error.
-    const eWorse = meanOf(this.#tests.map(({ worse }) => worse.evidence));
+    // Bonferroni: one lead that is worse is enough, and each may err by its share of the error. The mean would not do:
+    // evidence is the most that was ever seen, and those of several leads may be of different times.
+    const eWorse = Math.max(...this.#tests.map(({ worse }) => worse.evidence)) / this.#tests.length;
     // Promotion needs every lead: one that is worse must not be outvoted.
     const eNotWorse = Math.min(...this.#tests.map(({ notWorse }) => notWorse.evidence));
-    const shown = this.#tests.reduce((a, b) =>
-      Math.abs(b.effect.effect) > Math.abs(a.effect.effect) ? b : a,
-    );
+    const shown = this.#tests.reduce((a, b) => (sizeOf(b.effect) > sizeOf(a.effect) ? b : a));
     const measured = {
       labels: this.#labels,
       eWorse,
@@ -133,7 +132,9 @@ export class Judge {
     };
     if (eWorse >= 1 / rollbackError) return { verdict: 'Rollback', reason: 'CanaryWorse', ...measured };
     if (this.#labels === 0) return { verdict: 'Inconclusive', reason: 'NoLabels', ...measured };
-    if (eNotWorse < 1 / promoteError) return { verdict: 'Inconclusive', reason: 'NotDecided', ...measured };
+    // Not "<": nothing but a number that is large enough promotes.
+    if (!(eNotWorse >= 1 / promoteError))
+      return { verdict: 'Inconclusive', reason: 'NotDecided', ...measured };
     if (this.#labels < minLabels) return { verdict: 'Inconclusive', reason: 'MoreLabelsNeeded', ...measured };
     return { verdict: 'Promote', reason: 'CanaryNotWorse', ...measured };
   }
@@ -166,6 +167,7 @@ function invalid(name: string, text: string): ForesailError {
   return new ForesailError('JUDGE_OPTION_INVALID', 'terminal', `${name}: ${text}`, { subject: name });
 }
 
-function meanOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+/** Less than any effect while there is none. */
+function sizeOf({ effect }: EffectInterval): number {
+  return Number.isNaN(effect) ? -1 : Math.abs(effect);
 }

@@ -32,6 +32,22 @@ describe('the ledger', () => {
     expect(ledger.waiting).toBe(0);
   });
 
+  test('two versions are scored on the quantiles that both forecast', () => {
+    const ledger = new Ledger(100, [
+      issued({ levels: [0.5, 0.9], values: [10, 12] }),
+      issued({ version: 2, levels: [0.1, 0.5], values: [0, 10] }),
+      issued({ series: 'api', levels: [0.5] }),
+      issued({ series: 'api', version: 2, levels: [0.9] }),
+    ]);
+    const loads = new Map([
+      ['web', 12],
+      ['api', 12],
+    ]);
+    expect(ledger.label(60_000, loads, VERSIONS)).toEqual([
+      { targetMs: 60_000, lead: 1, pairs: [{ series: 'web', stable: 1, canary: 1 }] },
+    ]);
+  });
+
   test('a second label of the same step finds nothing', () => {
     const ledger = new Ledger(100, [issued(), issued({ version: 2 })]);
     const loads = new Map([['web', 12]]);

@@ -58,7 +58,7 @@ export class Ledger {
    * The load of one step has become known.
    *
    * @param loads per series, NaN or absent = unknown: its forecasts go without a label
-   * @returns one entry per lead that has a pair of stable and canary
+   * @returns one entry per lead that has a pair of stable and canary; they are scored on the quantiles of both
    */
   label(targetMs: number, loads: ReadonlyMap<string, number>, { stable, canary }: Versions): LabelledStep[] {
     const at = this.#waiting.get(targetMs);
@@ -75,7 +75,13 @@ export class Ledger {
         if (mine.version !== canary) continue;
         const other = forecasts.find(({ version, lead }) => version === stable && lead === mine.lead);
         if (other === undefined) continue;
-        const pair = { series, stable: forecastLoss(other, load), canary: forecastLoss(mine, load) };
+        const levels = other.levels.filter((level) => mine.levels.includes(level));
+        if (levels.length === 0) continue;
+        const pair = {
+          series,
+          stable: forecastLoss(other, load, levels),
+          canary: forecastLoss(mine, load, levels),
+        };
         steps.set(mine.lead, [...(steps.get(mine.lead) ?? []), pair]);
       }
     }

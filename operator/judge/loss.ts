@@ -16,11 +16,20 @@ export interface Quantiles {
   readonly values: ArrayLike<number>;
 }
 
-/** Weighted mean of the pinball losses over the levels, in the load's unit; NaN when a quantile or the load is. */
-export function forecastLoss({ levels, values }: Quantiles, load: number): number {
+/**
+ * Weighted mean of the pinball losses over the levels, in the load's unit; NaN when a quantile or the load is.
+ *
+ * @param scored of the levels, those that count: two forecasts compare on the same ones only
+ */
+export function forecastLoss(
+  { levels, values }: Quantiles,
+  load: number,
+  scored: readonly number[] = levels,
+): number {
   let sum = 0;
   let weights = 0;
   levels.forEach((level, i) => {
+    if (!scored.includes(level)) return;
     const weight = level >= UPPER_FROM ? UPPER_WEIGHT : 1;
     sum += weight * pinball(level, values[i] ?? Number.NaN, load);
     weights += weight;

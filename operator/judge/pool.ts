@@ -38,7 +38,7 @@ export class Pool {
     this.#series = new Map(series);
   }
 
-  /** @returns undefined while no series has a usual loss yet, or none of the pairs is known */
+  /** @returns undefined while no series has a usual loss yet, or none of the pairs is known, or one is beyond numbers */
   take(pairs: readonly PairedLoss[]): PooledStep | undefined {
     let difference = 0;
     let stable = 0;
@@ -60,7 +60,8 @@ export class Pool {
         excess: before.excess + weight * (excess - before.excess),
       });
     }
-    return series === 0 ? undefined : { difference: difference / series, stable: stable / series, series };
+    if (series === 0 || !Number.isFinite(difference) || !Number.isFinite(stable)) return undefined;
+    return { difference: difference / series, stable: stable / series, series };
   }
 
   /** Those that canary hurts most, as a share of stable's loss, the worst first. */
