@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,6 +26,22 @@ func groupFolders(name string) []string {
 		found = append(found, unified...)
 	}
 	return found
+}
+
+// makeGroups makes the group above all pods in each hierarchy: the kubelet wants it to be there.
+func makeGroups(name string) error {
+	hierarchies := []string{groupRoot}
+	if _, err := os.Stat(filepath.Join(groupRoot, "cgroup.controllers")); err != nil { // version 1
+		if hierarchies, err = filepath.Glob(filepath.Join(groupRoot, "*")); err != nil {
+			return err
+		}
+	}
+	for _, hierarchy := range hierarchies {
+		if err := os.Mkdir(filepath.Join(hierarchy, name), 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("making a control group: %w", err)
+		}
+	}
+	return nil
 }
 
 // removeGroups removes what a cluster made. Its processes are dead, but perhaps not all yet buried.

@@ -68,10 +68,9 @@ clusterDNS: [{{.Address}}]
 resolvConf: ""
 podLogsDir: {{json .PodLogs}}
 volumePluginDir: {{json .VolumePlugins}}
-# One group of our own above all containers, found again and removed by its name.
+# One group of our own above all pods, found again and removed by its name.
 cgroupDriver: cgroupfs
 cgroupRoot: /{{.Group}}
-cgroupsPerQOS: false
 enforceNodeAllocatable: []
 failCgroupV1: false
 failSwapOn: false

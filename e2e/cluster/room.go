@@ -60,6 +60,9 @@ func runInRoom(ctx context.Context, dir string, cfg *config, lines *bufio.Reader
 		return err
 	}
 	sweepGroups(filepath.Base(dir))
+	if err := makeGroups(filepath.Base(dir)); err != nil {
+		return err
+	}
 	r := &room{outside: os.Getpid(), reachable: cfg.reachable()}
 	var files []*os.File
 	for _, name := range r.reachable {

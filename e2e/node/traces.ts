@@ -3,6 +3,7 @@ import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type ClusterFacts, nodeOf } from '../cluster.ts';
 
+const GROUPS = '/sys/fs/cgroup';
 /** Where programs of a node keep things whatever their flags say; all of it belongs into the node's own mounts. */
 const SHARED_FOLDERS = [
   '/run/netns',
@@ -11,7 +12,6 @@ const SHARED_FOLDERS = [
   '/var/log/pods',
   '/var/log/containers',
 ];
-const GROUPS = '/sys/fs/cgroup';
 
 export interface Footprint {
   readonly runDir: string;
