@@ -93,9 +93,11 @@ function needWish(
 ): Omit<Wanted, 'rung'> {
   const { need } = chosen;
   const coverage = need.kind === 'known' ? ` at ${Number((need.coverage * 100).toFixed(2))} % coverage` : '';
-  return { replicas, source, note: `${SOURCE_TEXT[source]}${coverage}`, chosen };
+  const what = need.kind === 'known' && need.headroom === true ? HEADROOM_TEXT : SOURCE_TEXT[source];
+  return { replicas, source, note: `${what}${coverage}`, chosen };
 }
 
+const HEADROOM_TEXT = 'the present load with a fixed headroom, here cheaper than a forecast';
 const SOURCE_TEXT = {
   Forecast: 'forecast load over the lead time',
   LastForecast: 'the last valid forecast',

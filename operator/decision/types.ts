@@ -117,6 +117,8 @@ export interface ForecastInput {
   readonly model: { readonly name: string; readonly version: string; readonly digest: string };
   readonly coverage: number;
   readonly lowConfidence?: boolean;
+  /** A path is the present load with a fixed headroom, which served the coverage for less than the forecast did. */
+  readonly headroom?: boolean;
 }
 
 /** The span that replicas ordered now must survive: [now, now + lead time + decision interval + metric delay]. Load time. */
@@ -334,6 +336,7 @@ export type NeedResult =
       readonly model: { readonly name: string; readonly version: string; readonly digest: string };
       readonly coverage: number;
       readonly lowConfidence: boolean;
+      readonly headroom?: boolean;
     }
   | { readonly kind: 'unknown'; readonly reason: UnknownReason | 'HorizonPassed'; readonly message: string };
 

@@ -12,7 +12,7 @@ import type { ForecastLearner } from '../../forecast/learner.ts';
 import { leadStepOf, lookAhead } from '../../forecast/look-ahead.ts';
 import { forecastQuantile } from '../../forecast/quantiles.ts';
 import { builtin } from '../../forecast/residuals.ts';
-import type { ServiceTerms } from '../../forecast/service-level.ts';
+import type { Plan, ServiceTerms } from '../../forecast/service-level.ts';
 import type {
   ForecastFailure,
   ForecastOutcome,
@@ -64,6 +64,7 @@ interface Missing {
 interface Seen {
   readonly kind: 'seen';
   readonly path: LoadPath;
+  readonly plan: Plan;
   readonly upper: UpperLoadPath;
   readonly confidence: UpperLoadPath['confidence'];
   readonly forecast: QuantileForecast;
@@ -304,6 +305,7 @@ function summary(
     model: forecast.model,
     coverage,
     lowConfidence,
+    headroom: seen.some(({ plan }) => plan.kind === 'Headroom'),
   };
   return {
     forecast: known(input, forecast.originMs),

@@ -112,6 +112,14 @@ describe('need', () => {
     });
   });
 
+  test('says when it was no quantile of the forecast', () => {
+    const metrics = [external('AverageValue', 50)];
+    expect(needFrom(forecast(100), asked({ metrics }), true)).not.toHaveProperty('headroom');
+    expect(needFrom({ ...forecast(100), headroom: true }, asked({ metrics }), true)).toMatchObject({
+      headroom: true,
+    });
+  });
+
   test('no path at all is unknown, not zero', () => {
     expect(needFrom(forecast(undefined), asked({ metrics }), true).kind).toBe('unknown');
   });

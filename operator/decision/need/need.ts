@@ -85,5 +85,6 @@ export function needFrom(
     model: forecast.model,
     coverage: forecast.coverage,
     lowConfidence: forecast.lowConfidence ?? false,
+    ...(forecast.headroom === true ? { headroom: true } : {}),
   };
 }
