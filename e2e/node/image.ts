@@ -98,14 +98,19 @@ export async function writeImage(
   }
 }
 
-/** Puts programs into a folder at their own paths, with the libraries that the loader says they need. */
+/**
+ * Puts programs (target → source) into a folder, with the libraries that the loader says they need; also those that
+ * `loaded`, libraries which they load while they run, need in turn.
+ */
 export async function addPrograms(
   folder: string,
   programs: Readonly<Record<string, string>>,
+  loaded: readonly string[] = [],
   signal?: AbortSignal,
 ): Promise<void> {
   const sources = Object.entries(programs);
-  const libraries = await Promise.all(sources.map(([, source]) => librariesOf(source, signal)));
+  const needing = [...sources.map(([, source]) => source), ...loaded];
+  const libraries = await Promise.all(needing.map((source) => librariesOf(source, signal)));
   const files = new Map([...sources, ...libraries.flat().map((path) => [path, path] as const)]);
   for (const [target, source] of files) {
     await mkdir(dirname(join(folder, target)), { recursive: true });

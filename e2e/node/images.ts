@@ -2,6 +2,7 @@
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { REPOSITORY } from '../chart/helm.ts';
 import { layOutImage } from '../chart/image.ts';
 import { addPrograms, type ImageConfig, type Layer, makeLayer, writeImage } from './image.ts';
 
@@ -75,6 +76,7 @@ async function nodeLayer(scratch: string, signal?: AbortSignal): Promise<Layer> 
       '/usr/bin/prlimit': '/usr/bin/prlimit',
       '/usr/bin/unshare': '/usr/bin/unshare',
     },
+    [join(REPOSITORY, 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1')],
     signal,
   );
   await mkdir(join(root, 'etc'));

@@ -19,7 +19,11 @@ export const NODE: readonly Story<NodeStage>[] = [
       await apply(cluster, ...web(NAMESPACE, 'web', { replicas: 2, work: 1 }));
       const pods = await readyPods(cluster, NAMESPACE, 'web', 2, signal);
       const pod = pods[0]?.metadata.name ?? '';
-      const script = `for (let i = 0; i < 40; i++) await (await fetch('http://web/')).text();`;
+      // A connection each: kube-proxy chooses per connection.
+      const script = `import { get } from 'node:http';
+        for (let i = 0; i < 40; i++)
+          await new Promise((resolve, reject) =>
+            get('http://web/', { agent: false }, (answer) => answer.resume().on('end', resolve)).on('error', reject));`;
       await inPod(pod, script);
       const served = await Promise.all(pods.map(({ metadata }) => requestsOf(metadata.name)));
       assert.equal(
