@@ -48,7 +48,8 @@ export function childrenOf(owner: ModelDeployment, wanted: WantedVersion, settin
       metadata,
       spec: {
         replicas: wanted.replicas,
-        minReadySeconds: settings.minReadySeconds,
+        // The server leaves a zero out, and what is not there would be asked for again at each pass.
+        ...(settings.minReadySeconds === 0 ? {} : { minReadySeconds: settings.minReadySeconds }),
         // The history that counts is the ModelDeployment's.
         revisionHistoryLimit: 1,
         // A changed server, unlike a changed model, replaces pods in place, and never leaves fewer than there were.
