@@ -141,8 +141,24 @@ describe('over HTTP', () => {
       response.writeHead(200, { 'content-length': String(CONTENT.length) });
       response.write(CONTENT.subarray(0, 1000), () => response.destroy());
     });
-    await expect(bring(`${origin}/model.onnx`)).rejects.toThrow();
-    expect(await readdir(join(folder, 'models', 'm', '1'))).toEqual([]);
+    expect(await refusal(bring(`${origin}/model.onnx`))).toBe('ARTIFACT_UNREACHABLE');
+  });
+
+  test.each(['http://[', 'https://user:secret@host/file'])(
+    'a redirect to %s is refused',
+    async (location) => {
+      const origin = await serve((_, response) => response.writeHead(302, { location }).end());
+      expect(await refusal(bring(`${origin}/model.onnx`))).toBe('ARTIFACT_REDIRECT');
+    },
+  );
+
+  test('what a killed fetch left half written is no obstacle, and goes', async () => {
+    const origin = await serve((_, response) => response.end(CONTENT));
+    await mkdir(join(folder, 'models', 'm', '1'), { recursive: true });
+    // Kubelet starts the container again on the same volume, and the process gets the same number.
+    for (const number of [process.pid, 1]) await writeFile(`${place()}.${number}.part`, 'half');
+    expect(await bring(`${origin}/model.onnx`)).toMatchObject({ cached: false });
+    expect(await readdir(join(folder, 'models', 'm', '1'))).toEqual(['model.onnx']);
   });
 
   test('http is refused where only https is allowed', async () => {
@@ -188,6 +204,8 @@ describe('a URI', () => {
     ['s3://bucket/key', /s3:\/\/ is not supported yet/],
     ['https://user:pass@host/file', /credentials/],
     ['https://', /not a URL/],
+    ['pvc://../secret', /pvc:\/\/<claim>\/<path>/],
+    ['pvc://./secret', /pvc:\/\/<claim>\/<path>/],
     ['pvc://claim', /pvc:\/\/<claim>\/<path>/],
     ['pvc://claim/../other', /leaves the volume/],
     ['pvc://claim/a/../../other', /leaves the volume/],
@@ -196,4 +214,13 @@ describe('a URI', () => {
   ])('%s is refused', (text, why) => {
     expect(() => parseArtifactUri(text)).toThrow(why);
   });
+
+  test.each(['https://user:geheim@host/file', 'ftp://host/file?signature=geheim', 'https://:geheim@'])(
+    '%s: its secrets are not repeated',
+    (text) => {
+      const refused = (): unknown => parseArtifactUri(text);
+      expect(refused).toThrow();
+      expect(refused).not.toThrow('geheim');
+    },
+  );
 });

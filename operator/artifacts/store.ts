@@ -1,11 +1,12 @@
 /**
  * A file becomes visible under its name only when it is whole and is what was pinned: it is written beside its place,
  * its digest taken on the way, flushed, and then renamed. A file of that digest that is there already is not fetched.
+ * One process at a time fetches to a place: what another one has begun there is taken for a killed one's rest.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { ForesailError } from '../errors.ts';
 
 export interface Pinned {
@@ -25,6 +26,7 @@ export async function keep(
   { sha256, maxBytes }: Pinned,
 ): Promise<number> {
   await mkdir(dirname(place), { recursive: true });
+  await removeRests(place);
   const beside = `${place}.${process.pid}.part`;
   const file = await open(beside, 'wx');
   const hash = createHash('sha256');
@@ -58,6 +60,15 @@ export async function keep(
     await rm(beside, { force: true });
     throw error;
   }
+}
+
+/** A volume outlives a killed container, and the next one's process often gets the same number. */
+async function removeRests(place: string): Promise<void> {
+  const folder = dirname(place);
+  const rests = (await readdir(folder)).filter(
+    (name) => name.startsWith(`${basename(place)}.`) && name.endsWith('.part'),
+  );
+  await Promise.all(rests.map((name) => rm(join(folder, name), { force: true })));
 }
 
 /** Bytes of the file at `place` if it is the pinned one. */

@@ -7,6 +7,9 @@ export type ArtifactUri =
   | { readonly scheme: 'pvc'; readonly claim: string; readonly path: string }
   | { readonly scheme: 'file'; readonly path: string };
 
+/** As the API server names objects: neither `.` nor `..`, which would be folders. */
+const CLAIM = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
+
 /** Known to the API, not to this program yet. */
 const OTHERS = new Set(['s3', 'gs', 'oci', 'hf']);
 
@@ -19,7 +22,7 @@ export function parseArtifactUri(text: string): ArtifactUri {
     case 'http':
       return { scheme, url: webUrl(text) };
     case 'pvc':
-      if (host === '' || path === '') throw invalid(text, 'it must be pvc://<claim>/<path>');
+      if (!CLAIM.test(host) || path === '') throw invalid(text, 'it must be pvc://<claim>/<path>');
       return { scheme, claim: host, path: inside(text, path) };
     case 'file':
       if (host !== '' || path === '') throw invalid(text, 'it must be file:///<path>');
@@ -51,8 +54,16 @@ function inside(text: string, path: string): string {
   return plain;
 }
 
+/** Without what may be secret: a password, a signature. */
+function shown(text: string): string {
+  return text
+    .replace(/\/\/[^/?#]*@/, '//…@')
+    .replace(/\?.*$/s, '?…')
+    .slice(0, 200);
+}
+
 function invalid(text: string, why: string, cause?: unknown): ForesailError {
-  return new ForesailError('ARTIFACT_URI_INVALID', 'terminal', `${text.slice(0, 200)}: ${why}`, {
+  return new ForesailError('ARTIFACT_URI_INVALID', 'terminal', `${shown(text)}: ${why}`, {
     subject: 'uri',
     ...(cause === undefined ? {} : { cause }),
   });

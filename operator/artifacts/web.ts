@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent, type Dispatcher, request } from 'undici';
-import { ForesailError } from '../errors.ts';
+import { ForesailError, messageOf } from '../errors.ts';
 import { type AddressGuard, guardedConnector } from '../net/guarded-connector.ts';
 
 const MOST_REDIRECTS = 5;
@@ -47,17 +47,37 @@ export async function* fromWeb(
       const location = answer.headers.location;
       if (!REDIRECTS.has(answer.statusCode) || typeof location !== 'string') {
         check(hop, answer.statusCode);
-        yield* answer.body as AsyncIterable<Uint8Array>;
+        yield* piecesOf(hop, answer.body, signal);
         return;
       }
       // oxlint-disable-next-line no-await-in-loop -- as above
       await answer.body.dump();
       if (redirects === MOST_REDIRECTS) throw refused('ARTIFACT_REDIRECT', 'it redirects too often');
-      hop = new URL(location, hop);
+      hop = target(location, hop);
     } finally {
       // oxlint-disable-next-line no-await-in-loop -- one connection per hop
       await agent.destroy();
     }
+  }
+}
+
+function target(location: string, from: URL): URL {
+  const to = URL.parse(location, from);
+  if (to === null) throw refused('ARTIFACT_REDIRECT', `${from.origin} redirects to what is not a URL`);
+  if (to.username !== '' || to.password !== '')
+    throw refused('ARTIFACT_REDIRECT', `${from.origin} redirects to a URL with credentials`);
+  return to;
+}
+
+async function* piecesOf(
+  url: URL,
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (cause) {
+    throw unreachable(url, 'ends before its file does', signal, cause);
   }
 }
 
@@ -70,15 +90,22 @@ async function get(
   try {
     return await request(url, { dispatcher, headers: { ...headers, 'user-agent': 'foresail' }, signal });
   } catch (cause) {
-    signal.throwIfAborted();
-    if (cause instanceof ForesailError) throw cause;
-    throw new ForesailError(
-      'ARTIFACT_UNREACHABLE',
-      'transient',
-      `${url.origin} cannot be reached: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    throw unreachable(url, 'cannot be reached', signal, cause);
   }
+}
+
+/** What the signal or the guard says goes before what the connection made of it. */
+function unreachable(url: URL, what: string, signal: AbortSignal, cause: unknown): ForesailError {
+  signal.throwIfAborted();
+  if (cause instanceof ForesailError) return cause;
+  return new ForesailError(
+    'ARTIFACT_UNREACHABLE',
+    'transient',
+    `${url.origin} ${what}: ${messageOf(cause)}`,
+    {
+      cause,
+    },
+  );
 }
 
 function check(url: URL, status: number): void {

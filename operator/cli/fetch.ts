@@ -57,7 +57,11 @@ export function fetchCommand(): Command {
 async function run(flags: Flags): Promise<void> {
   const uri = parseArtifactUri(flags.uri);
   if (uri.scheme === 'http' && flags.allowHttp !== true)
-    throw new ForesailError('ARTIFACT_URI_INVALID', 'terminal', `${flags.uri}: http:// is not allowed here`);
+    throw new ForesailError(
+      'ARTIFACT_URI_INVALID',
+      'terminal',
+      `${uri.url.origin}: http:// is not allowed here`,
+    );
   const { bytes, cached } = await fetchArtifact(
     uri,
     join(flags.to, flags.fileName),
