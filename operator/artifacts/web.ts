@@ -62,7 +62,7 @@ export async function* fromWeb(
 }
 
 function target(location: string, from: URL): URL {
-  const to = URL.parse(location, from);
+  const to = URL.parse(location, from.href);
   if (to === null) throw refused('ARTIFACT_REDIRECT', `${from.origin} redirects to what is not a URL`);
   if (to.username !== '' || to.password !== '')
     throw refused('ARTIFACT_REDIRECT', `${from.origin} redirects to a URL with credentials`);
