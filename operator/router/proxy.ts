@@ -1,31 +1,37 @@
 /**
  * One request through the router: read whole, sent to a pod of the chosen version, the answer streamed back. Requests
- * are tensors of bounded size, so holding one costs little; it can then be sent again when a pod turns out to be gone,
- * and copied to a shadow. A copy is never waited for, and there is a bound on how many are under way.
+ * are tensors of bounded size, and what all of them hold is bounded too; one can then be sent again when a pod turns out
+ * to be gone, and copied to a shadow. A copy is never waited for, and has bounds of its own.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, type Dispatcher } from 'undici';
 import { isForesailError } from '../errors.ts';
-import { readBody } from './body.ts';
+import { ByteBudget, readBody } from './body.ts';
 import { chooseMirrors, chooseVersion, stickyShare } from './choose.ts';
 import type { Route, RouteTable, VersionRoute } from './routes.ts';
 
 export interface ProxyLimits {
   readonly maxBodyBytes: number;
+  /** Of all requests under way; more are refused. */
+  readonly maxHeldBytes: number;
   /** Until the first byte of a pod's answer. */
   readonly answerMs: number;
   readonly connectMs: number;
   /** Copies under way at once; more are left out. */
   readonly maxMirrors: number;
+  /** And their bytes, so that a slow shadow takes no room from those who wait for an answer. */
+  readonly maxMirrorBytes: number;
   /** A pod that could not be reached is left out for so long. */
   readonly avoidMs: number;
 }
 
 export const PROXY_LIMITS: ProxyLimits = {
   maxBodyBytes: 64 * 1024 * 1024,
+  maxHeldBytes: 512 * 1024 * 1024,
   answerMs: 60_000,
   connectMs: 1_000,
   maxMirrors: 256,
+  maxMirrorBytes: 128 * 1024 * 1024,
   avoidMs: 2_000,
 };
 
@@ -59,7 +65,18 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const PURE_PATHS = /^\/(v2\/models\/.*\/infer|v1\/timeseries\/forecast)$/;
 /** Codes of undici and of sockets that say: nothing of the request was taken. */
 const NOT_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+const TOOK_TOO_LONG = 'UND_ERR_HEADERS_TIMEOUT';
 const ATTEMPTS = 3;
+
+/** A request as every pod gets it. */
+type Message = Pick<Dispatcher.RequestOptions, 'path' | 'method' | 'headers'> & {
+  readonly body: Buffer | null;
+};
+
+interface Target {
+  readonly host: string;
+  readonly path: string;
+}
 
 export class Proxy {
   readonly #table: RouteTable;
@@ -69,7 +86,10 @@ export class Proxy {
   readonly #agent: Agent;
   /** Origins that could not be reached, and until when they are left out. */
   readonly #avoided = new Map<string, number>();
-  #next = 0;
+  readonly #held: ByteBudget;
+  readonly #mirrored: ByteBudget;
+  /** Whose turn it is: per version, or requests and copies in a fixed order would always meet the same pods. */
+  readonly #turns = new WeakMap<VersionRoute, number>();
   #mirrors = 0;
 
   constructor(
@@ -82,6 +102,8 @@ export class Proxy {
     this.#observer = observer;
     this.#limits = limits;
     this.#random = random;
+    this.#held = new ByteBudget(limits.maxHeldBytes);
+    this.#mirrored = new ByteBudget(limits.maxMirrorBytes);
     this.#agent = new Agent({
       connect: { timeout: limits.connectMs },
       headersTimeout: limits.answerMs,
@@ -93,12 +115,14 @@ export class Proxy {
   /** Answers in every case; never rejects. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = performance.now();
-    const route = this.#table.find(request.headers.host);
+    const target = targetOf(request);
+    const route = this.#table.find(target?.host);
     const gone = new AbortController();
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
     });
     let version: number | undefined;
+    let held = 0;
     const ended = (outcome: RouterOutcome): void =>
       this.#observer.request({
         ...(route === undefined ? {} : { route }),
@@ -106,22 +130,31 @@ export class Proxy {
         outcome: gone.signal.aborted ? 'canceled' : outcome,
         seconds: (performance.now() - startedAt) / 1000,
       });
+    if (target === undefined) {
+      refuse(response, 400, 'the request target is neither a path nor a URL');
+      return ended('refused');
+    }
     if (route === undefined) {
       refuse(response, 404, 'no ModelDeployment has this host name; it is <name>.<namespace>');
       return ended('noRoute');
     }
     try {
-      const body = await readBody(request, this.#limits.maxBodyBytes);
+      const begin = (): void => {
+        if (request.httpVersion === '1.1' && request.headers.expect !== undefined) response.writeContinue();
+      };
+      const body = await readBody(request, this.#limits.maxBodyBytes, this.#held, begin);
+      held = body.length;
+      const message = messageOf(request, target, body);
       const chosen = chooseVersion(route, this.#place(route, request.headers));
       if (chosen === undefined) {
         refuse(response, 503, 'no version of this model has a ready pod', 1);
         return ended('noEndpoint');
       }
       ({ version } = chosen);
-      this.#mirror(route, version, request, body);
-      const answer = await this.#send(route, chosen, request, body, gone.signal);
+      this.#mirror(route, version, message);
+      const answer = await this.#send(route, chosen, message, gone.signal);
       if (answer === undefined) {
-        refuse(response, 502, 'no pod of the chosen version could be reached', 1);
+        refuse(response, 502, 'no pod of the chosen version answered', 1);
         return ended('unreachable');
       }
       response.writeHead(answer.statusCode, {
@@ -132,20 +165,27 @@ export class Proxy {
       response.end();
       ended('answered');
     } catch (error) {
-      if (isForesailError(error, 'BODY_TOO_LARGE')) {
-        refuse(response, 413, error.message);
+      if (isForesailError(error, 'BODY_TOO_LARGE') || isForesailError(error, 'BODIES_TOO_LARGE')) {
+        if (error.code === 'BODY_TOO_LARGE') refuse(response, 413, error.message);
+        else refuse(response, 503, error.message, 1);
+        // Read and thrown away, within the server's time for a request: a caller that is still sending would not see
+        // the refusal if its connection were cut.
+        request.resume();
         return ended('refused');
       }
       // The status is out already, or nobody listens: cutting the connection is all that can be said.
       if (response.headersSent || gone.signal.aborted) response.destroy();
+      else if (codeOf(error) === TOOK_TOO_LONG) refuse(response, 504, 'the pod did not answer in time');
       else refuse(response, 502, 'the pod ended the connection before it answered', 1);
       ended('unreachable');
+    } finally {
+      this.#held.give(held);
     }
   }
 
-  /** Waits for what is under way. */
+  /** Once all are answered: what is under way then are copies, for which nobody waits. */
   async close(): Promise<void> {
-    await this.#agent.close();
+    await this.#agent.destroy();
   }
 
   #place({ stickyHeader }: Route, headers: IncomingHttpHeaders): number {
@@ -157,73 +197,86 @@ export class Proxy {
   async #send(
     route: Route,
     chosen: VersionRoute,
-    request: IncomingMessage,
-    body: Buffer,
+    message: Message,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData | undefined> {
-    const pure = SAFE_METHODS.has(request.method ?? '') || PURE_PATHS.test(pathOf(request));
-    for (const origin of this.#origins(chosen).slice(0, ATTEMPTS)) {
+    const pure = SAFE_METHODS.has(message.method) || PURE_PATHS.test(message.path.replace(/\?.*$/s, ''));
+    const left = this.#origins(chosen);
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const origin = left.shift();
+      if (origin === undefined) break;
+      if (attempt > 1) this.#observer.retry({ route, version: chosen.version });
       try {
         // oxlint-disable-next-line no-await-in-loop -- the next pod is tried only when this one is gone
-        return await this.#agent.request(messageTo(origin, request, body, signal));
+        return await this.#agent.request({ ...message, origin, signal });
       } catch (error) {
         signal.throwIfAborted();
         const notSent = NOT_SENT.has(codeOf(error));
         if (notSent) this.#avoided.set(origin, performance.now() + this.#limits.avoidMs);
         // A time-out is not tried again: the pod may be at work still, and another one would be as slow.
-        if (!notSent && (!pure || codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT')) throw error;
-        this.#observer.retry({ route, version: chosen.version });
+        if (!notSent && (!pure || codeOf(error) === TOOK_TOO_LONG)) throw error;
+        // It may only have closed a connection that was kept open, as the request went out.
+        if (!notSent) left.push(origin);
       }
     }
     return undefined;
   }
 
   /** Pods of a version in turn, those that could not be reached last. */
-  #origins({ endpoints }: VersionRoute): string[] {
-    const start = this.#next++ % endpoints.length;
+  #origins(chosen: VersionRoute): string[] {
+    const { endpoints } = chosen;
+    const turn = this.#turns.get(chosen) ?? Math.floor(this.#random() * endpoints.length);
+    this.#turns.set(chosen, turn + 1);
+    const start = turn % endpoints.length;
     const turned = [...endpoints.slice(start), ...endpoints.slice(0, start)];
     const now = performance.now();
     for (const [origin, until] of this.#avoided) if (until <= now) this.#avoided.delete(origin);
     return turned.sort((a, b) => Number(this.#avoided.has(a)) - Number(this.#avoided.has(b)));
   }
 
-  #mirror(route: Route, answering: number, request: IncomingMessage, body: Buffer): void {
+  #mirror(route: Route, answering: number, message: Message): void {
+    const bytes = message.body?.length ?? 0;
     for (const shadow of chooseMirrors(route, answering, this.#random)) {
       const tell = (outcome: MirrorOutcome): void =>
         this.#observer.mirror({ route, version: shadow.version, outcome });
       const [origin] = this.#origins(shadow);
-      if (origin === undefined || this.#mirrors >= this.#limits.maxMirrors) {
+      if (origin === undefined || this.#mirrors >= this.#limits.maxMirrors || !this.#mirrored.take(bytes)) {
         tell('leftOut');
         continue;
       }
       this.#mirrors++;
-      const copy = messageTo(origin, request, body, AbortSignal.timeout(this.#limits.answerMs));
+      const signal = AbortSignal.timeout(this.#limits.answerMs);
       this.#agent
-        .request(copy)
+        .request({ ...message, origin, signal })
         .then(async (answer) => {
-          await answer.body.dump();
+          // All of it, or the shadow would see its caller hang up.
+          await answer.body.dump({ limit: Number.MAX_SAFE_INTEGER });
           tell('sent');
         })
         .catch(() => tell('failed'))
-        .finally(() => this.#mirrors--);
+        .finally(() => {
+          this.#mirrors--;
+          this.#mirrored.give(bytes);
+        });
     }
   }
 }
 
-function messageTo(
-  origin: string,
-  request: IncomingMessage,
-  body: Buffer,
-  signal: AbortSignal,
-): Dispatcher.RequestOptions {
+/** A URL names the host itself (RFC 9112, section 3.2.2); undefined for `*`. */
+function targetOf({ url = '', headers: { host = '' } }: IncomingMessage): Target | undefined {
+  if (url.startsWith('/')) return { host, path: url };
+  const [, authority, rest = ''] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url) ?? [];
+  if (authority === undefined) return undefined;
+  return { host: authority, path: rest.startsWith('/') ? rest : `/${rest}` };
+}
+
+function messageOf(request: IncomingMessage, { host, path }: Target, body: Buffer): Message {
   const { 'content-length': _, ...headers } = passed(request.headers);
   return {
-    origin,
-    path: request.url ?? '/',
+    path,
     method: request.method ?? 'GET',
-    headers: { ...headers, host: request.headers.host ?? '' },
+    headers: { ...headers, host },
     body: body.length === 0 ? null : body,
-    signal,
   };
 }
 
@@ -243,14 +296,10 @@ function refuse(response: ServerResponse, status: number, text: string, retryAft
   response.setHeader('content-type', 'application/json');
   response.setHeader('content-length', Buffer.byteLength(body));
   if (retryAfterSeconds !== undefined) response.setHeader('retry-after', retryAfterSeconds);
-  // What is left of the request is not read.
-  if (status === 413) response.setHeader('connection', 'close');
+  // A caller that waits for the word to go on may send its body or not: what comes next could not be told apart.
+  if (response.req.headers.expect !== undefined) response.setHeader('connection', 'close');
   response.writeHead(status);
   response.end(body);
-}
-
-function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '/').replace(/\?.*$/s, '');
 }
 
 function codeOf(error: unknown): string {
@@ -260,6 +309,7 @@ function codeOf(error: unknown): string {
 
 function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     const stop = (): void => reject(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
     response.once('drain', () => {

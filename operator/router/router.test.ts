@@ -7,7 +7,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Agent, request } from 'undici';
@@ -126,6 +126,8 @@ beforeEach(async () => {
       maxBodyBytes: 1 << 20,
       answerMs: 5_000,
       maxMirrors: 4,
+      maxHeldBytes: 4 << 20,
+      maxMirrorBytes: 1 << 20,
     }),
     registry: metrics.registry,
     notReady: () => (table.size === 0 ? 'no routes' : undefined),
@@ -237,10 +239,66 @@ describe('a request goes through whole', () => {
   });
 });
 
+describe('a request in a rare form', () => {
+  test('to an absolute URL goes where that says, and reaches the pod as a path', async () => {
+    const one = await pod('1');
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    expect(await raw(`GET http://${HOST}/v2?a=b HTTP/1.1\r\nHost: other.shop\r\n\r\n`)).toMatch(/ 200 /);
+    expect(one.seen).toMatchObject([{ path: '/v2?a=b', headers: { host: HOST } }]);
+  });
+
+  test('to * is refused', async () => {
+    const one = await pod('1');
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    expect(await raw(`OPTIONS * HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`)).toMatch(/ 400 /);
+    expect(one.seen).toEqual([]);
+  });
+
+  test('that asks first whether it may send its body is told at once when it may not', async () => {
+    const one = await pod('1');
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    const asking = (bytes: number): string =>
+      `POST ${INFER} HTTP/1.1\r\nHost: ${HOST}\r\nExpect: 100-continue\r\nContent-Length: ${bytes}\r\n\r\n`;
+    expect(await raw(asking((1 << 20) + 1))).toMatch(/^HTTP\/1.1 413 .*connection: close/is);
+    expect(await raw(asking(3), 'abc')).toMatch(/^HTTP\/1.1 100 .*HTTP\/1.1 200 /s);
+    expect(one.seen).toMatchObject([{ body: 'abc' }]);
+  });
+
+  test('with a body of two lengths is refused', async () => {
+    const one = await pod('1');
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    const answer = await raw(
+      `POST ${INFER} HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /`,
+    );
+    expect(answer).toMatch(/ 400 /);
+    expect(one.seen).toEqual([]);
+  });
+
+  test.each(['HEAD', 'GET'] as const)(
+    '%s: an answer without a body keeps its length header',
+    async (method) => {
+      const one = await pod('1', (response) =>
+        response
+          .writeHead(method === 'HEAD' ? 200 : 304, { 'content-length': '7', 'set-cookie': ['a=1', 'b=2'] })
+          .end(),
+      );
+      route({ version: 1, weight: 100, endpoints: [one.origin] });
+      const answer = await request(router.url + INFER, {
+        method,
+        headers: { host: HOST },
+        dispatcher: agent,
+      });
+      expect(answer.headers).toMatchObject({ 'content-length': '7', 'set-cookie': ['a=1', 'b=2'] });
+      await answer.body.dump();
+    },
+  );
+});
+
 describe('what cannot be routed', () => {
   test.each([
     ['an unknown host', { host: 'other.shop' }, 404, /host name/],
     ['a body beyond the limit', { body: Buffer.alloc((1 << 20) + 1) }, 413, /larger than/],
+    ['a body far beyond it', { body: Buffer.alloc(30 << 20) }, 413, /larger than/],
   ])('%s', async (_, options, status, text) => {
     const one = await pod('1');
     route({ version: 1, weight: 100, endpoints: [one.origin] });
@@ -248,6 +306,48 @@ describe('what cannot be routed', () => {
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.text).error).toMatch(text);
     expect(one.seen).toEqual([]);
+  });
+
+  test('bodies that do not fit beside those that are held: 503, and room again once they are answered', async () => {
+    const held: ServerResponse[] = [];
+    const one = await pod('1', (response, body) =>
+      body.length > 10 ? held.push(response) : response.end('1'),
+    );
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    const body = Buffer.alloc((1 << 20) - 10_000, 'a');
+    const waiting = Array.from({ length: 4 }, () => ask(INFER, { body }));
+    await until(() => held.length === 4);
+    expect(await ask(INFER, { body })).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+    const chunked = await raw(
+      `POST ${INFER} HTTP/1.1\r\nHost: ${HOST}\r\nTransfer-Encoding: chunked\r\n\r\nf4240\r\n${'a'.repeat(1_000_000)}\r\n0\r\n\r\n`,
+    );
+    expect(chunked).toMatch(/ 503 /);
+    expect(await ask(INFER, { body: 'small' })).toMatchObject({ status: 200 });
+    for (const response of held) response.end();
+    await Promise.all(waiting);
+    const again = ask(INFER, { body });
+    await until(() => held.length === 5);
+    held[4]?.end();
+    expect(await again).toMatchObject({ status: 200 });
+  });
+
+  test('a pod that takes too long: 504', async () => {
+    const one = await pod('1', () => undefined);
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    const impatient = new Proxy(table, metrics.observer, { ...PROXY_LIMITS, answerMs: 100 });
+    const front = createServer((incoming, response) => void impatient.handle(incoming, response));
+    await new Promise<void>((resolve) => {
+      front.listen(0, '127.0.0.1', resolve);
+    });
+    const { port } = front.address() as AddressInfo;
+    const { statusCode, body } = await request(`http://127.0.0.1:${port}${INFER}`, {
+      headers: { host: HOST },
+    });
+    await body.dump();
+    front.close();
+    front.closeAllConnections();
+    await impatient.close();
+    expect(statusCode).toBe(504);
   });
 
   test('a model without a ready pod: 503, and when to come again', async () => {
@@ -265,6 +365,17 @@ describe('pods that go', () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask()));
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
     expect(await metric('foresail_router_retries_total', 'version="1"')).toBeGreaterThan(0);
+  });
+
+  test('the only one closes a connection as it is used again: nobody notices', async () => {
+    const used = new Set<unknown>();
+    const one = await pod('1', (response, _, { socket }) => {
+      if (used.has(socket)) socket.destroy();
+      else response.end('1');
+      used.add(socket);
+    });
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    for (let i = 0; i < 6; i++) expect(await ask()).toMatchObject({ status: 200 });
   });
 
   test('all of them gone: 502', async () => {
@@ -315,6 +426,46 @@ describe('a shadow', () => {
     expect(two.seen.map(({ body }) => body).sort()).toEqual(one.seen.map(({ body }) => body).sort());
   });
 
+  test('does not make pods take turns unevenly', async () => {
+    const [one, other, two] = [await pod('1'), await pod('1'), await pod('2')];
+    route(
+      { version: 1, weight: 100, endpoints: [one.origin, other.origin] },
+      { version: 2, mirrorPercent: 100, endpoints: [two.origin] },
+    );
+    for (let i = 0; i < 10; i++) expect((await ask()).status).toBe(200);
+    expect([one.seen.length, other.seen.length]).toEqual([5, 5]);
+  });
+
+  test('that does not answer holds no more bytes than it may', async () => {
+    const one = await pod('1');
+    const stuck: ServerResponse[] = [];
+    const two = await pod('2', (response) => stuck.push(response));
+    route(
+      { version: 1, weight: 100, endpoints: [one.origin] },
+      { version: 2, mirrorPercent: 100, endpoints: [two.origin] },
+    );
+    const body = Buffer.alloc(400_000, 'a');
+    for (let i = 0; i < 4; i++) expect((await ask(INFER, { body })).status).toBe(200);
+    await until(() => two.seen.length === 2);
+    expect(await metric('foresail_router_mirrored_total', 'outcome="leftOut"')).toBe(2);
+    for (const response of stuck) response.end();
+  });
+
+  test('that does not answer does not hold up the end either', async () => {
+    const one = await pod('1');
+    const two = await pod('2', () => undefined);
+    route(
+      { version: 1, weight: 100, endpoints: [one.origin] },
+      { version: 2, mirrorPercent: 100, endpoints: [two.origin] },
+    );
+    expect((await ask()).status).toBe(200);
+    await until(() => two.seen.length === 1);
+    await agent.close();
+    agent = new Agent();
+    await router.close(1_000);
+    expect(await metric('foresail_router_mirrored_total', 'outcome="failed"')).toBe(1);
+  });
+
   test('that does not answer holds nobody up, and what it is sent is bounded', async () => {
     const one = await pod('1');
     const stuck: ServerResponse[] = [];
@@ -362,7 +513,29 @@ describe('its end', () => {
   });
 });
 
+/** What a client without manners gets; it sends `body` once it may, and hangs up when the answer is there. */
+async function raw(head: string, body?: string): Promise<string> {
+  const { hostname, port } = new URL(router.url);
+  const socket = connect(Number(port), hostname);
+  let answer = '';
+  socket.on('data', (part) => {
+    answer += part;
+    if (body !== undefined && answer.startsWith('HTTP/1.1 100') && !answer.includes(' 200 '))
+      socket.write(body);
+    if (/^HTTP\/1.1 [2-5].*\r\n\r\n/ms.test(answer)) socket.end();
+  });
+  socket.write(head);
+  await Promise.race([once(socket, 'close'), sleep(3_000)]);
+  socket.destroy();
+  return answer;
+}
+
 async function until(check: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + 4_000;
   // oxlint-disable-next-line no-await-in-loop -- a poll
-  while (!(await check())) await sleep(10);
+  while (!(await check())) {
+    if (performance.now() > end) throw new Error('it never came to it');
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    await sleep(10);
+  }
 }

@@ -2,7 +2,7 @@
  * The router's two ports: one on which every path belongs to a model, and one for the kubelet and Prometheus. It is
  * ready once it knows its routes, and not any more from the moment it is asked to go.
  */
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { messageOf } from '../errors.ts';
@@ -41,13 +41,16 @@ const LIMITS = {
 export async function startRouter(options: RouterServerOptions): Promise<RouterServer> {
   const { proxy, registry, log } = options;
   let draining = false;
-  const traffic = createServer(LIMITS, (request, response) => {
+  const serve: RequestListener = (request, response) => {
     // A caller that keeps its connection for ever would never see the other replica.
     if (draining) response.setHeader('connection', 'close');
     // One that was kept open before the end began would hold it up.
     response.once('close', () => draining && setImmediate(() => traffic.closeIdleConnections()));
     void proxy.handle(request, response);
-  });
+  };
+  const traffic = createServer(LIMITS, serve);
+  // Whoever asks before sending a body is told to go on only when it would be taken.
+  traffic.on('checkContinue', serve);
   const admin = createServer(LIMITS, (request, response) => {
     const answer = (status: number, text: string, type = 'text/plain'): void => {
       response.writeHead(status, { 'content-type': type });
@@ -80,7 +83,10 @@ export async function startRouter(options: RouterServerOptions): Promise<RouterS
   let closed: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
     draining = true;
-    const cut = setTimeout(() => traffic.closeAllConnections(), graceMs);
+    const cut = setTimeout(() => {
+      traffic.closeAllConnections();
+      admin.closeAllConnections();
+    }, graceMs);
     await Promise.all([ended(traffic), ended(admin)]);
     clearTimeout(cut);
     await proxy.close();
