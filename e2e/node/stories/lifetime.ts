@@ -143,7 +143,8 @@ export const LIFETIME: readonly Story<undefined>[] = [
       );
       const next = await startCluster({ realNode: true }, signal);
       try {
-        await nothingIsLeft(footprint, signal);
+        // The kernel gives the number of a namespace that has ended to a new one: it may be the next node's now.
+        await nothingIsLeft({ ...footprint, namespace: 'ended' }, signal);
       } finally {
         await next.stop();
       }
