@@ -124,7 +124,7 @@ beforeEach(async () => {
     proxy: new Proxy(table, metrics.observer, {
       ...PROXY_LIMITS,
       maxBodyBytes: 1 << 20,
-      answerMs: 5_000,
+      answerMs: 20_000,
       maxMirrors: 4,
       maxHeldBytes: 4 << 20,
       maxMirrorBytes: 1 << 20,
