@@ -83,7 +83,10 @@ export class EProcess {
     }
   }
 
-  /** As an e-value: "never above 0 on average" may be given up at 1/alpha, with an error of alpha at most. */
+  /**
+   * One over the p-value of "never above 0 on average", from the highest wealth so far: it may be given up at 1/alpha,
+   * with an error of alpha at most.
+   */
   get evidence(): number {
     const peaks = this.#streams.map(({ peak }) => Math.exp(Math.min(peak, 700)));
     return peaks.reduce((sum, peak) => sum + peak, 0) / peaks.length ** 2;

@@ -152,7 +152,14 @@ export class Proxy {
       }
       ({ version } = chosen);
       this.#mirror(route, version, message);
-      const answer = await this.#send(route, chosen, message, gone.signal);
+      let answer = await this.#send(route, chosen, message, gone.signal);
+      const stable = route.versions.find((each) => each.version === route.stable);
+      if (answer === undefined && stable !== undefined && stable !== chosen) {
+        // It counts against the version that could not answer, but its caller need not suffer for it.
+        ended('unreachable');
+        ({ version } = stable);
+        answer = await this.#send(route, stable, message, gone.signal);
+      }
       if (answer === undefined) {
         refuse(response, 502, 'no pod of the chosen version answered', 1);
         return ended('unreachable');

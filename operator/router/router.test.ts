@@ -378,6 +378,19 @@ describe('pods that go', () => {
     for (let i = 0; i < 6; i++) expect(await ask()).toMatchObject({ status: 200 });
   });
 
+  test('all of a canary gone, though they are still listed: stable answers, and it counts against the canary', async () => {
+    const [one, gone] = [await pod('1'), await pod('gone')];
+    await gone.stop();
+    route(
+      { version: 1, weight: 0, endpoints: [one.origin] },
+      { version: 2, weight: 100, endpoints: [gone.origin] },
+    );
+    const answer = await ask();
+    expect(answer).toMatchObject({ status: 200, text: '1', headers: { 'foresail-model-version': '1' } });
+    expect(await metric('foresail_router_requests_total', 'version="2",outcome="unreachable"')).toBe(1);
+    expect(await metric('foresail_router_requests_total', 'version="1",outcome="answered"')).toBe(1);
+  });
+
   test('all of them gone: 502', async () => {
     const gone = await pod('gone');
     await gone.stop();
