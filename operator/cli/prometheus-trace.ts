@@ -4,10 +4,10 @@
  */
 import type { Clock } from '../clock.ts';
 import { ForesailError } from '../errors.ts';
-import { addressClasses } from '../net/address.ts';
 import { PrometheusBackfill } from '../metricsources/prometheus/backfill.ts';
 import { parsePrometheusServers } from '../metricsources/prometheus/config.ts';
 import { ServerClient } from '../metricsources/prometheus/server.ts';
+import { addressClasses } from '../net/address.ts';
 import type { Trace } from '../simulate/trace.ts';
 
 export interface PrometheusRange {

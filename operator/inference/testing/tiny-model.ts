@@ -17,7 +17,8 @@ function varint(value: number): Part {
   return Uint8Array.from(bytes);
 }
 
-export const number = (field: number, value: number): Part => Buffer.concat([varint(field * 8), varint(value)]);
+export const number = (field: number, value: number): Part =>
+  Buffer.concat([varint(field * 8), varint(value)]);
 export const bytes = (field: number, ...parts: readonly Part[]): Part => {
   const payload = Buffer.concat(parts);
   return Buffer.concat([varint(field * 8 + 2), varint(payload.length), payload]);
@@ -52,7 +53,12 @@ const METADATA = {
   'foresail.season_window': '64',
 };
 
-export function valueInfo(field: number, name: string, type: number, dims: readonly (number | string)[]): Part {
+export function valueInfo(
+  field: number,
+  name: string,
+  type: number,
+  dims: readonly (number | string)[],
+): Part {
   const shape = bytes(
     2,
     ...dims.map((dim) => bytes(1, typeof dim === 'number' ? number(1, dim) : text(2, dim))),
