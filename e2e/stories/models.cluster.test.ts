@@ -12,18 +12,24 @@ import { type Stage, scalerPath, setStage } from './stage.ts';
 const BOX = new URL('../../models/loadcast/loadcast.onnx', import.meta.url);
 /** Three replicas' worth. */
 const NOW = 145;
+/** Minutes of a past in which no forecaster has shown yet that it is better than the model. */
+const YOUNG = 61;
 
 let stage: Stage;
 let operator: OperatorProcess | undefined;
+let scaled = 'web';
 
 beforeAll(async () => {
-  stage = await setStage({ history: { web: noisyPast(150, NOW) } });
-  await stage.deploy('web', { replicas: 3 });
-  stage.load.set('web', NOW);
+  const past = noisyPast(150, NOW);
+  stage = await setStage({ history: { web: past, young: past.slice(-YOUNG) } });
+  for (const app of ['web', 'young']) {
+    await stage.deploy(app, { replicas: 3 });
+    stage.load.set(app, NOW);
+  }
 }, 600_000);
 
 afterEach(async () => {
-  await stage.delete(scalerPath('web'));
+  await stage.delete(scalerPath(scaled));
   // Whatever the model was, it ends as it should and frees its lease for the next.
   expect(await operator?.stop()).toBe(0);
 });
@@ -31,7 +37,11 @@ afterEach(async () => {
 afterAll(() => stage?.close());
 
 /** An operator with this model file, and a scaler that lets the forecast act. */
-async function withModel(file: string | undefined, forecast: object = {}): Promise<OperatorProcess> {
+async function withModel(
+  file: string | undefined,
+  forecast: object = {},
+  name = 'web',
+): Promise<OperatorProcess> {
   const running = await stage.operator({
     forecast: {
       metricDelay: '1s',
@@ -40,7 +50,8 @@ async function withModel(file: string | undefined, forecast: object = {}): Promi
     },
   });
   operator = running;
-  await stage.scale('web', { mode: 'Active', forecast: { leadTime: '2m', ...forecast } });
+  scaled = name;
+  await stage.scale(name, { mode: 'Active', forecast: { leadTime: '2m', ...forecast } });
   return running;
 }
 
@@ -56,14 +67,14 @@ const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(by
 test('another model than the one in the box acts, and the status shows its digest', async () => {
   const bytes = tinyModel({ offset: 200 });
   await writeFile(join(stage.folder, 'other.onnx'), bytes);
-  const running = await withModel('other.onnx');
+  const running = await withModel('other.onnx', {}, 'young');
   const { forecast } = await eventually('its forecast', async () => {
-    const status = await stage.status('web');
+    const status = await stage.status('young');
     return status.forecast?.model === 'tiny' ? status : undefined;
   });
   expect(forecast).toMatchObject({ model: 'tiny', version: '1', digest: digestOf(bytes) });
   await eventually('it acts', async () =>
-    (await stage.explain(running, 'web')).decisions.find(({ boundBy }) => boundBy === 'Forecast'),
+    (await stage.explain(running, 'young')).decisions.find(({ boundBy }) => boundBy === 'Forecast'),
   );
 }, 60_000);
 
