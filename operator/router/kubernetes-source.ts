@@ -2,19 +2,14 @@
  * Routes from the cluster: weights from the status of ModelDeployments, pods from the EndpointSlices of each version's
  * Service. Both are watched, so a change of weight or a pod that goes is in force within the time of one event.
  */
+import { MODEL_DEPLOYMENT } from '../api/modeldeployment/kind.ts';
 import { LABELS, PORTS } from '../api/modeldeployment/labels.ts';
 import type { ModelDeploymentStatus } from '../api/modeldeployment/status.ts';
-import type { Clock } from '../clock.ts';
-import type { Logger } from '../logger.ts';
-import { type KubeClient, type KubeObject, ResourceInformer, type ResourceRef } from '../runtime/index.ts';
+import { type KubeObject, type ResourceRef, type WatchScope, watchIn } from '../runtime/index.ts';
 import type { Route, RouteTable } from './routes.ts';
 
-const MODEL_DEPLOYMENTS: ResourceRef = {
-  group: 'foresail.io',
-  version: 'v1alpha1',
-  plural: 'modeldeployments',
-  namespaced: true,
-};
+const { group, version, plural } = MODEL_DEPLOYMENT;
+const MODEL_DEPLOYMENTS: ResourceRef = { group, version, plural, namespaced: true };
 const ENDPOINT_SLICES: ResourceRef = {
   group: 'discovery.k8s.io',
   version: 'v1',
@@ -35,34 +30,14 @@ export interface EndpointSlice extends KubeObject {
   readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
 }
 
-export interface KubernetesSourceOptions {
-  readonly client: KubeClient;
-  /** Empty for all. */
-  readonly namespaces: readonly string[];
-  readonly clock: Clock;
-  readonly log: Logger;
-}
-
 /** Keeps the table true until the signal. Resolves `synced` once it is for the first time. */
 export function followCluster(
   table: RouteTable,
-  { client, namespaces, clock, log }: KubernetesSourceOptions,
+  scope: WatchScope,
   signal: AbortSignal,
 ): { readonly synced: Promise<void>; readonly done: Promise<void> } {
-  const places = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
-  const shared = { clock, logger: log };
-  const models = places.map(
-    (place) => new ResourceInformer<RoutedModel>(client, { ref: MODEL_DEPLOYMENTS, ...place, ...shared }),
-  );
-  const slices = places.map(
-    (place) =>
-      new ResourceInformer<EndpointSlice>(client, {
-        ref: ENDPOINT_SLICES,
-        labelSelector: LABELS.deployment,
-        ...place,
-        ...shared,
-      }),
-  );
+  const models = watchIn<RoutedModel>(scope, { ref: MODEL_DEPLOYMENTS });
+  const slices = watchIn<EndpointSlice>(scope, { ref: ENDPOINT_SLICES, labelSelector: LABELS.deployment });
   let scheduled = false;
   // Events come in bursts (a rollout, a first list): the table is made once per turn of the event loop.
   const changed = (): void => {
@@ -70,19 +45,13 @@ export function followCluster(
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      if (![...models, ...slices].every(({ hasSynced }) => hasSynced)) return;
-      table.replace(
-        routesOf(
-          models.flatMap(({ store }) => [...store.list()]),
-          slices.flatMap(({ store }) => [...store.list()]),
-        ),
-      );
+      if (models.hasSynced && slices.hasSynced)
+        table.replace(routesOf([...models.store.list()], [...slices.store.list()]));
     });
   };
   const handler = { onAdd: changed, onUpdate: changed, onDelete: changed };
-  for (const informer of models) informer.subscribe(handler);
-  for (const informer of slices) informer.subscribe(handler);
-  const all = [...models, ...slices];
+  const all = [models, slices];
+  for (const informer of all) informer.subscribe(handler);
   const done = Promise.all(all.map((informer) => informer.run(signal))).then(() => undefined);
   const synced = Promise.all(all.map((informer) => informer.waitForSync(signal))).then(changed);
   return { synced, done };

@@ -22,6 +22,7 @@ export { alwaysLeading, fencedClient } from './fence.ts';
 export { createLeaderElector, type LeaderElectionOptions } from './leader-election.ts';
 export { createManager, type ManagerOptions } from './manager.ts';
 export { formatMicroTime, formatTime } from './micro-time.ts';
+export { type WatchScope, watchIn } from './namespaced-informer.ts';
 export { generationChanged, informerSource } from './sources.ts';
 export { createStatusWriter, statusPatch } from './status-writer.ts';
 export type * from './types.ts';

@@ -2,17 +2,20 @@
 import type { OperatorConfig } from '../config.ts';
 import { createChildWriter } from '../controllers/modeldeployment/children.ts';
 import { createModelDeploymentController } from '../controllers/modeldeployment/controller.ts';
-import {
-  CHILD_KINDS,
-  createInformers,
-  type InformersOptions,
-} from '../controllers/modeldeployment/informers.ts';
+import { CHILD_KINDS, createInformers } from '../controllers/modeldeployment/informers.ts';
 import type { Judge } from '../controllers/modeldeployment/judge.ts';
-import type { Client, EventRecorder, Manager, StatusWriter } from '../runtime/index.ts';
+import type {
+  Client,
+  EventRecorder,
+  Manager,
+  RuntimeObserver,
+  StatusWriter,
+  WatchScope,
+} from '../runtime/index.ts';
 
 export interface ModelServingOptions {
   readonly config: OperatorConfig;
-  readonly watch: InformersOptions;
+  readonly watch: WatchScope & { readonly observer: RuntimeObserver };
   readonly manager: Manager;
   /** Fenced. */
   readonly writer: Client;

@@ -1,17 +1,13 @@
 /** Everything that the controller watches: the objects themselves, and the children by the label that we gave them. */
 import { LABELS } from '../../api/index.ts';
-import type { Clock } from '../../clock.ts';
-import type { Logger } from '../../logger.ts';
 import {
   type Informer,
   type InformerOptions,
-  type KubeClient,
   type KubeObject,
-  ResourceInformer,
   type ResourceRef,
-  type RuntimeObserver,
+  type WatchScope,
+  watchIn,
 } from '../../runtime/index.ts';
-import { informerOver } from '../predictivescaler/namespaced-informer.ts';
 import type { Child } from './objects.ts';
 import { projectPod, type SeenPod } from './pod-health.ts';
 import { REF } from './status.ts';
@@ -45,29 +41,8 @@ export interface Informers {
   readonly pods: Informer<SeenPod>;
 }
 
-export interface InformersOptions {
-  readonly client: KubeClient;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly observer: RuntimeObserver;
-  /** Empty for all. */
-  readonly namespaces: readonly string[];
-}
-
-export function createInformers(options: InformersOptions): Informers {
-  const { client, clock, log, observer, namespaces } = options;
-  const make = <T extends KubeObject>(of: InformerOptions<T>): Informer<T> =>
-    informerOver(
-      namespaces,
-      (namespace) =>
-        new ResourceInformer<T>(client, {
-          clock,
-          logger: log,
-          observer,
-          ...(namespace === undefined ? {} : { namespace }),
-          ...of,
-        }),
-    );
+export function createInformers(scope: WatchScope): Informers {
+  const make = <T extends KubeObject>(of: InformerOptions<T>) => watchIn(scope, of);
   const child = (kind: ChildKind) =>
     make<SeenChild>({
       ref: CHILDREN[kind],

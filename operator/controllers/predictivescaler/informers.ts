@@ -1,20 +1,16 @@
 /** Everything the controller watches. Each informer keeps only what is read of its objects. */
 import { PREDICTIVE_SCALER } from '../../api/index.ts';
-import type { Clock } from '../../clock.ts';
 import { isForesailError } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
 import {
   type Discovery,
   type Informer,
   type InformerOptions,
-  type KubeClient,
   type KubeObject,
-  ResourceInformer,
   type ResourceRef,
-  type RuntimeObserver,
+  type WatchScope,
+  watchIn,
 } from '../../runtime/index.ts';
 import { BY_TARGET, type ScalerObject, targetIndex } from './conflicts.ts';
-import { informerOver } from './namespaced-informer.ts';
 import { BY_LABEL, labelIndex, type Pod, projectPod } from './pods.ts';
 import type { Scaler } from './ports.ts';
 import { projectWorkload, type Workload } from './target.ts';
@@ -48,34 +44,8 @@ export interface Informers {
   readonly workloads: ReadonlyMap<string, Informer<Workload>>;
 }
 
-export interface InformersOptions {
-  readonly client: KubeClient;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly observer: RuntimeObserver;
-  /** Empty for all. */
-  readonly namespaces: readonly string[];
-}
-
-function informer<T extends KubeObject>(
-  { client, clock, log, observer, namespaces }: InformersOptions,
-  options: InformerOptions<T>,
-): Informer<T> {
-  return informerOver(
-    namespaces,
-    (namespace) =>
-      new ResourceInformer<T>(client, {
-        clock,
-        logger: log,
-        observer,
-        ...(namespace === undefined ? {} : { namespace }),
-        ...options,
-      }),
-  );
-}
-
-export function createInformers(options: InformersOptions): Informers {
-  const make = <T extends KubeObject>(of: InformerOptions<T>) => informer(options, of);
+export function createInformers(scope: WatchScope): Informers {
+  const make = <T extends KubeObject>(of: InformerOptions<T>) => watchIn(scope, of);
   return {
     scalers: make({
       ref: SCALERS,
@@ -110,7 +80,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 /** KEDA may be installed at any time; its objects are watched from then on. */
 export function watchScaledObjects(
-  options: InformersOptions,
+  options: WatchScope,
   discovery: Discovery,
 ): {
   readonly name: string;
@@ -141,7 +111,7 @@ export function watchScaledObjects(
         try {
           // oxlint-disable-next-line no-await-in-loop -- asked again once a minute until KEDA is there
           const { ref } = await discovery.resolve(SCALED_OBJECT.apiVersion, SCALED_OBJECT.kind, signal);
-          found = informer<ScalerObject>(options, {
+          found = watchIn<ScalerObject>(options, {
             ref,
             project: projectRival,
             indexes: { [BY_TARGET]: targetIndex },

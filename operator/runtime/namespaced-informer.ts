@@ -2,7 +2,37 @@
  * One informer over a few namespaces. A watch takes one namespace or all of them, and an operator whose rights end at
  * its namespaces may not watch all; so each has a watch of its own, and readers see one cache.
  */
-import type { Informer, InformerHandler, KubeObject, Store } from '../../runtime/index.ts';
+import type { Clock } from '../clock.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { type InformerObserver, type InformerOptions, ResourceInformer } from '../kube/informer.ts';
+import type { Informer, InformerHandler, KubeObject, Store } from '../kube/types.ts';
+import type { Logger } from '../logger.ts';
+
+export interface WatchScope {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly observer?: InformerObserver;
+  /** Empty for all. */
+  readonly namespaces: readonly string[];
+}
+
+export function watchIn<T extends KubeObject>(
+  { client, clock, log, observer, namespaces }: WatchScope,
+  options: InformerOptions<T>,
+): Informer<T> {
+  return informerOver(
+    namespaces,
+    (namespace) =>
+      new ResourceInformer<T>(client, {
+        clock,
+        logger: log,
+        ...(observer === undefined ? {} : { observer }),
+        ...(namespace === undefined ? {} : { namespace }),
+        ...options,
+      }),
+  );
+}
 
 /**
  * @param namespaces empty for all

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { type KubeObject, ResourceInformer } from '../../runtime/index.ts';
+import { ResourceInformer } from '../kube/informer.ts';
+import type { KubeObject } from '../kube/types.ts';
 import { informerOver } from './namespaced-informer.ts';
 
 const REF = { group: '', version: 'v1', plural: 'pods', namespaced: true };
