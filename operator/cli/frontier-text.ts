@@ -1,7 +1,7 @@
 /** The frontier for the terminal: each comparison in a line, then the means, and ours as it comes out of the box. */
 import type { BacktestReport } from '../simulate/report-types.ts';
-import { table } from './backtest-text.ts';
 import { percent, reachable, saving } from './report/numbers.ts';
+import { table } from './text-table.ts';
 
 /** Empty when the frontier was not asked for. */
 export function frontierText(report: BacktestReport): string {

@@ -2,21 +2,24 @@
  * `foresail judge --simulate`: how often the judge of a rollout is wrong. Versions of known quality are made of real
  * forecasts of real loads and rolled out many times; docs/guides/how-the-judge-decides.md says how to read the table.
  */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
-import { formatDuration, parseDurationMs } from '../duration.ts';
+import { formatDuration } from '../duration.ts';
 import { ForesailError } from '../errors.ts';
 import { persistence } from '../forecast/persistence.ts';
 import { openModel } from '../inference/model.ts';
 import { JUDGE_DEFAULTS } from '../judge/judge.ts';
 import { coarsened, forecastsOf, LEVELS } from '../judge/simulate/forecasts.ts';
-import { type JudgeRate, ratesOf } from '../judge/simulate/rates.ts';
+import { flawedBy, type JudgeRate, ratesOf } from '../judge/simulate/rates.ts';
 import type { SeriesForecasts } from '../judge/simulate/versions.ts';
 import { sceneOf } from '../simulate/accuracy/scene.ts';
 import type { Trace } from '../simulate/trace.ts';
 import { BOX_PATH } from './evaluate-models.ts';
+import { count, duration, listOf, share } from './flag-values.ts';
+import { interruptible } from './interrupt.ts';
 import { writeInFolder } from './output.ts';
 import { Progress } from './progress.ts';
+import { table } from './text-table.ts';
 import { readTraces } from './trace-files.ts';
 
 const DAY_MS = 86_400_000;
@@ -32,12 +35,12 @@ const RUN_DEADLINE_MS = 30_000;
 export interface JudgeFlags {
   readonly simulate?: boolean;
   readonly data: readonly string[];
-  readonly step: string;
-  readonly runs: string;
-  readonly series: string;
-  readonly leads: string;
-  readonly deltas: string;
-  readonly seed: string;
+  readonly step: number;
+  readonly runs: number;
+  readonly series: readonly number[];
+  readonly leads: readonly number[];
+  readonly deltas: readonly number[];
+  readonly seed: number;
   readonly json?: string;
 }
 
@@ -57,29 +60,35 @@ export function judgeCommand(): Command {
     .description("measure how often a rollout's judge is wrong, on versions of known quality")
     .option('--simulate', 'required: there is no other way of running it by hand')
     .requiredOption('--data <path...>', 'CSV files (timestamp,value; unix seconds) and folders of them')
-    .option('--step <duration>', 'loads of a finer step are averaged to it, coarser ones left out', '5m')
-    .option('--runs <count>', 'rollouts per line of the table', '400')
-    .option('--series <list>', 'series per rollout; of 1 a rollout lasts 7 days, else 2', '1,20')
-    .option('--leads <list>', 'steps ahead', '1,12')
-    .option('--deltas <list>', 'how much worse canary is; 0 is as good', '0,0.05,0.1,0.2')
-    .option('--seed <number>', 'of everything random', '1')
+    .addOption(
+      new Option('--step <duration>', 'loads of a finer step are averaged to it, coarser ones left out')
+        .argParser(duration)
+        .default(300_000, '5m'),
+    )
+    .option('--runs <count>', 'rollouts per line of the table', count, 400)
+    .addOption(
+      new Option('--series <list>', 'series per rollout; of 1 a rollout lasts 7 days, else 2')
+        .argParser(listOf(count))
+        .default([1, 20], '1,20'),
+    )
+    .addOption(new Option('--leads <list>', 'steps ahead').argParser(listOf(count)).default([1, 12], '1,12'))
+    .addOption(
+      new Option('--deltas <list>', 'how much worse canary is; 0 is as good')
+        .argParser(listOf(share(0, 10)))
+        .default([0, 0.05, 0.1, 0.2], '0,0.05,0.1,0.2'),
+    )
+    .option('--seed <number>', 'of everything random', count, 1)
     .option('--json <file>', 'write the report here')
-    .action(async (flags: JudgeFlags) => {
-      const controller = new AbortController();
-      const interrupt = (): void =>
-        controller.abort(new ForesailError('INTERRUPTED', 'terminal', 'interrupted'));
-      process.once('SIGINT', interrupt);
-      const progress = new Progress(process.stderr);
-      try {
-        const report = await judge(flags, progress, controller.signal);
-        if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
-        progress.end();
-        process.stdout.write(`${judgeText(report)}\n`);
-      } finally {
-        progress.end();
-        process.removeListener('SIGINT', interrupt);
-      }
-    });
+    .action(run);
+}
+
+async function run(flags: JudgeFlags): Promise<void> {
+  const progress = new Progress(process.stderr);
+  const report = await interruptible((signal) => judge(flags, progress, signal)).finally(() =>
+    progress.end(),
+  );
+  if (flags.json !== undefined) await writeInFolder(flags.json, `${JSON.stringify(report, null, 1)}\n`);
+  process.stdout.write(`${judgeText(report)}\n`);
 }
 
 /** @throws OPTION_INVALID, TRACE_INVALID, NOTHING_TO_JUDGE */
@@ -88,35 +97,41 @@ export async function judge(
   progress: Pick<Progress, 'note' | 'show'>,
   signal: AbortSignal,
 ): Promise<JudgeReport> {
-  if (flags.simulate !== true) throw invalid('--simulate', 'is needed; a rollout is judged by the operator');
-  const stepMs = parseDurationMs(flags.step);
-  const runs = whole('--runs', flags.runs);
-  const seed = whole('--seed', flags.seed);
-  const seriesCounts = flags.series.split(',').map((text) => whole('--series', text));
-  const leads = flags.leads.split(',').map((text) => whole('--leads', text));
-  const deltas = flags.deltas.split(',').map((text) => shareOf('--deltas', text));
+  if (flags.simulate !== true)
+    throw new ForesailError(
+      'OPTION_INVALID',
+      'terminal',
+      '--simulate is needed; a rollout is judged by the operator',
+      {
+        subject: '--simulate',
+      },
+    );
+  const { step: stepMs, runs, series: seriesCounts, leads, deltas, seed } = flags;
   const traces = await readTraces(flags.data, (line) => progress.note(line), { signal });
   const usable = traces.flatMap((trace) => usableTrace(trace, stepMs, progress));
   const byLead = await forecastAll(usable, leads, progress, signal);
   const results: JudgeRate[] = [];
-  for (const lead of leads)
-    for (const series of seriesCounts)
-      for (const delta of deltas) {
-        const all = byLead.get(lead) ?? [];
-        if (all.length < series) {
-          progress.note(`--series ${series}: only ${all.length} series are long enough, left out`);
-          continue;
-        }
-        const steps = Math.round((series === 1 ? SINGLE_MS : POOLED_MS) / stepMs);
+  for (const lead of leads) {
+    const all = byLead.get(lead) ?? [];
+    const flawed = deltas.map((delta) => ({ delta, all: flawedBy(delta, all) }));
+    for (const series of seriesCounts) {
+      if (all.length < series) {
+        progress.note(`--series ${series}: only ${all.length} series are long enough, left out`);
+        continue;
+      }
+      const steps = Math.round((series === 1 ? SINGLE_MS : POOLED_MS) / stepMs);
+      for (const { delta, all: versions } of flawed) {
         const plan = { lead, series, delta, runs, steps, stepMs, seed };
         const what = `lead ${lead}, ${series} series, ${percent(delta)} worse`;
         results.push(
-          ...ratesOf(all, plan, JUDGE_DEFAULTS, (done) => {
+          ...ratesOf(versions, plan, JUDGE_DEFAULTS, (done) => {
             signal.throwIfAborted();
             progress.show(what, done, runs);
           }),
         );
       }
+    }
+  }
   return {
     results,
     settings: {
@@ -204,18 +219,10 @@ export function judgeText({ results, settings }: JudgeReport): string {
     one.promoted === undefined ? '' : percent(one.promoted),
     one.promoted === undefined ? '' : hours(one.medianHoursToPromotion ?? null),
   ]);
-  const widths = head.map((name, c) => Math.max(name.length, ...rows.map((row) => row[c]?.length ?? 0)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c] ?? 0) : cell.padStart(widths[c] ?? 0)))
-      .join('  ')
-      .trimEnd();
   const runs = results[0]?.runs ?? 0;
   return [
     `${runs} rollouts a line, ${settings.seriesNames.length} series, steps of ${settings.stepSeconds} s, seed ${settings.seed}; one series is judged for 7 days, more for 2`,
-    line(head),
-    line(widths.map((width) => '-'.repeat(width))),
-    ...rows.map(line),
+    table(head, rows),
   ].join('\n');
 }
 
@@ -225,20 +232,4 @@ function percent(share: number): string {
 
 function hours(value: number | null): string {
   return value === null ? '-' : `${value.toFixed(1)} h`;
-}
-
-function whole(option: string, text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw invalid(option, `${text} is not a whole number above 0`);
-}
-
-function shareOf(option: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 10) return value;
-  throw invalid(option, `${text} is not a share from 0 to 10`);
-}
-
-function invalid(option: string, text: string): ForesailError {
-  return new ForesailError('OPTION_INVALID', 'terminal', `${option} ${text}`, { subject: option });
 }

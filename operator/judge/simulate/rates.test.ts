@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { seededRandom } from '../../simulate/generated.ts';
 import { JUDGE_DEFAULTS } from '../judge.ts';
-import { ratesOf, upperBound } from './rates.ts';
+import { flawedBy, type JudgeRate, ratesOf, upperBound } from './rates.ts';
 import { mannWhitney, threshold } from './rivals.ts';
 import { DEFECTS, flawOf, lossesOf, type SeriesForecasts } from './versions.ts';
 
@@ -54,23 +54,26 @@ describe('versions of known quality', () => {
 
 describe('rates', () => {
   const series = ['a', 'bb', 'ccc'].map((name) => uniformSeries(name, 2000));
-  const plan = { lead: 1, series: 2, runs: 24, steps: 800, stepMs: 300_000, seed: 1 };
+  const rates = (delta: number, runs = 24): JudgeRate[] => {
+    const plan = { lead: 1, series: 2, delta, runs, steps: 800, stepMs: 300_000, seed: 1 };
+    return ratesOf(flawedBy(delta, series), plan, JUDGE_DEFAULTS);
+  };
 
   test('a bad version is caught, a good one is not, and the hours are told', () => {
-    const bad = ratesOf(series, { ...plan, delta: 0.4 }, JUDGE_DEFAULTS);
+    const bad = rates(0.4);
     const [ours] = bad;
     expect(ours).toMatchObject({ judge: 'foresail', delta: 0.4, runs: 24, caught: 1, promoted: 0 });
     expect(ours?.medianHours).toBeGreaterThan(0);
     expect(ours?.medianHours).toBeLessThan((800 * 300) / 3600);
     expect(ours).not.toHaveProperty('falseRollback');
-    const [same] = ratesOf(series, { ...plan, delta: 0 }, JUDGE_DEFAULTS);
+    const [same] = rates(0);
     expect(same?.falseRollback).toBeLessThanOrEqual(0.1);
     expect(same?.upper95).toBeGreaterThan(same?.falseRollback ?? 1);
     expect(same).not.toHaveProperty('caught');
   });
 
   test('the same seed gives the same table', () => {
-    const again = (): unknown => ratesOf(series, { ...plan, delta: 0.1, runs: 4 }, JUDGE_DEFAULTS);
+    const again = (): unknown => rates(0.1, 4);
     expect(again()).toEqual(again());
   });
 });

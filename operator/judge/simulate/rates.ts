@@ -45,27 +45,7 @@ interface Outcome {
   readonly promoted: number | undefined;
 }
 
-/**
- * @param all series to draw from, forecast `plan.lead` steps ahead
- * @param options of our judge, but the leads
- */
-export function ratesOf(
-  all: readonly SeriesForecasts[],
-  plan: RatePlan,
-  options: Omit<JudgeOptions, 'leads'>,
-  done: (runs: number) => void = () => undefined,
-): JudgeRate[] {
-  const random = seededRandom(plan.seed);
-  const flawed = all.map((series) => ({ series, flaws: flawsOf(series, plan.delta) }));
-  const outcomes: Outcome[] = [];
-  for (let run = 0; run < plan.runs; run++) {
-    outcomes.push(rollout(flawed, plan, options, random, run));
-    done(run + 1);
-  }
-  return JUDGES.map((judge) => rateOf(judge, plan, outcomes));
-}
-
-interface Flawed {
+export interface Flawed {
   readonly series: SeriesForecasts;
   /** One per defect that can be made as bad as asked. */
   readonly flaws: readonly Flaw[];
@@ -73,9 +53,34 @@ interface Flawed {
 
 const NONE: Flaw = { defect: 'noisy', weight: 0 };
 
-function flawsOf(series: SeriesForecasts, delta: number): Flaw[] {
-  if (delta === 0) return [NONE];
-  return DEFECTS.map((defect) => flawOf(series, defect, delta)).filter((flaw) => flaw !== undefined);
+/** How to make versions of these series that are worse by `delta`; it takes longer than many rollouts. */
+export function flawedBy(delta: number, all: readonly SeriesForecasts[]): Flawed[] {
+  return all.map((series) => ({
+    series,
+    flaws:
+      delta === 0
+        ? [NONE]
+        : DEFECTS.map((defect) => flawOf(series, defect, delta)).filter((flaw) => flaw !== undefined),
+  }));
+}
+
+/**
+ * @param all series to draw from, forecast `plan.lead` steps ahead and flawed by `plan.delta`
+ * @param options of our judge, but the leads
+ */
+export function ratesOf(
+  all: readonly Flawed[],
+  plan: RatePlan,
+  options: Omit<JudgeOptions, 'leads'>,
+  done: (runs: number) => void = () => undefined,
+): JudgeRate[] {
+  const random = seededRandom(plan.seed);
+  const outcomes: Outcome[] = [];
+  for (let run = 0; run < plan.runs; run++) {
+    outcomes.push(rollout(all, plan, options, random, run));
+    done(run + 1);
+  }
+  return JUDGES.map((judge) => rateOf(judge, plan, outcomes));
 }
 
 function rollout(
