@@ -85,7 +85,7 @@ function noisy(random: Random, share: number): number {
   return Math.max(1 + share * normal(random), 0);
 }
 
-/** Standard normal (Box and Muller). */
-function normal(random: Random): number {
+/** Standard normal (Box & Muller 1958). */
+export function normal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

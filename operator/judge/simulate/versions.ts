@@ -4,7 +4,7 @@
  * So the load, the forecasts, their errors and what errors have in common are real, and what is right is known.
  */
 
-import { type Random, seededRandom } from '../../simulate/generated.ts';
+import { normal, type Random, seededRandom } from '../../simulate/generated.ts';
 import { forecastLoss } from '../loss.ts';
 
 export interface SeriesForecasts {
@@ -111,11 +111,6 @@ function disturbance(steps: number, random: Random): Float64Array {
     now = PERSISTENCE * now + fresh * normal(random);
     return now;
   });
-}
-
-/** Box & Muller 1958. */
-function normal(random: Random): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
 /** Over the known; NaN of none. */

@@ -2,7 +2,7 @@
  * Disturbed loads: how much worse a forecast becomes when data are missing or noisy, and whether it follows when the
  * load itself changes. What only disturbs the measurement is seen but not scored; what changes the load is both.
  */
-import type { Random } from '../generated.ts';
+import { normal, type Random } from '../generated.ts';
 import { aggregateOf } from './aggregate.ts';
 import { geometricMean, told } from './metrics.ts';
 import { protocolOf } from './protocol.ts';
@@ -131,9 +131,4 @@ function both(scene: Scene, factor: (i: number) => number): Scene {
     seen: scene.seen.map((value, i) => value * factor(i)),
     truth: scene.truth.map((value, i) => value * factor(i)),
   };
-}
-
-/** Standard normal (Box & Muller 1958). */
-function normal(random: Random): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
