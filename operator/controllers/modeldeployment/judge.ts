@@ -1,5 +1,5 @@
 /** What the reconciler asks of a judge: plain answers about two versions, from whoever scores them. */
-import type { JudgeStatus } from '../../api/index.ts';
+import type { JudgeStatus, ModelDeployment } from '../../api/index.ts';
 import type { Judgement } from '../../rollout/types.ts';
 
 /** A judgement with what people want to see of it. */
@@ -7,9 +7,16 @@ export interface FullJudgement extends Judgement {
   readonly details?: Omit<JudgeStatus, 'verdict' | 'labels' | 'message'> | undefined;
 }
 
+export interface Compared {
+  /** Its spec says how sure the judge must be, and what its guards are. */
+  readonly object: ModelDeployment;
+  readonly candidate: number;
+  readonly baseline: number;
+}
+
 export interface Judge {
   /** Undefined while nothing was scored of the two. */
-  judgementOf(key: string, candidate: number, baseline: number): FullJudgement | undefined;
+  judgementOf(compared: Compared): FullJudgement | undefined;
 }
 
 export function judgeStatus({ verdict, labels, message, details }: FullJudgement): JudgeStatus {

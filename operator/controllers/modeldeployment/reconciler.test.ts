@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Compared } from './judge.ts';
 import { KEY, Stage } from './testing/stage.ts';
 
 const B = { model: { storageUri: 's3://models/b', sha256: 'b'.repeat(64) } };
@@ -162,7 +163,7 @@ test('the judge’s word is shown, promotes and sends back', async () => {
   await stage.settle();
   expect(stage.condition('Judged')).toMatchObject({ status: 'Unknown', reason: 'NoData' });
   const judge = (verdict: 'Promote' | 'Rollback') => ({
-    judgementOf: (_: string, candidate: number, baseline: number) => ({
+    judgementOf: ({ candidate, baseline }: Compared) => ({
       candidate,
       baseline,
       verdict,

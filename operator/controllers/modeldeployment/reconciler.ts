@@ -159,7 +159,7 @@ class Pass {
     const resolved = resolveModel(object.spec);
     const state = stateOf(object.status);
     scope.settings = settingsOf(object.spec, this.#o.drainMs);
-    scope.judgement = this.#judgement(key, state);
+    scope.judgement = this.#judgement(object, state);
     const input: RolloutInput = {
       settings: scope.settings,
       wanted: 'source' in resolved ? resolved.source : undefined,
@@ -184,12 +184,18 @@ class Pass {
     if (judgementInForce(scope.plan.state, input.judge) === undefined) scope.judgement = undefined;
   }
 
-  #judgement(key: string, { stable, canary, kept }: RolloutInput['state']): FullJudgement | undefined {
+  #judgement(
+    object: ModelDeployment,
+    { stable, canary, kept }: RolloutInput['state'],
+  ): FullJudgement | undefined {
     const { judge } = this.#o;
     if (judge === undefined || stable === undefined) return undefined;
-    if (canary !== undefined) return judge.judgementOf(key, canary.version, stable);
+    if (canary !== undefined)
+      return judge.judgementOf({ object, candidate: canary.version, baseline: stable });
     const watched = kept.findLast((entry) => entry.for === 'Watch');
-    return watched === undefined ? undefined : judge.judgementOf(key, stable, watched.version);
+    return watched === undefined
+      ? undefined
+      : judge.judgementOf({ object, candidate: stable, baseline: watched.version });
   }
 
   async #act({ object, plan }: Scope, signal: AbortSignal): Promise<void> {
