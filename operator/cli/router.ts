@@ -7,11 +7,12 @@ import { Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { type Authorizer, createAuthorizer } from '../observability/authorizer.ts';
 import { createLogger, type LogLevel } from '../observability/logger.ts';
 import { followFile, readRoutes } from '../router/file-source.ts';
 import { followCluster } from '../router/kubernetes-source.ts';
 import { createRouterMetrics } from '../router/metrics.ts';
-import { Proxy } from '../router/proxy.ts';
+import { PROXY_LIMITS, Proxy } from '../router/proxy.ts';
 import { RouteTable } from '../router/routes.ts';
 import { startRouter } from '../router/server.ts';
 import { KubeClient, loadConnection, Transport } from '../runtime/index.ts';
@@ -26,6 +27,7 @@ interface Flags {
   readonly adminPort: number;
   readonly drain: number;
   readonly shutdownTimeout: number;
+  readonly maxHeldBytes: number;
   readonly logLevel: LogLevel;
 }
 
@@ -40,7 +42,9 @@ export function routerCommand(): Command {
     .option('--host <address>', 'where to listen', '0.0.0.0')
     .addOption(new Option('--port <port>', '0 takes a free one').argParser(whole(0, 65_535)).default(8080))
     .addOption(
-      new Option('--admin-port <port>', 'probes and metrics').argParser(whole(0, 65_535)).default(9090),
+      new Option('--admin-port <port>', 'probes and metrics (these want a token, except with --config)')
+        .argParser(whole(0, 65_535))
+        .default(9090),
     )
     .addOption(
       new Option('--drain <duration>', 'after SIGTERM: not ready, but answering')
@@ -51,6 +55,14 @@ export function routerCommand(): Command {
       new Option('--shutdown-timeout <duration>', 'then, for the requests under way')
         .argParser(duration)
         .default(20_000, '20s'),
+    )
+    .addOption(
+      new Option(
+        '--max-held-bytes <n>',
+        'of requests under way; more are refused; a quarter of it for copies',
+      )
+        .argParser(whole(1_048_576, 999_999_999))
+        .default(256 * 1024 * 1024),
     )
     .addOption(
       new Option('--log-level <level>', 'least important line')
@@ -71,18 +83,26 @@ async function route(flags: Flags): Promise<void> {
   const table = new RouteTable();
   const { registry, observer } = createRouterMetrics();
   let known = false;
-  const proxy = new Proxy(table, observer);
-  const follow = flags.config === undefined ? fromCluster : fromFile;
+  const { maxHeldBytes } = flags;
+  const proxy = new Proxy(table, observer, {
+    ...PROXY_LIMITS,
+    maxHeldBytes,
+    maxBodyBytes: Math.min(PROXY_LIMITS.maxBodyBytes, maxHeldBytes),
+    maxMirrorBytes: Math.floor(maxHeldBytes / 4),
+  });
+  const source = flags.config === undefined ? await ofCluster(flags, log) : ofFile(flags.config, log);
+  const { authorizer } = source;
   const server = await startRouter({
     ...flags,
     proxy,
     registry,
+    ...(authorizer === undefined ? {} : { authorizer }),
     notReady: () => (known ? undefined : 'the routes are not known yet'),
     log,
+    clock: systemClock,
   });
   try {
-    const { synced } = await follow(table, flags, log, stop.signal);
-    await synced;
+    await source.follow(table, stop.signal);
     known = true;
     log.info('routing', { url: server.url, admin: server.adminUrl, routes: table.size });
     if (!stop.signal.aborted) await once(stop.signal, 'abort');
@@ -94,39 +114,45 @@ async function route(flags: Flags): Promise<void> {
       });
   } finally {
     await server.close(flags.shutdownTimeout);
+    await source.close?.();
   }
 }
 
-async function fromFile(
-  table: RouteTable,
-  { config = '' }: Flags,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<{ synced: Promise<void> }> {
-  table.replace(await readRoutes(config));
-  const again = async (): Promise<void> => {
-    try {
-      table.replace(await readRoutes(config));
-      log.info('routes read again', { routes: table.size });
-    } catch (error) {
-      // Half a file, or a mistake: what was right goes on.
-      log.error('the routes were not taken', { error: messageOf(error) });
-    }
-  };
-  void followFile(config, POLL_MS, again, signal);
-  return { synced: Promise.resolve() };
+/** Where routes come from. */
+interface Source {
+  /** Resolves when the table is true for the first time, and keeps it so until the signal. */
+  follow(table: RouteTable, signal: AbortSignal): Promise<void>;
+  /** Absent: there is nobody to ask whose a token is. */
+  readonly authorizer?: Authorizer;
+  close?(): Promise<void>;
 }
 
-async function fromCluster(
-  table: RouteTable,
-  { kubeconfig, namespace = [] }: Flags,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<{ synced: Promise<void> }> {
+function ofFile(file: string, log: Logger): Source {
+  return {
+    async follow(table, signal) {
+      table.replace(await readRoutes(file));
+      const again = async (): Promise<void> => {
+        try {
+          table.replace(await readRoutes(file));
+          log.info('routes read again', { routes: table.size });
+        } catch (error) {
+          // Half a file, or a mistake: what was right goes on.
+          log.error('the routes were not taken', { error: messageOf(error) });
+        }
+      };
+      void followFile(file, POLL_MS, again, signal);
+    },
+  };
+}
+
+async function ofCluster({ kubeconfig, namespace: namespaces = [] }: Flags, log: Logger): Promise<Source> {
+  const clock = systemClock;
   const connection = await loadConnection(kubeconfig === undefined ? {} : { kubeconfig });
-  const transport = new Transport(connection, { clock: systemClock });
-  signal.addEventListener('abort', () => void transport.close(), { once: true });
-  const client = new KubeClient(transport, { clock: systemClock, userAgent: 'foresail-router' });
-  const { synced } = followCluster(table, { client, namespaces: namespace, clock: systemClock, log }, signal);
-  return { synced };
+  const transport = new Transport(connection, { clock });
+  const client = new KubeClient(transport, { clock, userAgent: 'foresail-router' });
+  return {
+    follow: (table, signal) => followCluster(table, { client, namespaces, clock, log }, signal).synced,
+    authorizer: createAuthorizer(client, clock),
+    close: () => transport.close(),
+  };
 }

@@ -25,8 +25,8 @@ export interface HttpContent {
   readonly unhealthy: () => string | undefined;
   /** Why the process cannot do its work yet, or undefined. */
   readonly notReady: () => string | undefined;
-  /** The newest explanation of a scaler, or undefined when this replica has decided nothing for it. */
-  readonly explain: (namespace: string, name: string) => object | undefined;
+  /** The newest explanation of a scaler, or undefined when this replica has decided nothing for it. Absent: no such path. */
+  readonly explain?: (namespace: string, name: string) => object | undefined;
   /** Which parts of the past drove its newest forecasts; computed when asked for (`?attribution=true`). */
   readonly whyForecast?: (
     namespace: string,
@@ -98,6 +98,8 @@ export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): Fast
       reply.type(content.registry.contentType).send(await content.registry.metrics()),
   );
 
+  const { explain } = content;
+  if (explain === undefined) return server;
   interface ScalerParams {
     readonly namespace: string;
     readonly name: string;
@@ -118,7 +120,7 @@ export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): Fast
     }),
     async (request, reply) => {
       const { namespace, name } = request.params;
-      const explanation = content.explain(namespace, name);
+      const explanation = explain(namespace, name);
       if (explanation === undefined)
         return reply.code(404).send({ error: `no decision for ${namespace}/${name} on this replica` });
       if (request.query.attribution !== 'true') return explanation;

@@ -114,7 +114,8 @@ describe('copies', () => {
 
 describe('the table', () => {
   const table = new RouteTable();
-  table.replace([route(version({}))]);
+  table.replace([route(version({})), { ...route(version({})), name: 'other' }]);
+  const BY_PATH = '/namespaces/shop/modeldeployments/loadcast';
 
   test.each([
     'loadcast.shop',
@@ -122,14 +123,39 @@ describe('the table', () => {
     'loadcast.shop.svc',
     'loadcast.shop.svc.cluster.local:80',
     'LoadCast.Shop',
-  ])('finds %s', (host) => {
-    expect(table.find(host)?.name).toBe('loadcast');
+  ])('finds the host %s, and leaves the path as it is', (host) => {
+    expect(table.find(host, '/v2')).toMatchObject({ route: { name: 'loadcast' }, path: '/v2' });
   });
 
-  test.each([undefined, '', 'loadcast', 'shop.loadcast', 'loadcast.other', '10.0.0.1', '__proto__.x'])(
-    'does not find %s',
+  test.each(['', 'loadcast', 'shop.loadcast', 'loadcast.other', '10.0.0.1', '__proto__.x'])(
+    'does not find the host %s',
     (host) => {
-      expect(table.find(host)).toBeUndefined();
+      expect(table.find(host, '/v2')).toBeUndefined();
     },
   );
+
+  test.each([
+    [`${BY_PATH}/v2/models/a/infer?x=/y`, '/v2/models/a/infer?x=/y'],
+    [`${BY_PATH}//v2`, '//v2'],
+    [`${BY_PATH}/`, '/'],
+    [BY_PATH, '/'],
+    [`${BY_PATH}?a=b`, '/?a=b'],
+  ])('finds %s, which is %s to the model', (path, rest) => {
+    expect(table.find('router.system:8080', path)).toMatchObject({ route: { name: 'loadcast' }, path: rest });
+  });
+
+  test.each([
+    '/namespaces/shop/modeldeployments/loadcast2/v2',
+    '/namespaces/shop/modeldeployments/',
+    '/namespaces/shop/loadcast/v2',
+    '/namespaces/shop%2Fmodeldeployments/loadcast/v2',
+    `/x${BY_PATH}/v2`,
+  ])('does not find the path %s', (path) => {
+    expect(table.find('router.system', path)).toBeUndefined();
+  });
+
+  test('a host that is a route is never left by a path', () => {
+    const path = `${BY_PATH}/v2`;
+    expect(table.find('other.shop', path)).toMatchObject({ route: { name: 'other' }, path });
+  });
 });

@@ -27,11 +27,11 @@ export interface ProxyLimits {
 
 export const PROXY_LIMITS: ProxyLimits = {
   maxBodyBytes: 64 * 1024 * 1024,
-  maxHeldBytes: 512 * 1024 * 1024,
+  maxHeldBytes: 256 * 1024 * 1024,
   answerMs: 60_000,
   connectMs: 1_000,
   maxMirrors: 256,
-  maxMirrorBytes: 128 * 1024 * 1024,
+  maxMirrorBytes: 64 * 1024 * 1024,
   avoidMs: 2_000,
 };
 
@@ -67,6 +67,8 @@ const PURE_PATHS = /^\/(v2\/models\/.*\/infer|v1\/timeseries\/forecast)$/;
 const NOT_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 const TOOK_TOO_LONG = 'UND_ERR_HEADERS_TIMEOUT';
 const ATTEMPTS = 3;
+const NO_ROUTE =
+  'no ModelDeployment that has traffic is meant: ask the host <name>.<namespace>, or the path /namespaces/<namespace>/modeldeployments/<name>/…';
 
 /** A request as every pod gets it. */
 type Message = Pick<Dispatcher.RequestOptions, 'path' | 'method' | 'headers'> & {
@@ -116,7 +118,8 @@ export class Proxy {
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = performance.now();
     const target = targetOf(request);
-    const route = this.#table.find(target?.host);
+    const found = target && this.#table.find(target.host, target.path);
+    const { route } = found ?? {};
     const gone = new AbortController();
     response.once('close', () => {
       if (!response.writableFinished) gone.abort();
@@ -134,8 +137,8 @@ export class Proxy {
       refuse(response, 400, 'the request target is neither a path nor a URL');
       return ended('refused');
     }
-    if (route === undefined) {
-      refuse(response, 404, 'no ModelDeployment has this host name; it is <name>.<namespace>');
+    if (found === undefined || route === undefined) {
+      refuse(response, 404, NO_ROUTE);
       return ended('noRoute');
     }
     try {
@@ -144,7 +147,7 @@ export class Proxy {
       };
       const body = await readBody(request, this.#limits.maxBodyBytes, this.#held, begin);
       held = body.length;
-      const message = messageOf(request, target, body);
+      const message = messageOf(request, { host: target.host, path: found.path }, body);
       const chosen = chooseVersion(route, this.#place(route, request.headers));
       if (chosen === undefined) {
         refuse(response, 503, 'no version of this model has a ready pod', 1);

@@ -11,6 +11,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Agent, request } from 'undici';
+import { systemClock } from '../clock.ts';
 import { silentLogger } from '../logger.ts';
 import { createRouterMetrics } from './metrics.ts';
 import { PROXY_LIMITS, Proxy } from './proxy.ts';
@@ -132,6 +133,7 @@ beforeEach(async () => {
     registry: metrics.registry,
     notReady: () => (table.size === 0 ? 'no routes' : undefined),
     log: silentLogger,
+    clock: systemClock,
   });
 });
 
@@ -240,6 +242,14 @@ describe('a request goes through whole', () => {
 });
 
 describe('a request in a rare form', () => {
+  test('that names the model in its path reaches the pod without that', async () => {
+    const one = await pod('1');
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    const path = `/namespaces/shop/modeldeployments/loadcast${INFER}?a=b`;
+    expect(await ask(path, { host: '10.0.0.7:8080' })).toMatchObject({ status: 200, text: '1' });
+    expect(one.seen).toMatchObject([{ path: `${INFER}?a=b` }]);
+  });
+
   test('to an absolute URL goes where that says, and reaches the pod as a path', async () => {
     const one = await pod('1');
     route({ version: 1, weight: 100, endpoints: [one.origin] });
@@ -296,7 +306,7 @@ describe('a request in a rare form', () => {
 
 describe('what cannot be routed', () => {
   test.each([
-    ['an unknown host', { host: 'other.shop' }, 404, /host name/],
+    ['an unknown host', { host: 'other.shop' }, 404, /host <name>/],
     ['a body beyond the limit', { body: Buffer.alloc((1 << 20) + 1) }, 413, /larger than/],
     ['a body far beyond it', { body: Buffer.alloc(30 << 20) }, 413, /larger than/],
   ])('%s', async (_, options, status, text) => {
@@ -502,6 +512,29 @@ describe('a shadow', () => {
     );
     expect((await ask()).status).toBe(200);
     await until(async () => (await metric('foresail_router_mirrored_total', 'outcome="failed"')) === 1);
+  });
+});
+
+describe('metrics', () => {
+  test('are for those alone whom the API server knows and lets', async () => {
+    const { registry } = metrics;
+    const guarded = await startRouter({
+      host: '127.0.0.1',
+      port: 0,
+      adminPort: 0,
+      proxy: new Proxy(table, metrics.observer),
+      registry,
+      authorizer: { check: async (token) => (token === 'Bearer good' ? 'allowed' : 'unauthenticated') },
+      notReady: () => undefined,
+      log: silentLogger,
+      clock: systemClock,
+    });
+    const status = async (path: string, headers = {}) =>
+      (await request(guarded.adminUrl + path, { headers })).statusCode;
+    expect(await status('/metrics')).toBe(401);
+    expect(await status('/metrics', { authorization: 'Bearer good' })).toBe(200);
+    expect(await status('/readyz')).toBe(200);
+    await guarded.close(1_000);
   });
 });
 

@@ -20,7 +20,16 @@ export interface Route {
   readonly stickyHeader?: string;
 }
 
-/** Finds the route of a Host header: `<name>.<namespace>`, whatever domain or port follows. */
+export interface Found {
+  readonly route: Route;
+  /** The path as the model's pods know it. */
+  readonly path: string;
+}
+
+/** For clients that are given a URL and no name of a host: what follows belongs to the model. */
+const BY_PATH = /^\/namespaces\/([^/?]+)\/modeldeployments\/([^/?]+)(.*)$/s;
+
+/** The routes by who is asked: the host `<name>.<namespace>`, whatever domain or port follows, or a path that names both. */
 export class RouteTable {
   #routes: ReadonlyMap<string, Route> = new Map();
 
@@ -29,9 +38,14 @@ export class RouteTable {
     this.#routes = new Map([...routes].map((route) => [keyOf(route.name, route.namespace), route]));
   }
 
-  find(host: string | undefined): Route | undefined {
-    const [name = '', namespace = ''] = (host ?? '').replace(/:\d+$/, '').toLowerCase().split('.');
-    return this.#routes.get(keyOf(name, namespace));
+  /** The host goes first: whoever is let to one host only must not reach another model by its path. */
+  find(host: string, path: string): Found | undefined {
+    const [name = '', namespace = ''] = host.replace(/:\d+$/, '').toLowerCase().split('.');
+    const byHost = this.#routes.get(keyOf(name, namespace));
+    if (byHost !== undefined) return { route: byHost, path };
+    const [, space = '', model = '', rest = ''] = BY_PATH.exec(path) ?? [];
+    const byPath = this.#routes.get(keyOf(model, space));
+    return byPath && { route: byPath, path: rest.startsWith('/') ? rest : `/${rest}` };
   }
 
   get size(): number {

@@ -5,8 +5,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import { messageOf } from '../errors.ts';
+import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
+import type { Authorizer } from '../observability/authorizer.ts';
+import { startHttp } from '../observability/http.ts';
 import type { Proxy } from './proxy.ts';
 
 export interface RouterServer {
@@ -25,9 +27,12 @@ export interface RouterServerOptions {
   readonly adminPort: number;
   readonly proxy: Proxy;
   readonly registry: Registry;
+  /** Who may read metrics. Absent, where there is no API server to ask: everybody. */
+  readonly authorizer?: Authorizer;
   /** Why it cannot do its work yet, or undefined. */
   readonly notReady: () => string | undefined;
   readonly log: Logger;
+  readonly clock: Clock;
 }
 
 /** Slow headers and slow bodies end here; a model's answer may take its time. */
@@ -38,8 +43,10 @@ const LIMITS = {
   maxHeaderSize: 16_384,
 };
 
+const EVERYBODY: Authorizer = { check: async () => 'allowed' };
+
 export async function startRouter(options: RouterServerOptions): Promise<RouterServer> {
-  const { proxy, registry, log } = options;
+  const { proxy, registry, log, clock } = options;
   let draining = false;
   const serve: RequestListener = (request, response) => {
     // A caller that keeps its connection for ever would never see the other replica.
@@ -51,49 +58,31 @@ export async function startRouter(options: RouterServerOptions): Promise<RouterS
   const traffic = createServer(LIMITS, serve);
   // Whoever asks before sending a body is told to go on only when it would be taken.
   traffic.on('checkContinue', serve);
-  const admin = createServer(LIMITS, (request, response) => {
-    const answer = (status: number, text: string, type = 'text/plain'): void => {
-      response.writeHead(status, { 'content-type': type });
-      response.end(text);
-    };
-    switch (request.url ?? '') {
-      case '/healthz':
-        return answer(200, 'ok\n');
-      case '/readyz': {
-        const reason = draining ? 'stopping' : options.notReady();
-        return reason === undefined ? answer(200, 'ok\n') : answer(503, `${reason}\n`);
-      }
-      case '/metrics':
-        registry.metrics().then(
-          (text) => answer(200, text, registry.contentType),
-          (error: unknown) => {
-            log.error('metrics could not be collected', { error: messageOf(error) });
-            answer(500, 'metrics could not be collected\n');
-          },
-        );
-        return undefined;
-      default:
-        return answer(404, 'not found\n');
-    }
-  });
-  await Promise.all([
-    listen(traffic, options.host, options.port),
-    listen(admin, options.host, options.adminPort),
-  ]);
+  await listen(traffic, options.host, options.port);
+  const admin = await startHttp(
+    { address: `${options.host}:${options.adminPort}` },
+    {
+      registry,
+      authorizer: options.authorizer ?? EVERYBODY,
+      unhealthy: () => undefined,
+      notReady: () => (draining ? 'stopping' : options.notReady()),
+      log,
+      clock,
+    },
+  );
   let closed: Promise<void> | undefined;
   const close = async (graceMs: number): Promise<void> => {
     draining = true;
-    const cut = setTimeout(() => {
-      traffic.closeAllConnections();
-      admin.closeAllConnections();
-    }, graceMs);
-    await Promise.all([ended(traffic), ended(admin)]);
+    const cut = setTimeout(() => traffic.closeAllConnections(), graceMs);
+    // Probes and metrics last, for as long as there is something to see.
+    await ended(traffic);
     clearTimeout(cut);
+    await admin.close();
     await proxy.close();
   };
   return {
     url: urlOf(traffic),
-    adminUrl: urlOf(admin),
+    adminUrl: admin.url,
     drain() {
       draining = true;
     },
