@@ -54,6 +54,12 @@ export function createServerMetrics(): ServerMetrics {
     labelNames: [...PER_VERSION, 'outcome'],
     registers,
   });
+  const nonFinite = new Counter({
+    name: 'foresail_inference_nonfinite_answers_total',
+    help: 'Answers with NaN or infinity in them.',
+    labelNames: PER_VERSION,
+    registers,
+  });
   const rows = new Counter({
     name: 'foresail_inference_count_total',
     help: 'Rows inferred; a request with a batch of 8 counts 8.',
@@ -96,6 +102,8 @@ export function createServerMetrics(): ServerMetrics {
         const labels = { model: event.model, version: event.version };
         requests.inc({ ...labels, outcome: event.outcome });
         if (event.outcome !== 'success') return;
+        // From the first answer on, so that none with NaN is told from no knowledge.
+        nonFinite.inc(labels, event.nonFinite ? 1 : 0);
         requestSeconds.observe(labels, event.totalNs / 1e9);
         queueSeconds.observe(labels, event.queueNs / 1e9);
         const computeNs = event.computeInputNs + event.computeInferNs + event.computeOutputNs;

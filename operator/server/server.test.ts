@@ -135,6 +135,7 @@ test('metrics tell queue, run and batch of a version', async () => {
     expect(count(`foresail_inference_${name}_count`)).toBeGreaterThan(0);
   expect(count('foresail_inference_batch_size_count')).toBeGreaterThan(0);
   expect(count('foresail_inference_requests_total')).toBeGreaterThan(0);
+  expect(count('foresail_inference_nonfinite_answers_total')).toBe(0);
   expect(count('foresail_inference_count_total')).toBeGreaterThanOrEqual(golden.cases.length);
 });
 

@@ -28,6 +28,7 @@ const MAX_CRASHES = 3;
 /** Loading takes a whole core; more at once would only make each of them late. */
 const LOADS_AT_ONCE = 2;
 const NOTHING_SPENT = {
+  nonFinite: false,
   rows: 0,
   totalNs: 0,
   queueNs: 0,

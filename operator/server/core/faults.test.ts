@@ -293,3 +293,24 @@ describe('a file that must not serve', () => {
     expect(engine.live()).toBe(true);
   });
 });
+
+test('an answer with NaN is given, as a client may want it, and told of', async () => {
+  putVersion(bench.root, 'm', '1', nanModel(), {
+    tolerance: 1e-4,
+    cases: [
+      {
+        name: 'ones',
+        inputs: [{ name: 'x', shape: [1, 2], data: [1, 1] }],
+        outputs: [{ name: 'y', data: [0, 0] }],
+      },
+    ],
+  });
+  const engine = await bench.open();
+  bench.events.length = 0;
+  await engine.infer(floatsRequest('m', [[1, 1]]), never);
+  await engine.infer(floatsRequest('m', [[1, -1]]), never);
+  expect(bench.events.map(({ outcome, nonFinite }) => [outcome, nonFinite])).toEqual([
+    ['success', false],
+    ['success', true],
+  ]);
+});

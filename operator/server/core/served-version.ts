@@ -4,6 +4,7 @@
  */
 import { isForesailError, messageOf } from '../../errors.ts';
 import { Batcher, type BatchReport, type Spent } from './batcher.ts';
+import { isFiniteTensor } from './checks/answers.ts';
 import { CrashBudget } from './crash-budget.ts';
 import { notReady, refused } from './errors.ts';
 import type { Instance } from './instance.ts';
@@ -131,7 +132,7 @@ export class ServedVersion {
           this.#report(outcomeOf(error, signal), job.rows, total, spent);
           reject(error);
         } else {
-          this.#report('success', job.rows, total, spent);
+          this.#report('success', job.rows, total, spent, !outputs.every(isFiniteTensor));
           resolve({ model, version: this.version, outputs });
         }
       });
@@ -276,7 +277,7 @@ export class ServedVersion {
     observer.onBatch?.({ model, version: this.version, requests, rows, failed, computeInferNs });
   }
 
-  #report(outcome: Outcome, rows: number, totalMs: number, spent?: Spent): void {
+  #report(outcome: Outcome, rows: number, totalMs: number, spent?: Spent, nonFinite = false): void {
     if (outcome === 'success' && spent !== undefined) {
       this.#counters.succeeded(totalMs, spent, this.#options.clock.now());
     } else {
@@ -287,6 +288,7 @@ export class ServedVersion {
       model,
       version: this.version,
       outcome,
+      nonFinite,
       rows,
       totalNs: totalMs * 1e6,
       queueNs: (spent?.queueMs ?? 0) * 1e6,

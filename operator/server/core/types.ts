@@ -152,6 +152,8 @@ export interface RequestEvent {
   /** Empty when no version could be chosen. */
   readonly version: string;
   readonly outcome: Outcome;
+  /** True when the answer holds NaN or infinity; what that means is for whoever compares versions to say. */
+  readonly nonFinite: boolean;
   readonly rows: number;
   /** Nanoseconds; the parts are 0 for a request that never ran. */
   readonly totalNs: number;
