@@ -4,12 +4,12 @@
  * until the operator is given another one.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import type { Duplex, Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { ForesailError } from '../errors.ts';
 import type { ForecastWindow, QuantileForecast } from '../forecast/types.ts';
+import { lastWords, refusalOf, watchMemory } from './child-talk.ts';
 import { bytesOf, encodeFrame, FRAME, type Frame, FrameReader, floatsOf } from './frames.ts';
 import { forecastWith } from './runner.ts';
 import { childCommand } from './sandbox.ts';
@@ -31,8 +31,8 @@ export interface ChildModelOptions {
 }
 
 const CRASH_MEMORY_MS = 3_600_000;
-const MEMORY_POLL_MS = 500;
 const STDERR_KEPT = 2000;
+const DEFAULT_MEMORY_MIB = 1024;
 
 const descriptorSchema = z.object({
   name: z.string().max(128),
@@ -45,7 +45,6 @@ const descriptorSchema = z.object({
   seasonWindow: z.int().positive(),
   bytes: z.int().positive(),
 });
-const refusalSchema = z.object({ reason: z.string().max(64), message: z.string().max(400) });
 
 interface Waiting {
   readonly resolve: (frame: Frame) => void;
@@ -62,7 +61,8 @@ export class ChildModel implements OnnxModel {
   #nextId = 1;
   #crashTimes: number[] = [];
   #restarts = 0;
-  #cancelTimers: (() => void)[] = [];
+  #cancelRestart: () => void = () => {};
+  #cancelMemoryWatch: () => void = () => {};
   #closed = false;
   #queue: Promise<unknown> = Promise.resolve();
   #ready: Promise<void>;
@@ -109,7 +109,8 @@ export class ChildModel implements OnnxModel {
     if (this.#closed) return;
     this.#closed = true;
     await this.#queue.catch(() => undefined);
-    for (const cancel of this.#cancelTimers.splice(0)) cancel();
+    this.#cancelRestart();
+    this.#cancelMemoryWatch();
     const child = this.#child;
     this.#child = undefined;
     if (child === undefined) return;
@@ -135,7 +136,7 @@ export class ChildModel implements OnnxModel {
       const deadline = this.#options.runDeadlineMs ?? 2000;
       const frame = await this.#ask(FRAME.run, [size, bytesOf(context), bytesOf(seasonal)], deadline);
       if (frame.kind !== FRAME.result) {
-        throw new ForesailError('MODEL_RUN_FAILED', 'transient', refusalOf(frame).message);
+        throw new ForesailError('MODEL_RUN_FAILED', 'transient', refusalOf(frame.payload).message);
       }
       const values = floatsOf(frame.payload);
       const wanted = batch * descriptor.horizon * descriptor.levels.length;
@@ -155,7 +156,8 @@ export class ChildModel implements OnnxModel {
   async #start(): Promise<void> {
     if (this.#closed) return;
     this.#set({ phase: 'loading', message: 'the child is loading the model' });
-    const { command, args } = this.#options.command ?? childCommand(this.#options.memoryMiB ?? 1024);
+    const memoryMiB = this.#options.memoryMiB ?? DEFAULT_MEMORY_MIB;
+    const { command, args } = this.#options.command ?? childCommand(memoryMiB);
     const child = spawn(command, args, {
       env: {},
       cwd: '/',
@@ -178,13 +180,15 @@ export class ChildModel implements OnnxModel {
     );
     child.once('exit', (code, signal) => {
       const how = signal === null ? `with code ${code}` : `by ${signal}`;
-      this.#crashed(child, 'Crashed', `the child ended ${how}${lastLine(stderr)}`);
+      this.#crashed(child, 'Crashed', `the child ended ${how}${lastWords(stderr)}`);
     });
-    this.#watchMemory(child);
+    this.#cancelMemoryWatch = watchMemory(child.pid, memoryMiB, this.#options.clock, () =>
+      this.#crashed(child, 'Crashed', `the model took more than ${memoryMiB} MiB of memory`),
+    );
     try {
       const frame = await this.#ask(FRAME.load, [this.#bytes], this.#options.loadDeadlineMs ?? 20_000);
       if (frame.kind !== FRAME.ready) {
-        const refusal = refusalOf(frame);
+        const refusal = refusalOf(frame.payload);
         this.#quarantine(refusal.reason as QuarantineReason, refusal.message);
         return;
       }
@@ -243,6 +247,7 @@ export class ChildModel implements OnnxModel {
   #crashed(child: ChildProcess, reason: QuarantineReason, message: string): void {
     if (this.#child !== child || this.#closed) return;
     this.#child = undefined;
+    this.#cancelMemoryWatch();
     child.kill('SIGKILL');
     this.#failAll(new ForesailError('MODEL_RUN_FAILED', 'transient', message));
     if (this.#state.phase === 'quarantined') return;
@@ -256,30 +261,15 @@ export class ChildModel implements OnnxModel {
     const pause = (this.#options.backoffMs ?? 1000) * 2 ** (crashes - 1);
     this.#set({ phase: 'backoff', message, crashes, untilMs: this.#options.clock.now() + pause });
     this.#restarts++;
-    this.#cancelTimers.push(this.#options.clock.after(pause, () => void this.#start()));
+    this.#cancelRestart = this.#options.clock.after(pause, () => void this.#start());
   }
 
   #quarantine(reason: QuarantineReason, message: string): void {
     this.#set({ phase: 'quarantined', reason, message });
     const child = this.#child;
     this.#child = undefined;
+    this.#cancelMemoryWatch();
     child?.kill('SIGKILL');
-  }
-
-  /** The portable wall against memory: a look at the resident set, where prlimit is missing. */
-  #watchMemory(child: ChildProcess): void {
-    const limitKiB = (this.#options.memoryMiB ?? 1024) * 1024;
-    const look = async (): Promise<void> => {
-      if (this.#child !== child) return;
-      const status = await readFile(`/proc/${child.pid}/status`, 'utf8').catch(() => '');
-      const resident = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
-      if (resident > limitKiB) {
-        this.#crashed(child, 'Crashed', `the model took more than ${limitKiB / 1024} MiB of memory`);
-      } else if (this.#child === child) {
-        this.#cancelTimers = [this.#options.clock.after(MEMORY_POLL_MS, () => void look())];
-      }
-    };
-    this.#cancelTimers = [this.#options.clock.after(MEMORY_POLL_MS, () => void look())];
   }
 
   #failAll(error: Error): void {
@@ -302,17 +292,4 @@ export function notReady(state: Exclude<ModelState, { phase: 'ready' }>): Foresa
     case 'loading':
       return new ForesailError('MODEL_LOADING', 'transient', state.message);
   }
-}
-
-function refusalOf(frame: Frame): { reason: string; message: string } {
-  try {
-    return refusalSchema.parse(JSON.parse(frame.payload.subarray(0, 4096).toString('utf8')));
-  } catch {
-    return { reason: 'LoadFailed', message: 'the child gave no reason' };
-  }
-}
-
-function lastLine(stderr: string): string {
-  const line = stderr.trim().split('\n').at(-1) ?? '';
-  return line === '' ? '' : `: ${line.slice(0, 200)}`;
 }

@@ -3,20 +3,14 @@
  * it is started again after its end is not its business.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import type { Duplex, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../clock.ts';
 import { isForesailError } from '../../errors.ts';
+import { lastWords, refusalOf, watchMemory } from '../../inference/child-talk.ts';
 import { childCommand } from '../../inference/sandbox.ts';
 import { FRAME, type Frame, FrameReader, frameBuffers, padded } from './child/frames.ts';
-import {
-  type LoadOrder,
-  type Provider,
-  refusalSchema,
-  type Signature,
-  signatureSchema,
-} from './child/protocol.ts';
+import { type LoadOrder, type Provider, type Signature, signatureSchema } from './child/protocol.ts';
 import { type BlockTensor, type DecodedTensor, decodeBlock, encodeBlock } from './child/tensor-block.ts';
 import { backend, type RefusalReason, refused, runFailed } from './errors.ts';
 
@@ -40,7 +34,6 @@ export interface ChildRun {
 
 const ENTRY = fileURLToPath(new URL('./child/main.ts', import.meta.url));
 const MAX_RESULT_BYTES = 256 * 1024 * 1024;
-const MEMORY_POLL_MS = 500;
 const STDERR_KEPT = 2000;
 const CLOSE_GRACE_MS = 1000;
 /** What a child without a model takes. */
@@ -93,9 +86,14 @@ export class ModelChild {
     child.once('error', (error) => this.#end(`the child did not start: ${error.message}`));
     child.once('exit', (code, signal) => {
       const how = signal === null ? `with code ${code}` : `by ${signal}`;
-      this.#end(`the child ended ${how}${lastLine(this.#stderr)}`);
+      this.#end(`the child ended ${how}${lastWords(this.#stderr)}`);
     });
-    if (!onGpu) this.#watchMemory();
+    if (!onGpu) {
+      const { memoryMiB, clock } = options;
+      this.#cancelMemoryWatch = watchMemory(child.pid, memoryMiB + NODE_RESIDENT_MIB, clock, () =>
+        this.kill(`the model took more than ${memoryMiB} MiB of memory`),
+      );
+    }
   }
 
   get pid(): number | undefined {
@@ -125,7 +123,7 @@ export class ModelChild {
         refused('ColdStart', `the model was not loaded within ${deadlineMs} ms`),
       );
       if (frame.kind !== FRAME.ready) {
-        const { reason, message } = refusalOf(frame);
+        const { reason, message } = refusalOf(frame.payload);
         throw refused(reason as RefusalReason, message);
       }
       this.#signature = signatureSchema.parse(JSON.parse(frame.payload.toString('utf8')));
@@ -154,7 +152,7 @@ export class ModelChild {
       backend(`the model gave no answer within ${runDeadlineMs} ms`),
     );
     if (frame.kind === FRAME.failed) {
-      throw runFailed(refusalOf(frame).message);
+      throw runFailed(refusalOf(frame.payload).message);
     }
     const decoded = decodeBlock(frame.payload, 8, (index) => this.#signature?.outputs[index]?.datatype);
     const inferMs = frame.payload.byteLength < 8 ? Number.NaN : frame.payload.readDoubleLE(0);
@@ -230,31 +228,4 @@ export class ModelChild {
     this.#waiting.clear();
     if (!this.#closing) this.#options.onEnd(message);
   }
-
-  /** The portable wall against memory: a look at the resident set, where prlimit is missing. */
-  #watchMemory(): void {
-    const { clock, memoryMiB } = this.#options;
-    const look = async (): Promise<void> => {
-      const status = await readFile(`/proc/${this.pid}/status`, 'utf8').catch(() => '');
-      if (this.#ended !== undefined || this.#closing) return;
-      const residentKiB = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
-      const limitKiB = (memoryMiB + NODE_RESIDENT_MIB) * 1024;
-      if (residentKiB > limitKiB) this.kill(`the model took more than ${memoryMiB} MiB of memory`);
-      else this.#watchMemory();
-    };
-    this.#cancelMemoryWatch = clock.after(MEMORY_POLL_MS, () => void look());
-  }
-}
-
-function refusalOf(frame: Frame): { reason: string; message: string } {
-  try {
-    return refusalSchema.parse(JSON.parse(frame.payload.subarray(0, 4096).toString('utf8')));
-  } catch {
-    return { reason: 'LoadFailed', message: 'the child gave no reason' };
-  }
-}
-
-function lastLine(stderr: string): string {
-  const line = stderr.trim().split('\n').at(-1) ?? '';
-  return line === '' ? '' : `: ${line.slice(0, 200)}`;
 }

@@ -57,5 +57,3 @@ export interface Signature {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
 }
-
-export const refusalSchema = z.object({ reason: z.string().max(64), message: z.string().max(400) });
