@@ -17,10 +17,16 @@ export type Tool =
   | 'containerd'
   | 'cni'
   | 'coredns'
-  | 'metrics-server';
+  | 'metrics-server'
+  | 'versitygw'
+  | 'distribution'
+  | 'fake-gcs-server';
 
 /** What a node with a real kubelet needs beside the control plane. */
 export const NODE_TOOLS: readonly Tool[] = ['kubelet', 'containerd', 'cni', 'coredns', 'metrics-server'];
+
+/** What the tests of artifacts fetch from. */
+export const STORE_TOOLS: readonly Tool[] = ['versitygw', 'distribution', 'fake-gcs-server'];
 
 /** Program name (kube-apiserver, kubectl, promtool, …) → absolute path. */
 export type Binaries = ReadonlyMap<string, string>;

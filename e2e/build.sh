@@ -2,7 +2,8 @@
 # Builds the programs of a Kubernetes cluster from Go modules, once per machine.
 #
 #   e2e/build.sh [TOOL...]      TOOL: kubernetes etcd kwok prometheus helm cluster (default: these), and for a
-#                               real node: kubelet containerd cni coredns metrics-server
+#                               real node: kubelet containerd cni coredns metrics-server; for the tests of
+#                               artifact stores: versitygw distribution fake-gcs-server
 #
 # stdout: one line per program, "NAME PATH"; everything for people goes to stderr.
 # The binaries lie in ${XDG_CACHE_HOME:-~/.cache}/foresail/bin/TOOL-HASH, where HASH covers go.mod,
@@ -73,9 +74,10 @@ describe_all() {
     ldflags="$ldflags -X github.com/containerd/containerd/v2/version.Version=v$(version github.com/containerd/containerd/v2 containerd)" ;;
   cni) programs='ptp host-local portmap loopback' ;;
   coredns) packages=. ;; # tools/coredns/main.go
-  metrics-server) ;;
+  metrics-server | versitygw | fake-gcs-server) ;;
+  distribution) programs=registry ;;
   cluster) dir=$here/cluster packages=. programs=foresail-cluster ;;
-  *) die "unknown tool \"$1\"; known: kubernetes etcd kwok prometheus helm cluster kubelet containerd cni coredns metrics-server" ;;
+  *) die "unknown tool \"$1\"; known: kubernetes etcd kwok prometheus helm cluster kubelet containerd cni coredns metrics-server versitygw distribution fake-gcs-server" ;;
   esac
   locate "$1"
 }
