@@ -54,6 +54,8 @@ interface Entrant {
 
 export interface ContestState {
   readonly leader: string;
+  /** Absent in what older versions stored. */
+  readonly preferred?: string | undefined;
   readonly entrants: readonly {
     readonly id: string;
     readonly loss: number;
@@ -69,7 +71,7 @@ const MAX_ENTRANTS = 8;
 
 export class Contest {
   readonly #options: Required<ContestOptions>;
-  readonly #preferred: string;
+  #preferred: string;
   readonly #entrants = new Map<string, Entrant>();
   #leader: string;
   #entered = Number.NEGATIVE_INFINITY;
@@ -79,6 +81,20 @@ export class Contest {
     this.#preferred = preferred;
     this.#leader = preferred;
     this.#options = { memory: 500, eta: 0.03, share: 0.001, ratio: 20, patience: 120, ...options };
+  }
+
+  /**
+   * Another one is preferred from now on, such as the next version of a model. It takes the place of its predecessor,
+   * which speaks no more or begins anew; a leader that has earned its place keeps it.
+   */
+  prefer(id: string): void {
+    if (id === this.#preferred) return;
+    const before = this.#entrants.get(this.#preferred);
+    this.#entrants.delete(this.#preferred);
+    if (this.#leader === this.#preferred) this.#leader = id;
+    this.#preferred = id;
+    if (before !== undefined && !this.#entrants.has(id)) this.#newEntrant(id, 0, Math.exp(before.log));
+    this.#normalise();
   }
 
   get leader(): string {
@@ -146,6 +162,7 @@ export class Contest {
   toState(): ContestState {
     return {
       leader: this.#leader,
+      preferred: this.#preferred,
       entrants: [...this.#entrants].map(([id, { losses, settled, log }]) => ({
         id,
         loss: meanOf(losses),
@@ -158,13 +175,14 @@ export class Contest {
 
   /** @param preferred defaults to the leader of the state */
   static fromState(state: ContestState, options: ContestOptions, preferred = state.leader): Contest {
-    const contest = new Contest(preferred, options);
+    const contest = new Contest(state.preferred ?? preferred, options);
     contest.#leader = state.leader;
     for (const { id, loss, settled, weight, losses } of state.entrants) {
       const entrant = contest.#newEntrant(id, settled, weight);
       if (settled > 0) STEPS.forEach((_, i) => entrant && (entrant.losses[i] = losses?.[i] ?? loss));
     }
     contest.#normalise();
+    contest.prefer(preferred);
     return contest;
   }
 

@@ -17,7 +17,7 @@ import type { QuantileForecast, UpperLoadPath } from './types.ts';
 import { type PathWindow, planPath, upperLoadPath } from './upper-path.ts';
 
 /** Forecasters that are remembered; the one used longest ago goes first. */
-const REMEMBERED = 3;
+const REMEMBERED = 4;
 
 export interface LearnerOptions {
   readonly stepMs: number;
@@ -67,8 +67,9 @@ export class ForecastLearner {
   }
 
   /** Takes over a changed spec. */
-  ask(coverage: number): void {
-    this.#options = { ...this.#options, coverage };
+  ask(coverage: number, preferred = this.#options.preferred): void {
+    this.#options = { ...this.#options, coverage, preferred };
+    this.#contest.prefer(preferred);
     for (const calibration of this.#calibrations.values()) calibration.ask(coverage);
     this.#service.ask(coverage);
   }
@@ -89,6 +90,11 @@ export class ForecastLearner {
   compete(by: string, forecast: QuantileForecast): void {
     if (by === this.#contest.order()[1]) this.#of(by).issue(forecast);
     this.#contest.enter(by, forecast);
+  }
+
+  /** A forecast that neither serves nor competes: it is calibrated, so that its band is measured should it ever serve. */
+  shadow(by: string, forecast: QuantileForecast): void {
+    this.#of(by).issue(forecast);
   }
 
   upperPath(by: string, forecast: QuantileForecast, window: PathWindow): UpperLoadPath | undefined {

@@ -32,6 +32,7 @@ const learner = z.object({
   calibrations: z.array(z.object({ by: id, state: calibration })).max(8),
   contest: z.object({
     leader: id,
+    preferred: id.exactOptional(),
     entrants: z
       .array(
         z.object({

@@ -9,6 +9,8 @@ import type {
   ForecastWindow,
   QuantileForecast,
 } from '../forecast/types.ts';
+import { knownSteps } from '../forecast/window.ts';
+import type { Batcher } from './batcher.ts';
 
 export interface ChainLink {
   readonly id: string;
@@ -67,6 +69,23 @@ export function ordered(links: readonly ChainLink[], order: readonly string[]): 
   const ids = strange ? [...links.slice(0, 1).map(({ id }) => id), ...order] : order;
   const named = [...new Set(ids)].flatMap((id) => links.filter((link) => link.id === id));
   return [...named, ...links.filter((link) => !ids.includes(link.id))];
+}
+
+/**
+ * A model, whose windows are gathered into runs.
+ *
+ * @param minKnown fewer known steps in a window are no history for a model
+ */
+export function batchedLink(batcher: Batcher, minKnown = 16): ChainLink {
+  return {
+    id: batcher.id,
+    forecast: (window, signal) =>
+      knownSteps(window) < minKnown
+        ? Promise.reject(
+            new ForesailError('FORECAST_NO_HISTORY', 'transient', 'too few values in the window'),
+          )
+        : batcher.forecast(window, signal),
+  };
 }
 
 /** A forecaster that takes one window at a time. */

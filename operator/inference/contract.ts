@@ -13,6 +13,8 @@ export const MAX_MODEL_BYTES = 64 * 1024 * 1024;
 const FLOAT32 = 1;
 const MAX_HORIZON = 1024;
 const MAX_LEVELS = 101;
+type Metadata = ReadonlyMap<string, string>;
+
 const TEXT = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
 
 /** @throws MODEL_INVALID, its subject being the QuarantineReason */
@@ -23,14 +25,41 @@ export function describe(summary: OnnxSummary, digest: string, bytes: number): M
       `the model needs operator set ${summary.opset}, at most ${MAX_OPSET} is known`,
     );
   }
-  const horizon = integer(summary, 'foresail.horizon', 1, MAX_HORIZON);
-  const levels = numbers(summary, 'foresail.quantile_levels');
+  const shape = readShape(summary.metadata);
+  if (summary.inputs.length !== 2)
+    throw refuse('WrongInputs', `the model has ${summary.inputs.length} inputs, not 2`);
+  const lags = SEASON_LAGS_DAYS.length;
+  expectTensor('WrongInputs', summary.inputs, INPUT_CONTEXT, [CONTEXT_LENGTH]);
+  expectTensor('WrongInputs', summary.inputs, INPUT_SEASONAL, [lags, 2 * SEASON_WINDOW]);
+  expectTensor('WrongOutputs', summary.outputs, OUTPUT_QUANTILES, [shape.horizon, shape.levels.length]);
+  return {
+    ...shape,
+    name: text(summary.metadata, 'foresail.name'),
+    version: text(summary.metadata, 'foresail.version'),
+    digest,
+    bytes,
+  };
+}
+
+export type ContractShape = Pick<
+  ModelDescriptor,
+  'contextLength' | 'horizon' | 'levels' | 'seasonLagsDays' | 'seasonWindow'
+>;
+
+/**
+ * What goes into a model of the contract and what comes out, as its metadata says it.
+ *
+ * @throws MODEL_INVALID, its subject being the QuarantineReason
+ */
+export function readShape(metadata: Metadata): ContractShape {
+  const horizon = integer(metadata, 'foresail.horizon', 1, MAX_HORIZON);
+  const levels = numbers(metadata, 'foresail.quantile_levels');
   if (levels.length < 3 || levels.length > MAX_LEVELS || !increasing(levels)) {
     throw refuse('WrongMetadata', 'foresail.quantile_levels must increase inside (0, 1), 3 to 101 of them');
   }
-  const contextLength = integer(summary, 'foresail.context_length', 1, 1 << 16);
-  const seasonWindow = integer(summary, 'foresail.season_window', 1, 1 << 16);
-  const seasonLagsDays = numbers(summary, 'foresail.season_lags_days');
+  const contextLength = integer(metadata, 'foresail.context_length', 1, 1 << 16);
+  const seasonWindow = integer(metadata, 'foresail.season_window', 1, 1 << 16);
+  const seasonLagsDays = numbers(metadata, 'foresail.season_lags_days');
   if (contextLength !== CONTEXT_LENGTH)
     throw refuse('WrongMetadata', `foresail.context_length is not ${CONTEXT_LENGTH}`);
   if (seasonWindow !== SEASON_WINDOW)
@@ -38,23 +67,7 @@ export function describe(summary: OnnxSummary, digest: string, bytes: number): M
   if (seasonLagsDays.join() !== SEASON_LAGS_DAYS.join()) {
     throw refuse('WrongMetadata', `foresail.season_lags_days is not ${SEASON_LAGS_DAYS.join()}`);
   }
-  if (summary.inputs.length !== 2)
-    throw refuse('WrongInputs', `the model has ${summary.inputs.length} inputs, not 2`);
-  const lags = SEASON_LAGS_DAYS.length;
-  expectTensor('WrongInputs', summary.inputs, INPUT_CONTEXT, [CONTEXT_LENGTH]);
-  expectTensor('WrongInputs', summary.inputs, INPUT_SEASONAL, [lags, 2 * SEASON_WINDOW]);
-  expectTensor('WrongOutputs', summary.outputs, OUTPUT_QUANTILES, [horizon, levels.length]);
-  return {
-    name: text(summary, 'foresail.name'),
-    version: text(summary, 'foresail.version'),
-    digest,
-    contextLength,
-    horizon,
-    levels,
-    seasonLagsDays,
-    seasonWindow,
-    bytes,
-  };
+  return { contextLength, horizon, levels, seasonLagsDays, seasonWindow };
 }
 
 /** Dimensions after the batch; the batch itself must be free. */
@@ -75,24 +88,24 @@ function expectTensor(
   if (batch !== -1 || !fits) throw refuse(reason, `"${name}" is not [batch, ${dims.join(', ')}]`);
 }
 
-function text(summary: OnnxSummary, key: string): string {
-  const value = summary.metadata.get(key) ?? '';
+function text(metadata: Metadata, key: string): string {
+  const value = metadata.get(key) ?? '';
   if (!TEXT.test(value)) throw refuse('WrongMetadata', `${key} is missing or not a plain name`);
   return value;
 }
 
-function integer(summary: OnnxSummary, key: string, least: number, most: number): number {
-  const value = summary.metadata.get(key) ?? '';
+function integer(metadata: Metadata, key: string, least: number, most: number): number {
+  const value = metadata.get(key) ?? '';
   const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
   if (!(number >= least && number <= most))
     throw refuse('WrongMetadata', `${key} is not between ${least} and ${most}`);
   return number;
 }
 
-function numbers(summary: OnnxSummary, key: string): number[] {
+function numbers(metadata: Metadata, key: string): number[] {
   let list: unknown;
   try {
-    list = JSON.parse(summary.metadata.get(key) ?? '');
+    list = JSON.parse(metadata.get(key) ?? '');
   } catch {
     list = undefined;
   }

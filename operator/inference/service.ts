@@ -1,10 +1,8 @@
 /** The operator's one door to forecasts: the model, batched over all scalers, and simple forecasters behind it. */
 import type { Clock } from '../clock.ts';
-import { ForesailError } from '../errors.ts';
 import type { Forecaster, ForecastOutcome, ForecastWindow } from '../forecast/types.ts';
-import { knownSteps } from '../forecast/window.ts';
 import { Batcher, type BatcherOptions } from './batcher.ts';
-import { type ChainLink, forecastByChain, linkOf, ordered } from './chain.ts';
+import { batchedLink, type ChainLink, forecastByChain, linkOf, ordered } from './chain.ts';
 import type {
   ContestRequest,
   ContestRound,
@@ -16,7 +14,7 @@ import type {
 
 export interface ForecastServiceOptions extends Omit<BatcherOptions, 'onRun'> {
   readonly clock: Clock;
-  /** Fewer known steps in the window than this are no history for the model; default 16. */
+  /** See `batchedLink`. */
   readonly minKnown?: number;
 }
 
@@ -33,19 +31,7 @@ export class ChainedForecastService implements ForecastService {
       ...options,
       onRun: (windows, seconds, failed) => this.#count(windows, seconds, failed),
     });
-    const minKnown = options.minKnown ?? 16;
-    this.#links = [
-      {
-        id: model.id,
-        forecast: (window, signal) =>
-          knownSteps(window) < minKnown
-            ? Promise.reject(
-                new ForesailError('FORECAST_NO_HISTORY', 'transient', 'too few values in the window'),
-              )
-            : this.#batcher.forecast(window, signal),
-      },
-      ...fallbacks.map(linkOf),
-    ];
+    this.#links = [batchedLink(this.#batcher, options.minKnown), ...fallbacks.map(linkOf)];
   }
 
   get model(): ModelState {
@@ -62,11 +48,11 @@ export class ChainedForecastService implements ForecastService {
 
   async contest(
     window: ForecastWindow,
-    { order, everyone }: ContestRequest,
+    { order, everyone, own }: ContestRequest,
     signal: AbortSignal,
   ): Promise<ContestRound> {
     signal.throwIfAborted();
-    const links = ordered(this.#links, order);
+    const links = ordered(own === undefined ? this.#links : [own, ...this.#links], order);
     const outcome = await forecastByChain(links, window, signal);
     if (!everyone || outcome.kind === 'unavailable') return { outcome, others: [] };
     // Those ahead of the one that served have failed already.

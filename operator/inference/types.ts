@@ -9,6 +9,7 @@ import type {
   ModelRef,
   QuantileForecast,
 } from '../forecast/types.ts';
+import type { ChainLink } from './chain.ts';
 
 export interface ModelSource {
   readonly path: string;
@@ -85,6 +86,8 @@ export interface ContestRequest {
   readonly order: readonly string[];
   /** Asks the others too, for the record. */
   readonly everyone: boolean;
+  /** A model of the scaler's own, ahead of the service's. */
+  readonly own?: ChainLink | undefined;
 }
 
 export interface ContestRound {

@@ -1,5 +1,6 @@
 /** What the reconciler asks of a judge: plain answers about two versions, from whoever scores them. */
 import type { JudgeStatus, ModelDeployment } from '../../api/index.ts';
+import type { Pair } from '../../rollout/compared.ts';
 import type { Judgement } from '../../rollout/types.ts';
 
 /** A judgement with what people want to see of it. */
@@ -7,11 +8,9 @@ export interface FullJudgement extends Judgement {
   readonly details?: Omit<JudgeStatus, 'verdict' | 'labels' | 'message'> | undefined;
 }
 
-export interface Compared {
+export interface Compared extends Pair {
   /** Its spec says how sure the judge must be, and what its guards are. */
   readonly object: ModelDeployment;
-  readonly candidate: number;
-  readonly baseline: number;
 }
 
 export interface Judge {

@@ -16,6 +16,7 @@ import {
 import type { Clock } from '../../clock.ts';
 import { ForesailError, isForesailError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import { comparedIn } from '../../rollout/compared.ts';
 import { planRollout } from '../../rollout/plan.ts';
 import { judgementInForce } from '../../rollout/report.ts';
 import type { RolloutInput, RolloutPlan, RolloutSettings } from '../../rollout/types.ts';
@@ -184,18 +185,9 @@ class Pass {
     if (judgementInForce(scope.plan.state, input.judge) === undefined) scope.judgement = undefined;
   }
 
-  #judgement(
-    object: ModelDeployment,
-    { stable, canary, kept }: RolloutInput['state'],
-  ): FullJudgement | undefined {
-    const { judge } = this.#o;
-    if (judge === undefined || stable === undefined) return undefined;
-    if (canary !== undefined)
-      return judge.judgementOf({ object, candidate: canary.version, baseline: stable });
-    const watched = kept.findLast((entry) => entry.for === 'Watch');
-    return watched === undefined
-      ? undefined
-      : judge.judgementOf({ object, candidate: stable, baseline: watched.version });
+  #judgement(object: ModelDeployment, state: RolloutInput['state']): FullJudgement | undefined {
+    const pair = comparedIn(state);
+    return pair && this.#o.judge?.judgementOf({ object, ...pair });
   }
 
   async #act({ object, plan }: Scope, signal: AbortSignal): Promise<void> {

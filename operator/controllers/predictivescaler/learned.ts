@@ -82,7 +82,7 @@ export class Learned {
       metric.restoredDrift = undefined;
       metric.stepMs = stepMs;
     }
-    metric.forecast.ask(coverage);
+    metric.forecast.ask(coverage, preferred);
     return metric.forecast;
   }
 
