@@ -60,16 +60,19 @@ export async function tokenFor(cluster: ClusterFacts, account: string): Promise<
   return status.token;
 }
 
-/** The rules of every role that is bound to the operator, as the server holds them. */
-export async function installedRules(cluster: ClusterFacts): Promise<readonly PolicyRule[]> {
+/** The rules of every role that is bound to the account, as the server holds them. */
+export async function installedRules(
+  cluster: ClusterFacts,
+  account = RELEASE,
+): Promise<readonly PolicyRule[]> {
   const list = async (kind: string) =>
     (await request<{ items: Role[] }>(cluster, 'GET', `/apis/rbac.authorization.k8s.io/v1/${kind}`)).items;
   const bindings = [...(await list('clusterrolebindings')), ...(await list('rolebindings'))];
   const roles = [...(await list('clusterroles')), ...(await list('roles'))];
-  const isOperator = ({ kind, name, namespace }: Subject) =>
-    kind === 'ServiceAccount' && name === RELEASE && namespace === NAMESPACE;
+  const isMeant = ({ kind, name, namespace }: Subject) =>
+    kind === 'ServiceAccount' && name === account && namespace === NAMESPACE;
   return bindings
-    .filter(({ subjects }) => subjects?.some(isOperator))
+    .filter(({ subjects }) => subjects?.some(isMeant))
     .flatMap(({ roleRef }) => roles.find(({ metadata }) => metadata.name === roleRef?.name)?.rules ?? []);
 }
 
@@ -86,13 +89,17 @@ interface Subject {
   readonly namespace?: string;
 }
 
-async function kubeconfigOf(cluster: ClusterFacts, folder: string): Promise<string> {
-  const path = join(folder, 'kubeconfig');
+export async function kubeconfigOf(
+  cluster: ClusterFacts,
+  folder: string,
+  account = RELEASE,
+): Promise<string> {
+  const path = join(folder, `kubeconfig-${account}`);
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name: 'c', cluster: { server: cluster.url, 'certificate-authority': cluster.caFile } }],
-    users: [{ name: 'u', user: { token: await tokenFor(cluster, RELEASE) } }],
+    users: [{ name: 'u', user: { token: await tokenFor(cluster, account) } }],
     contexts: [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: NAMESPACE } }],
     'current-context': 'x',
   };

@@ -40,6 +40,7 @@ test('every manifest is accepted under strict validation, whatever is turned on'
         egress: [{ ports: [{ port: 443 }] }],
       },
       metrics: { readers: [{ namespace: 'monitoring', name: 'prometheus' }] },
+      router: { enabled: true, ingressFrom: [{ namespaceSelector: {} }] },
       serviceAccount: { annotations: { 'example.org/role': 'reader' } },
       commonLabels: { 'example.org/team': 'platform' },
       priorityClassName: 'system-cluster-critical',

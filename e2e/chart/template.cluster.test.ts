@@ -271,6 +271,80 @@ describe('serving models', () => {
   });
 });
 
+describe('the router', () => {
+  const ROUTER = 'foresail-router';
+  const template = (values: object = {}) => helm.template({ router: { enabled: true }, ...values });
+
+  test('is not there unless it is asked for', async () => {
+    expect((await helm.template()).map(({ metadata }) => metadata.name)).not.toContain(ROUTER);
+  });
+
+  test('its Service and its budget select its pods, and the operator’s do not', async () => {
+    const all = await template();
+    const labels = field(one(all, 'Deployment', ROUTER), 'spec.template.metadata.labels');
+    expect(labels).toMatchObject(field(one(all, 'Service', ROUTER), 'spec.selector') as object);
+    const budget = one(all, 'PodDisruptionBudget', ROUTER);
+    expect(labels).toMatchObject(field(budget, 'spec.selector.matchLabels') as object);
+    expect(labels).not.toMatchObject(field(one(all, 'Service'), 'spec.selector') as object);
+  });
+
+  test('runs without privileges, and holds what the values say', async () => {
+    const router = one(
+      await template({ router: { enabled: true, maxHeldBytes: 500_000_000 } }),
+      'Deployment',
+      ROUTER,
+    );
+    const [pod] = field(router, 'spec.template.spec.containers') as [
+      { args: string[]; securityContext: object },
+    ];
+    expect(pod.args).toContain(`--max-held-bytes=500000000`);
+    expect(pod.securityContext).toEqual(field(container(await template()), 'securityContext'));
+  });
+
+  test('its pods go only after they have drained', async () => {
+    const router = one(await template(), 'Deployment', ROUTER);
+    expect(field(router, 'spec.template.spec.terminationGracePeriodSeconds')).toBeGreaterThan(25);
+    expect(field(router, 'spec.strategy.rollingUpdate.maxUnavailable')).toBe(0);
+  });
+
+  test('one pod has no budget, which would block every drain', async () => {
+    const all = await template({ router: { enabled: true, replicas: 1 } });
+    expect(all.filter(({ kind }) => kind === 'PodDisruptionBudget')).toHaveLength(1);
+  });
+
+  test('sees the namespaces that the operator sees', async () => {
+    const all = await template({ config: { namespaces: ['shop'] } });
+    const args = field(one(all, 'Deployment', ROUTER), 'spec.template.spec.containers.0.args');
+    expect(args).toContain('--namespace=shop');
+    const binding = one(all, 'RoleBinding', ROUTER);
+    expect(binding.metadata.namespace).toBe('shop');
+    expect(field(binding, 'subjects.0.name')).toBe(ROUTER);
+    const wide = all.filter(({ kind }) => kind === 'ClusterRoleBinding').map(({ metadata }) => metadata.name);
+    expect(wide.sort()).toEqual(['foresail-auth', 'foresail-router-auth']);
+  });
+
+  test('its ServiceMonitor reads the port of its metrics', async () => {
+    const all = await template({ serviceMonitor: { enabled: true } });
+    const monitor = one(all, 'ServiceMonitor', ROUTER);
+    expect(one(all, 'Service', ROUTER).metadata.labels).toMatchObject(
+      field(monitor, 'spec.selector.matchLabels') as object,
+    );
+    expect(field(monitor, 'spec.endpoints.0.port')).toBe('metrics');
+  });
+
+  test('models are asked by whom the values name', async () => {
+    const shop = { namespaceSelector: { matchLabels: { team: 'shop' } } };
+    const all = await template({
+      networkPolicy: { enabled: true },
+      router: { enabled: true, ingressFrom: [shop] },
+    });
+    expect(field(one(all, 'NetworkPolicy', ROUTER), 'spec.ingress')).toEqual([
+      { ports: [{ port: 'http' }], from: [shop] },
+      { ports: [{ port: 'metrics' }] },
+    ]);
+  });
+});
+
 describe('monitoring', () => {
   test('nothing by default', async () => {
     expect((await helm.template()).map(({ kind }) => kind)).not.toContain('ServiceMonitor');

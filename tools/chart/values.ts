@@ -46,6 +46,23 @@ export const chartValuesSchema = z.strictObject({
   config: operatorConfigSchema.describe(
     'The operator’s configuration file, key by key; every key has the operator’s default.',
   ),
+  router: z.strictObject({
+    enabled: z
+      .boolean()
+      .describe('Run `foresail router`, which splits the requests to ModelDeployments over their versions.'),
+    replicas: z.int().min(0).max(100).describe('Pods of the router; each can do the whole work.'),
+    maxHeldBytes: z
+      .int()
+      .min(1_048_576)
+      .max(999_999_999)
+      .describe(
+        'Bytes of the requests that a pod holds at once; more are refused with 503. Its memory limit wants about three times as much and 200 MiB.',
+      ),
+    resources: passedOn.describe('As in a Pod.'),
+    ingressFrom: passedOnList.describe(
+      'With `networkPolicy.enabled`: peers (as in a NetworkPolicy) that may ask models. Empty: all. The port of its metrics takes `networkPolicy.ingressFrom`.',
+    ),
+  }),
   tls: z.strictObject({
     secretName: name.describe(
       'A TLS Secret (tls.crt, tls.key) for the operator’s HTTP port; sets `config.http.tls`. Empty: plain HTTP.',

@@ -24,6 +24,10 @@ app.kubernetes.io/component: operator
 
 {{- define "foresail.labels" -}}
 {{ include "foresail.selectorLabels" . }}
+{{ include "foresail.commonLabels" . }}
+{{- end -}}
+
+{{- define "foresail.commonLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: foresail
@@ -94,10 +98,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 { {{- join ", " $pairs -}} }
 {{- end -}}
 
-{{/* Where the operator works: a binding for the whole cluster, or one in each of config.namespaces. */}}
+{{/* Where the operator works: a binding for the whole cluster, or one in each of config.namespaces. Labels and subject
+are the operator's unless others are given. */}}
 {{- define "foresail.bindings" -}}
 {{- $root := .root -}}
 {{- $role := .role -}}
+{{- $labels := .labels | default (include "foresail.labels" $root) -}}
+{{- $subject := .subject | default (include "foresail.subject" $root) -}}
 {{- if $root.Values.config.namespaces -}}
 {{- range $root.Values.config.namespaces }}
 ---
@@ -107,13 +114,13 @@ metadata:
   name: {{ $role }}
   namespace: {{ . }}
   labels:
-    {{- include "foresail.labels" $root | nindent 4 }}
+    {{- $labels | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: ClusterRole
   name: {{ $role }}
 subjects:
-  {{- include "foresail.subject" $root | nindent 2 }}
+  {{- $subject | nindent 2 }}
 {{- end }}
 {{- else }}
 ---
@@ -122,12 +129,27 @@ kind: ClusterRoleBinding
 metadata:
   name: {{ $role }}
   labels:
-    {{- include "foresail.labels" $root | nindent 4 }}
+    {{- $labels | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: ClusterRole
   name: {{ $role }}
 subjects:
-  {{- include "foresail.subject" $root | nindent 2 }}
+  {{- $subject | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* How Prometheus says who it is. */}}
+{{- define "foresail.scrapeToken" -}}
+{{- with .Values.serviceMonitor.tokenSecret }}
+{{- if .name -}}
+authorization:
+  type: Bearer
+  credentials:
+    name: {{ .name }}
+    key: {{ .key }}
+{{- else -}}
+bearerTokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token
+{{- end -}}
+{{- end -}}
 {{- end -}}
