@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { isForesailError } from './errors.ts';
-import { formatQuantityMilli, isQuantity, parseQuantityMilli, QUANTITY_PATTERN } from './quantity.ts';
+import {
+  formatQuantityMilli,
+  isQuantity,
+  parseQuantityMilli,
+  parseQuantityNumber,
+  QUANTITY_PATTERN,
+} from './quantity.ts';
 
 interface Vectors {
   vectors: [text: string, milli: string, canonical: string][];
@@ -116,6 +122,22 @@ describe('properties', () => {
         expect(parseQuantityMilli(`${n}e3`)).toBe(parseQuantityMilli(`${n}E3`));
       }),
     );
+  });
+
+  test('is read as a plain number without rounding to thousandths', () => {
+    const rows: [string | number, number][] = [
+      ['0.0004', 0.0004],
+      ['400u', 0.0004],
+      ['-1.5', -1.5],
+      ['.5', 0.5],
+      ['5.', 5],
+      ['2Ki', 2048],
+      ['1.5e-3', 0.0015],
+      ['3k', 3000],
+      [0.25, 0.25],
+    ];
+    for (const [text, number] of rows) expect(parseQuantityNumber(text)).toBeCloseTo(number, 12);
+    expect(() => parseQuantityNumber('five')).toThrow('quantity "five"');
   });
 
   test('any text is read or refused with our error, and the CRD pattern admits what is read', () => {

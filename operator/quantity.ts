@@ -50,6 +50,21 @@ export function parseQuantityMilli(text: string | number): number {
   return Number(milli);
 }
 
+/**
+ * Reads a quantity as a plain number, not rounded to thousandths: for limits that are compared with measured ratios,
+ * where 0.0004 and 0.001 are not the same.
+ *
+ * @throws ForesailError `QUANTITY_INVALID` as `parseQuantityMilli` does
+ */
+export function parseQuantityNumber(text: string | number): number {
+  if (typeof text === 'number') return text;
+  parseExactMilli(text);
+  const [, sign, whole = '', fraction = '', suffix = ''] = QUANTITY.exec(text) ?? [];
+  const exponent = /^[eE]./.test(suffix) ? Number(suffix.slice(1)) : (DECIMAL_EXPONENT[suffix] ?? 0);
+  const magnitude = Number(`0${whole}.${fraction}0e${exponent}`) * 2 ** Number(BINARY_SHIFT[suffix] ?? 0n);
+  return sign === '-' ? -magnitude : magnitude;
+}
+
 /** True for everything that `parseQuantityMilli` reads. */
 export function isQuantity(text: string | number): boolean {
   try {

@@ -1,5 +1,5 @@
 /** The kinds as the rest of the operator sees them. */
-export type { JudgeSpec } from './modeldeployment/judge.ts';
+export type { GuardSpec, JudgeSpec } from './modeldeployment/judge.ts';
 export {
   MODEL_DEPLOYMENT,
   type ModelDeployment,
@@ -12,6 +12,7 @@ export type { RolloutSpec, Step } from './modeldeployment/rollout.ts';
 export type { Gpu, Server } from './modeldeployment/server.ts';
 export type { ModelDeploymentSpec } from './modeldeployment/spec.ts';
 export type {
+  GuardStatus,
   JudgeStatus,
   ModelDeploymentStatus,
   Outcome,

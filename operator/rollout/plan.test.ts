@@ -153,6 +153,31 @@ describe('an analysis', () => {
     expect(world.outcomes()).toBe('1 Serving, 2 Aborted');
   });
 
+  test('whatever was scored is no data while a guard is blind', () => {
+    const world = rolling({ steps });
+    world.change({ judge: { maxDurationMs: MINUTE, onInconclusive: 'Promote', onNoData: 'Rollback' } });
+    world.judge = { candidate: 2, baseline: 1, verdict: 'Inconclusive', labels: 700, blind: true };
+    world.after(MINUTE);
+    expect(world.outcomes()).toBe('1 Serving, 2 Aborted');
+  });
+
+  test('a version that goes back says why in the judge’s word', () => {
+    const world = rolling({ steps });
+    world.judge = {
+      candidate: 2,
+      baseline: 1,
+      verdict: 'Rollback',
+      labels: 0,
+      reason: 'ErrorsGuardBreached',
+      message: 'guard Errors',
+    };
+    world.settle();
+    expect(world.state.history.at(-1)).toMatchObject({
+      reason: 'ErrorsGuardBreached',
+      message: 'guard Errors',
+    });
+  });
+
   test('a verdict about other versions says nothing', () => {
     const world = rolling({ steps });
     world.judge = { candidate: 2, baseline: 7, verdict: 'Promote', labels: 9 };

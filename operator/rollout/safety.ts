@@ -18,7 +18,8 @@ export const abortByJudge: PlanPhase = (draft, input) => {
   if (canary === undefined || recordOf(draft.state, canary.version)?.proven === true) return draft;
   const judgement = judgementOf(canary, draft.state, input.judge);
   if (judgement?.verdict !== 'Rollback') return draft;
-  return dropCanary(draft, input, 'Aborted', 'JudgedWorse', judgement.message ?? 'judged worse than stable');
+  const { reason = 'JudgedWorse', message = 'judged worse than stable' } = judgement;
+  return dropCanary(draft, input, 'Aborted', reason, message);
 };
 
 /** A version whose pods do not get ready, or are ready and gone again, within the deadline. */
@@ -62,7 +63,7 @@ export const rollBackPromoted: PlanPhase = (draft, input) => {
   if (watched === undefined || judge.candidate !== stable) return draft;
   if ((input.pods.get(watched.version)?.ready ?? 0) === 0) return draft;
   const why = judge.message ?? 'judged worse than the version before';
-  const demoted = amend(state, stable, ended('RolledBack', nowMs, 'JudgedWorse', why));
+  const demoted = amend(state, stable, ended('RolledBack', nowMs, judge.reason ?? 'JudgedWorse', why));
   const restored = amend(
     demoted,
     watched.version,

@@ -55,7 +55,7 @@ function analyse(canary: Canary, state: RolloutState, input: RolloutInput): Step
   // Rollback is not only looked at here: a bad version goes back at any step (see safety.ts).
   if (judgement?.verdict === 'Promote') return 'done';
   if (nowMs - canary.stepStartedAtMs < maxDurationMs) return 'wait';
-  if (judgement === undefined || judgement.labels === 0)
+  if (judgement === undefined || judgement.labels === 0 || judgement.blind === true)
     return onNoData === 'Hold' ? 'wait' : { reason: 'NoData', message: 'nothing was scored in time' };
   if (onInconclusive === 'Promote') return 'done';
   if (onInconclusive === 'Hold') return 'wait';

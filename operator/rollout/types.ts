@@ -120,8 +120,12 @@ export interface Judgement {
   readonly candidate: number;
   readonly baseline: number;
   readonly verdict: 'Promote' | 'Rollback' | 'Inconclusive';
-  /** Forecasts of both that were scored; 0 is no data. */
+  /** Forecasts of both that were scored, or requests of both that were compared; 0 is no data. */
   readonly labels: number;
+  /** A guard cannot see: whatever else was scored, it counts as no data. */
+  readonly blind?: boolean | undefined;
+  /** Why it goes back, in one word for programs; absent: `JudgedWorse`. */
+  readonly reason?: string | undefined;
   readonly message?: string | undefined;
 }
 

@@ -1,7 +1,7 @@
 /** `spec.rollout.judge`: how sure the judge must be, how long it may take, and what happens when it never is. */
 import { z } from 'zod';
 import { withRules } from '../schema/rules.ts';
-import { duration, int32, pathSegment, positiveQuantity, text } from '../schema/scalars.ts';
+import { duration, int32, nonNegativeQuantity, pathSegment, text } from '../schema/scalars.ts';
 
 /** A name that is a kind of guard or, for `Prometheus`, a query of one's own. */
 const guardSchema = withRules(
@@ -9,7 +9,7 @@ const guardSchema = withRules(
     type: z
       .enum(['Errors', 'Latency', 'NaN', 'Prometheus'])
       .describe(
-        '`Errors`, `Latency` and `NaN` compare the new version’s pods with stable pods of the same age; ' +
+        '`Errors`, `Latency` and `NaN` compare what the new version’s pods count with stable pods of the same age; ' +
           '`Prometheus` asks a query.',
       ),
     prometheus: z
@@ -17,9 +17,27 @@ const guardSchema = withRules(
         serverRef: z
           .object({ name: pathSegment(253).describe('Name of a server that the administrator has listed.') })
           .describe('Server that is asked.'),
-        query: text(4096).describe('Query that gives one number.'),
-        max: positiveQuantity.optional().describe('A value above it is a failure.'),
-        min: positiveQuantity.optional().describe('A value below it is a failure.'),
+        query: text(4096).describe(
+          'Query that gives one number. `{{canary}}` and `{{stable}}` in it stand for the numbers of the two versions, ' +
+            '`{{name}}` and `{{namespace}}` for those of the object.',
+        ),
+        max: nonNegativeQuantity.optional().describe('A value above it is a failure.'),
+        min: nonNegativeQuantity.optional().describe('A value below it is a failure.'),
+        interval: duration('5s', '24h').default('1m').describe('Between two measurements.'),
+        count: int32(1, 10_000).default(5).describe('Values inside the limits before the guard is passed.'),
+        failureLimit: int32(0, 10_000)
+          .default(0)
+          .describe('Failures that are put up with; one more and the version goes back.'),
+        inconclusiveLimit: int32(0, 10_000)
+          .default(0)
+          .describe(
+            'Answers without a number (empty, NaN) in a row that are put up with; while there are more, nothing is promoted.',
+          ),
+        consecutiveErrorLimit: int32(0, 10_000)
+          .default(4)
+          .describe(
+            'Requests without an answer in a row that are put up with; while there are more, nothing is promoted.',
+          ),
       })
       .optional()
       .describe('For `Prometheus`.'),
@@ -46,7 +64,11 @@ export const judgeSchema = z.object({
     .regex(/^0\.[0-9]{1,4}$/)
     .default('0.02')
     .describe('How much worse the new version’s loss may be and still count as no worse, as a share.'),
-  minLabels: int32(1, 1_000_000).default(500).describe('Scored forecasts before any verdict.'),
+  minLabels: int32(1, 1_000_000)
+    .default(500)
+    .describe(
+      'Scored forecasts before any verdict; for a generic model, requests of each version before a promotion.',
+    ),
   maxDuration: duration('1m', '2160h')
     .default('48h')
     .describe('How long an analysis may be without a verdict.'),
@@ -66,4 +88,5 @@ export const judgeSchema = z.object({
     .meta({ 'x-kubernetes-list-type': 'atomic' }),
 });
 
+export type GuardSpec = z.infer<typeof guardSchema>;
 export type JudgeSpec = z.infer<typeof judgeSchema>;

@@ -55,6 +55,14 @@ const recordSchema = z.object({
   endedAt: time().optional().describe('When it ceased to serve or to roll out.'),
 });
 
+const guardStatusSchema = z.object({
+  name: shortText().describe('Its type; a query has its place in `spec.rollout.judge.guards` behind it.'),
+  outcome: z
+    .enum(['Breached', 'Passed', 'Waiting', 'Blind'])
+    .describe('`Waiting`: not enough was seen yet. `Blind`: nothing can be seen, so nothing is promoted.'),
+  message: shortText().describe('Why, for people.'),
+});
+
 export const modelDeploymentStatusSchema = z.object({
   observedGeneration: count().optional().describe('Generation of the spec that this status speaks of.'),
   phase: z
@@ -101,7 +109,11 @@ export const modelDeploymentStatusSchema = z.object({
       verdict: z.enum(['Promote', 'Rollback', 'Inconclusive']).describe('What the judge says.'),
       reason: shortText().optional().describe('Why, one word for programs.'),
       message: shortText().optional().describe('Why, for people.'),
-      labels: count().optional().describe('Forecasts of both versions that were scored.'),
+      labels: count()
+        .optional()
+        .describe(
+          'Forecasts of both versions that were scored; for a generic model, requests that were compared.',
+        ),
       waiting: count().optional().describe('Forecasts whose time has not come yet.'),
       eWorse: shortText().optional().describe('Evidence that the new version is worse.'),
       eNotWorse: shortText().optional().describe('Evidence that it is not worse by more than the margin.'),
@@ -113,6 +125,12 @@ export const modelDeploymentStatusSchema = z.object({
         .describe('Interval of the effect.')
         .meta({ 'x-kubernetes-list-type': 'atomic' }),
       worstSeries: shortText().optional().describe('Series with the most damage.'),
+      guards: z
+        .array(guardStatusSchema)
+        .max(16)
+        .optional()
+        .describe('What the guards have seen.')
+        .meta({ 'x-kubernetes-list-type': 'atomic' }),
     })
     .optional()
     .describe('The verdict on the version that is being rolled out, or watched after its promotion.'),
@@ -134,6 +152,7 @@ export const modelDeploymentStatusSchema = z.object({
 export type ModelDeploymentStatus = z.infer<typeof modelDeploymentStatusSchema>;
 export type TrafficShare = z.infer<typeof trafficSchema>;
 export type VersionRecord = z.infer<typeof recordSchema>;
+export type GuardStatus = z.infer<typeof guardStatusSchema>;
 export type JudgeStatus = NonNullable<ModelDeploymentStatus['judge']>;
 export type Phase = (typeof PHASES)[number];
 export type Outcome = (typeof OUTCOMES)[number];

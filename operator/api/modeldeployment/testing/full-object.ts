@@ -32,7 +32,17 @@ const JUDGE = {
     { type: 'Errors' },
     {
       type: 'Prometheus',
-      prometheus: { serverRef: { name: 'default' }, query: 'sum(rate(bad[5m]))', max: '5', min: '100m' },
+      prometheus: {
+        serverRef: { name: 'default' },
+        query: 'sum(rate(bad{version="{{canary}}"}[5m]))',
+        max: '5',
+        min: '100m',
+        interval: '30s',
+        count: 10,
+        failureLimit: 1,
+        inconclusiveLimit: 2,
+        consecutiveErrorLimit: 3,
+      },
     },
   ],
 };

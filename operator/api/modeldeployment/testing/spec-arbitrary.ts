@@ -80,8 +80,13 @@ const guard = fc.oneof(
     prometheus: object({
       serverRef: object({ name }),
       query: fc.constantFrom('up', 'sum(x)'),
-      max: mostly(fc.constant<string | undefined>('5'), fc.constantFrom(undefined, '0')),
+      max: mostly(fc.constant<string | undefined>('5'), fc.constantFrom(undefined, '-1')),
       min: optional(fc.constant('100m')),
+      interval: optional(duration(['5s', '24h'], ['4s', '25h'])),
+      count: optional(int(1, 10_000, 10_001)),
+      failureLimit: optional(int(0, 10_000, 10_001)),
+      inconclusiveLimit: optional(int(0, 10_000, 10_001)),
+      consecutiveErrorLimit: optional(int(0, 10_000, 10_001)),
     }),
   }),
 );

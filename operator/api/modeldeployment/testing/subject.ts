@@ -98,6 +98,17 @@ function brokenRules(): BadInput[] {
       'spec.rollout.judge.guards[1].prometheus',
       prometheus,
     ]),
+    ...[
+      ['interval', '1s'],
+      ['count', 0],
+      ['failureLimit', -1],
+      ['max', '-1'],
+    ].map(([field, value]) =>
+      change(`${field} ${value} of a query`, `spec.rollout.judge.guards[1].prometheus.${field}`, [
+        `spec.rollout.judge.guards[1].prometheus.${field}`,
+        value,
+      ]),
+    ),
     ...['0.00001', '.02', '1', '-0.02', '2%'].map((margin) =>
       change(`margin ${margin}`, 'spec.rollout.judge.margin', ['spec.rollout.judge.margin', margin]),
     ),
