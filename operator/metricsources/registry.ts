@@ -32,6 +32,7 @@ import type {
   KindResolver,
   MetricRequest,
   MetricSources,
+  NumberRequest,
   ReadEvent,
   ReadObserver,
 } from './types.ts';
@@ -112,7 +113,7 @@ class Registry implements MetricSources {
   read(request: MetricRequest, signal: AbortSignal): Promise<Observation<MetricReading>> {
     const key = keyOf(request);
     return this.#reads.run(key, signal, async (shared) => {
-      const observation = await this.#attempt('read', request.metric, shared, () =>
+      const observation = await this.#attempt('read', namesOf(request.metric), shared, () =>
         this.#route(request, shared),
       );
       return this.#outages.settle(key, observation);
@@ -127,7 +128,7 @@ class Registry implements MetricSources {
     signal: AbortSignal,
   ): Promise<Observation<LoadSeries>> {
     const { metric, namespace } = request;
-    const observation = await this.#attempt('backfill', metric, signal, async () => {
+    const observation = await this.#attempt('backfill', namesOf(metric), signal, async () => {
       if (metric.type !== 'Prometheus')
         throw new ReadError('NoData', `the past of a ${metric.type} metric cannot be asked for`);
       const { past } = this.#server(metric);
@@ -137,11 +138,18 @@ class Registry implements MetricSources {
   }
 
   cadence({ metric, namespace }: MetricRequest, signal: AbortSignal): Promise<Observation<number>> {
-    return this.#attempt('cadence', metric, signal, async () => {
+    return this.#attempt('cadence', namesOf(metric), signal, async () => {
       if (metric.type !== 'Prometheus')
         throw new ReadError('NoData', `the cadence of a ${metric.type} metric cannot be asked for`);
       return await this.#server(metric).source.cadence(namespace, metric.prometheus.query, signal);
     });
+  }
+
+  number({ namespace, server, query }: NumberRequest, signal: AbortSignal): Promise<Observation<number>> {
+    const names = { type: 'Prometheus', server } as const;
+    return this.#attempt('number', names, signal, () =>
+      this.#named(server).source.number(namespace, query, signal),
+    );
   }
 
   canBackfill(metric: MetricSpec): boolean {
@@ -171,7 +179,10 @@ class Registry implements MetricSources {
   }
 
   #server(metric: MetricSpecOf<'Prometheus'>): Prometheus {
-    const { name } = metric.prometheus.serverRef;
+    return this.#named(metric.prometheus.serverRef.name);
+  }
+
+  #named(name: string): Prometheus {
     const server = this.#prometheus.get(name);
     if (server === undefined)
       throw new ReadError('NotConfigured', `the administrator's list has no Prometheus server "${name}"`);
@@ -180,7 +191,7 @@ class Registry implements MetricSources {
 
   async #attempt<T>(
     operation: ReadEvent['operation'],
-    metric: MetricSpec,
+    { type, server: name = '' }: Source,
     signal: AbortSignal,
     work: () => Promise<Known<T>>,
   ): Promise<Observation<T>> {
@@ -193,10 +204,9 @@ class Registry implements MetricSources {
       signal.throwIfAborted();
       observation = this.#unknown(error);
     }
-    const name = metric.type === 'Prometheus' ? metric.prometheus.serverRef.name : '';
     this.#observe({
       operation,
-      source: metric.type,
+      source: type,
       // A name that is on no list comes from a tenant and would make an endless label.
       server: this.#prometheus.has(name) ? name : '',
       outcome: observation.kind === 'value' ? 'value' : observation.reason,
@@ -212,6 +222,17 @@ class Registry implements MetricSources {
     // A mistake of ours must not take the scaler down, and its text may hold anything.
     return unknown('BadAnswer', 'the answer could not be read', now);
   }
+}
+
+/** What a read is counted under. */
+interface Source {
+  readonly type: ReadEvent['source'];
+  readonly server?: string;
+}
+
+function namesOf(metric: MetricSpec): Source {
+  const { type } = metric;
+  return type === 'Prometheus' ? { type, server: metric.prometheus.serverRef.name } : { type };
 }
 
 function keyOf({ namespace, metric, podSelector }: MetricRequest): string {

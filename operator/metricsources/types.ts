@@ -42,8 +42,20 @@ export interface CadenceSource {
   cadence(request: MetricRequest, signal: AbortSignal): Promise<Observation<number>>;
 }
 
+/** A question to one Prometheus server of the administrator's list, for whoever compares the answer with limits. */
+export interface NumberRequest {
+  readonly namespace: string;
+  readonly server: string;
+  readonly query: string;
+}
+
+export interface NumberSource {
+  /** One number, not rounded; it may be NaN. Never throws, except the signal's reason when it aborts. */
+  number(request: NumberRequest, signal: AbortSignal): Promise<Observation<number>>;
+}
+
 /** Everything the controller needs of the metric sources. */
-export interface MetricSources extends MetricSource, BackfillSource, CadenceSource {
+export interface MetricSources extends MetricSource, BackfillSource, CadenceSource, NumberSource {
   /** Whether this metric's past and cadence can be asked for (today: Prometheus metrics). */
   canBackfill(metric: MetricSpec): boolean;
   /** Ends connections. Reads after it are unknown. */
@@ -66,7 +78,7 @@ export interface KindResolver {
 
 /** One finished read, back-fill or question after the cadence, for the operator's own metrics. No field has unbounded values. */
 export interface ReadEvent {
-  readonly operation: 'read' | 'backfill' | 'cadence';
+  readonly operation: 'read' | 'backfill' | 'cadence' | 'number';
   readonly source: MetricType;
   /** The admin's name of the Prometheus server; '' for the metrics APIs. */
   readonly server: string;

@@ -47,6 +47,24 @@ export class PrometheusSource {
     return known({ form: 'total', milli: toMilli(value), series, ...newest }, atMs);
   }
 
+  /**
+   * One series' value as it stands, which may be a small ratio, negative or NaN: for whoever compares it with limits of
+   * his own. Rejects as `read` does; with NoData for an empty answer.
+   */
+  async number(namespace: string, query: string, signal: AbortSignal): Promise<Known<number>> {
+    const scoped = scopeQuery(this.#server.entry, namespace, query);
+    const answer = await this.#instant(namespace, scoped.text, signal);
+    const [first, ...more] = answer.series;
+    if (answer.type === 'matrix' || more.length > 0)
+      throw new ReadError('BadQuery', 'the query gives several numbers; it must give one');
+    const sample = first?.samples[0];
+    if (sample === undefined) throw new ReadError('NoData', 'the query matches no series');
+    this.#checkTime(sample.atMs, 'the answer');
+    const memory = this.#recall(`${namespace} ${scoped.text}`);
+    await this.#freshness(namespace, scoped, sample.atMs, memory, signal);
+    return known(sample.value, sample.atMs);
+  }
+
   /** Milliseconds between two samples of the query's fastest series. Rejects with a ReadError. */
   async cadence(namespace: string, query: string, signal: AbortSignal): Promise<Known<number>> {
     const { parsed } = scopeQuery(this.#server.entry, namespace, query);
