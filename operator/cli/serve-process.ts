@@ -13,6 +13,7 @@ import type { Engine, EngineOptions } from '../server/core/types.ts';
 import { createServerMetrics } from '../server/metrics.ts';
 import { type ServerOptions, startServer } from '../server/serve.ts';
 import type { ServeFlags } from './serve.ts';
+import { openAccess } from './serve-access.ts';
 
 const MIB = 1024 * 1024;
 
@@ -27,6 +28,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
       stop.abort(new Error(name));
     });
 
+  const access = await openAccess(flags, log);
   const metrics = createServerMetrics();
   const shared = { clock: systemClock, log };
   const engine = await openEngine(
@@ -44,6 +46,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   const start = flags.allowRepositoryControl === true ? loadAll(engine, log, stop.signal) : undefined;
   const server = await startServer(serverOptions(flags), {
     ...shared,
+    ...access.parts,
     engine,
     metrics,
     ...(start === undefined ? {} : { start }),
@@ -60,6 +63,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   systemClock.after(drainMs + flags.shutdownTimeout, () => cut.abort(new Error('the time to stop is over')));
   await server.stop(drainMs, cut.signal);
   await engine.close(cut.signal);
+  await access.close();
 }
 
 /** Callers have the control afterwards, but a server starts with what lies in its repository. */
@@ -98,6 +102,7 @@ function serverOptions(flags: ServeFlags): ServerOptions {
     maxRequestBytes: flags.maxRequestMib * MIB,
     maxBytesInFlight: flags.maxMemoryMib * MIB,
     maxConcurrent: flags.maxConcurrent,
+    maxConnections: flags.maxConnections,
     repositoryControl: flags.allowRepositoryControl === true,
   };
 }

@@ -1,8 +1,9 @@
 /** `foresail serve`: ONNX models of a repository over the Open Inference Protocol v2, HTTP and gRPC. */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { LogLevel } from '../observability/logger.ts';
+import type { AuthResource } from '../server/access/authentication.ts';
 import type { Accelerator } from '../server/core/types.ts';
-import { duration, whole } from './flag-values.ts';
+import { duration, gathered, listOf, whole } from './flag-values.ts';
 
 export interface ServeFlags {
   readonly modelRepository: string;
@@ -21,6 +22,17 @@ export interface ServeFlags {
   readonly maxRequestMib: number;
   readonly maxMemoryMib: number;
   readonly maxConcurrent: number;
+  readonly maxConnections: number;
+  readonly tlsCertFile?: string;
+  readonly tlsPrivateKeyFile?: string;
+  readonly clientCaFile?: string;
+  readonly auth: 'none' | 'token' | 'mtls';
+  readonly authTokenAudiences: readonly string[];
+  readonly authAllow?: readonly string[];
+  readonly authResource?: AuthResource;
+  readonly kubeconfig?: string;
+  readonly rateLimit?: number;
+  readonly rateBurst?: number;
   readonly drain: number;
   readonly shutdownTimeout: number;
   readonly logLevel: LogLevel;
@@ -78,6 +90,47 @@ export function serveCommand(): Command {
         .default(2_048),
     )
     .addOption(
+      option('--max-connections <count>', 'open at once, for each protocol')
+        .argParser(whole(1, 1_000_000))
+        .default(4_096),
+    )
+    .option('--tls-cert-file <file>', 'serve TLS, HTTP and gRPC; read again when it is renewed')
+    .option('--tls-private-key-file <file>', 'of the certificate')
+    .option('--client-ca-file <file>', 'authorities of client certificates')
+    .addOption(
+      option('--auth <how>', 'callers show: nothing, a token of the cluster, a client certificate')
+        .choices(['none', 'token', 'mtls'])
+        .default('none'),
+    )
+    .addOption(
+      option('--auth-token-audiences <names>', 'a token must be meant for one of these')
+        .argParser(listOf(String))
+        .default([], "the API server's own"),
+    )
+    .option(
+      '--auth-allow <name>',
+      'a user or group, or a name of a certificate; may be repeated; without it RBAC decides, or every certificate passes',
+      gathered,
+    )
+    .addOption(
+      option(
+        '--auth-resource <resource>',
+        'RBAC is asked for get and update of <plural>.<group>/<namespace>/<name> instead of the path',
+      ).argParser(authResource),
+    )
+    .option('--kubeconfig <file>', 'of the API server that knows tokens; default: as kubectl, or the pod')
+    .addOption(
+      option('--rate-limit <calls>', 'a second, for each caller; off without it').argParser(
+        whole(1, 1_000_000),
+      ),
+    )
+    .addOption(
+      option(
+        '--rate-burst <calls>',
+        'at once after a pause; default: two seconds of the rate limit',
+      ).argParser(whole(1, 1_000_000)),
+    )
+    .addOption(
       option('--drain <duration>', 'after SIGTERM: not ready, but answering')
         .argParser(duration)
         .default(5_000, '5s'),
@@ -97,4 +150,12 @@ export function serveCommand(): Command {
       const { serve } = await import('./serve-process.ts');
       await serve(flags);
     });
+}
+
+function authResource(text: string): AuthResource {
+  const [, resource, group, namespace, name] =
+    /^([a-z]+)\.([a-z0-9.-]+)\/([a-z0-9-]+)\/([a-z0-9.-]+)$/.exec(text) ?? [];
+  if (resource === undefined || group === undefined || namespace === undefined || name === undefined)
+    throw new InvalidArgumentError(`"${text}" is not of the form modeldeployments.foresail.io/shop/web.`);
+  return { group, resource, namespace, name };
 }

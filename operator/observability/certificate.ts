@@ -13,18 +13,22 @@ import type { Logger } from '../logger.ts';
 export interface CertificateFiles {
   readonly certFile: string;
   readonly keyFile: string;
+  /** Authorities that sign the certificates of clients. */
+  readonly caFile?: string;
 }
 
 export interface CertificatePair {
   readonly cert: string;
   readonly key: string;
+  readonly ca?: string;
 }
 
 /** A rotated Secret counts within a minute; the kubelet takes its time too. */
 const READ_EVERY_MS = 15_000;
 
-export function readCertificate({ certFile, keyFile }: CertificateFiles): CertificatePair {
-  return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+export function readCertificate({ certFile, keyFile, caFile }: CertificateFiles): CertificatePair {
+  const pair = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  return caFile === undefined ? pair : { ...pair, ca: readFileSync(caFile, 'utf8') };
 }
 
 /**
@@ -33,25 +37,30 @@ export function readCertificate({ certFile, keyFile }: CertificateFiles): Certif
  */
 export function followCertificate(
   server: Pick<Server, 'setSecureContext'>,
-  { certFile, keyFile }: CertificateFiles,
+  { certFile, keyFile, caFile }: CertificateFiles,
   current: CertificatePair,
   clock: Clock,
   log: Logger,
 ): () => void {
-  const textOf = ({ cert, key }: CertificatePair) => `${cert}\n${key}`;
+  const textOf = ({ cert, key, ca = '' }: CertificatePair) => `${cert}\n${key}\n${ca}`;
   let served = textOf(current);
   let refused: string | undefined;
   let stopped = false;
   let cancel: () => void = () => {};
 
   async function look(): Promise<void> {
-    const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
-    const text = textOf({ cert, key });
+    const [cert, key, ca] = await Promise.all([
+      readFile(certFile, 'utf8'),
+      readFile(keyFile, 'utf8'),
+      caFile === undefined ? undefined : readFile(caFile, 'utf8'),
+    ]);
+    const pair = { cert, key, ...(ca === undefined ? {} : { ca }) };
+    const text = textOf(pair);
     if (text === served || text === refused) return;
     // Half of a pair, for the two files are not changed in one moment: tried again at the next look.
     refused = text;
-    createSecureContext({ cert, key });
-    server.setSecureContext({ cert, key });
+    createSecureContext(pair);
+    server.setSecureContext(pair);
     served = text;
     log.info('certificate replaced', { file: certFile });
   }

@@ -6,6 +6,8 @@
 import type { Clock } from '../clock.ts';
 import { ForesailError, messageOf } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { Guard } from './access/guard.ts';
+import type { ServerTls } from './access/tls.ts';
 import { type AdmissionLimits, createAdmission } from './admission.ts';
 import type { Engine } from './core/types.ts';
 import { type GrpcServer, startGrpcServer } from './grpc/server.ts';
@@ -20,6 +22,8 @@ export interface ServerOptions extends AdmissionLimits {
   /** Absent: no gRPC. */
   readonly grpcPort?: number;
   readonly maxRequestBytes: number;
+  /** Open at once, for each protocol; one more is closed at once. */
+  readonly maxConnections: number;
   readonly repositoryControl: boolean;
   readonly timeouts?: HttpTimeouts;
 }
@@ -39,6 +43,10 @@ export interface ServerParts {
   readonly metrics: ServerMetrics;
   /** Not ready before it has settled. */
   readonly start?: Promise<unknown>;
+  /** Absent: everybody may call. */
+  readonly guard?: Guard;
+  /** Absent: plain text. */
+  readonly tls?: ServerTls;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -60,7 +68,8 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   };
   const { engine, metrics, clock, log } = parts;
   metrics.follow(engine);
-  const http = createHttpServer(wire, options.timeouts);
+  const http = createHttpServer(wire, options.timeouts, parts.tls);
+  http.server.maxConnections = options.maxConnections;
   const httpUrl = await http
     .listen({ host: options.host, port: options.httpPort })
     .catch((cause: unknown) => {
@@ -69,7 +78,10 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
     });
   let grpc: GrpcServer | undefined;
   try {
-    if (options.grpcPort !== undefined) grpc = await startGrpcServer(wire, options.host, options.grpcPort);
+    if (options.grpcPort !== undefined) {
+      const { host, grpcPort: port, maxConnections } = options;
+      grpc = await startGrpcServer(wire, { host, port, maxConnections }, parts.tls?.grpc);
+    }
   } catch (error) {
     await http.close();
     throw error;

@@ -1,6 +1,7 @@
 /** What both protocols are given: the engine behind them, their limits, and whether the server is on its way out. */
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
+import type { Guard } from './access/guard.ts';
 import type { Admission } from './admission.ts';
 import type { Engine } from './core/types.ts';
 import type { ServerMetrics } from './metrics.ts';
@@ -8,6 +9,8 @@ import type { ServerMetrics } from './metrics.ts';
 export interface Wire {
   readonly engine: Engine;
   readonly admission: Admission;
+  /** Absent: everybody may call, as often as they like. */
+  readonly guard?: Guard;
   readonly metrics: ServerMetrics;
   /** Largest request, after unpacking. */
   readonly maxRequestBytes: number;

@@ -17,10 +17,17 @@ export interface Certificate {
   readonly key: string;
 }
 
-export function selfSigned(nowMs: number = Date.now()): Certificate {
+export interface Subject {
+  readonly commonName?: string;
+  /** E.g. a SPIFFE identity. */
+  readonly uri?: string;
+}
+
+export function selfSigned(nowMs: number = Date.now(), subject: Subject = {}): Certificate {
+  const { commonName = 'foresail test', uri } = subject;
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02));
-  const name = sequence(der(0x31, sequence(oid(0x55, 0x04, 0x03), der(0x0c, 'foresail test'))));
+  const name = sequence(der(0x31, sequence(oid(0x55, 0x04, 0x03), der(0x0c, commonName))));
   const extension = (id: Buffer, value: Buffer) => sequence(id, der(0x04, value));
   const body = sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
@@ -34,7 +41,10 @@ export function selfSigned(nowMs: number = Date.now()): Certificate {
       0xa3,
       sequence(
         extension(oid(0x55, 0x1d, 0x13), sequence(der(0x01, Buffer.from([255])))),
-        extension(oid(0x55, 0x1d, 0x11), sequence(der(0x87, Buffer.from([127, 0, 0, 1])))),
+        extension(
+          oid(0x55, 0x1d, 0x11),
+          sequence(der(0x87, Buffer.from([127, 0, 0, 1])), ...(uri === undefined ? [] : [der(0x86, uri)])),
+        ),
       ),
     ),
   );

@@ -15,6 +15,8 @@ const TYPES: Readonly<Record<WireOutcome, string>> = {
   not_found: 'model_not_found',
   not_ready: 'model_not_ready',
   rejected: 'overloaded',
+  denied: 'permission_denied',
+  limited: 'rate_limit_exceeded',
   deadline: 'deadline_exceeded',
   canceled: 'canceled',
   backend: 'server_error',

@@ -118,7 +118,7 @@ function withDeadline(request: InferRequest, deadline: Date | number, now: numbe
   return { ...request, timeoutMs: Math.max(1, Math.min(left, request.timeoutMs ?? left)) };
 }
 
-interface Status {
+export interface Status {
   readonly code: number;
   readonly details: string;
   readonly metadata: Metadata;
@@ -126,6 +126,10 @@ interface Status {
 
 function status(wire: Wire, call: { getPath(): string }, fault: Fault, error: unknown): Status {
   if (fault.http === 500) wire.log.error('a call failed', { call: call.getPath(), error: messageOf(error) });
+  return statusOf(fault);
+}
+
+export function statusOf(fault: Fault): Status {
   const metadata = new Metadata();
   // What a gRPC client with a retry policy waits before its next try.
   if (fault.retryAfterMs !== undefined)

@@ -1,4 +1,6 @@
 /** Where the gRPC service listens, its limits, and how it ends. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import {
   loadPackageDefinition,
   logVerbosity,
@@ -10,6 +12,7 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { ForesailError } from '../../errors.ts';
 import type { Wire } from '../wire.ts';
+import { guardInterceptor } from './guard.ts';
 import { handlers } from './handlers.ts';
 
 const PROTO = new URL('./inference.proto', import.meta.url).pathname;
@@ -28,7 +31,18 @@ export interface GrpcServer {
   close(signal: AbortSignal): Promise<void>;
 }
 
-export async function startGrpcServer(wire: Wire, host: string, port: number): Promise<GrpcServer> {
+export interface GrpcListen {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly maxConnections: number;
+}
+
+export async function startGrpcServer(
+  wire: Wire,
+  { host, port, maxConnections }: GrpcListen,
+  credentials: ServerCredentials = ServerCredentials.createInsecure(),
+): Promise<GrpcServer> {
   // Its own lines are not of our log's form; what matters comes as an error.
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
@@ -39,19 +53,25 @@ export async function startGrpcServer(wire: Wire, host: string, port: number): P
     // Half-open connections are found, and a caller that pings does not hurt us.
     'grpc.keepalive_time_ms': 60_000,
     'grpc.keepalive_timeout_ms': 20_000,
+    ...(wire.guard === undefined ? {} : { interceptors: [guardInterceptor(wire, wire.guard)] }),
   });
   server.addService(loadService(), handlers(wire));
-  const shownHost = host.includes(':') ? `[${host}]` : host;
-  const bound = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`${shownHost}:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
-      error === null ? resolve(actual) : reject(cannotListen(error, port)),
-    ),
-  );
+  // Its own listener takes any number of connections; this one does not.
+  const injector = server.createConnectionInjector(credentials);
+  const listener = createServer({ noDelay: true }, (socket) => injector.injectConnection(socket));
+  listener.maxConnections = maxConnections;
+  listener.listen({ host, port });
+  await once(listener, 'listening').catch((cause: Error) => {
+    server.forceShutdown();
+    throw cannotListen(cause, port);
+  });
+  const { port: bound } = listener.address() as AddressInfo;
   return {
-    address: `${shownHost}:${bound}`,
+    address: `${host.includes(':') ? `[${host}]` : host}:${bound}`,
     close: (signal) =>
       new Promise((resolve) => {
         const cut = () => server.forceShutdown();
+        listener.close();
         signal.addEventListener('abort', cut, { once: true });
         if (signal.aborted) cut();
         server.tryShutdown(() => {

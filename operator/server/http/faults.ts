@@ -16,15 +16,29 @@ export function errorHandler(wire: Wire, send: SendFault = sendFault) {
     if (call?.gone.aborted === true) return void reply.hijack();
     const fault = 'statusCode' in error ? ofFastify(error) : faultOf(error);
     if (fault.http === 500)
-      wire.log.error('a request failed', { route: request.routeOptions.url, error: messageOf(error) });
+      wire.log.error('a request failed', {
+        route: request.routeOptions.url,
+        requestId: requestIdOf(request),
+        error: messageOf(error),
+      });
     call?.ended(fault.outcome);
     reply.code(fault.http);
-    if (fault.http === 503) reply.header('retry-after', retryAfter(fault));
+    if (fault.http === 503 || fault.http === 429) reply.header('retry-after', retryAfter(fault));
+    const challenge = fault.http === 401 ? wire.guard?.challenge : undefined;
+    if (challenge !== undefined) reply.header('www-authenticate', challenge);
     send(reply, fault);
   };
 }
 
 export const sendFault: SendFault = (reply, { http, message }) => reply.code(http).send({ error: message });
+
+export const REQUEST_ID = 'x-request-id';
+
+/** What a proxy or a caller named the request; echoed, and beside an error in the log. Undefined when it is no plain word. */
+export function requestIdOf({ headers }: FastifyRequest): string | undefined {
+  const id = headers[REQUEST_ID];
+  return typeof id === 'string' && /^[\w.:/+=-]{1,128}$/.test(id) ? id : undefined;
+}
 
 /** Whole seconds, at least one: the header knows no fractions. */
 export function retryAfter({ retryAfterMs = 1_000 }: Pick<Fault, 'retryAfterMs'>): string {

@@ -1,13 +1,16 @@
 /** The HTTP server: limits first, then the routes of the protocol. */
 import type { IncomingMessage } from 'node:http';
+import type { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { ServerTls } from '../access/tls.ts';
 import { createAdmission } from '../admission.ts';
 import { forecastRoutes } from '../forecast-api/routes.ts';
 import { GRPC } from '../wire/errors.ts';
 import type { Wire } from '../wire.ts';
 import { readBody } from './body.ts';
 import { callOf } from './call.ts';
-import { answerBroken, errorHandler, sendFault } from './faults.ts';
+import { answerBroken, errorHandler, REQUEST_ID, requestIdOf, sendFault } from './faults.ts';
+import { guardRoutes } from './guard.ts';
 import { inferRoutes } from './infer.ts';
 import { modelRoutes } from './models.ts';
 import { repositoryRoutes } from './repository.ts';
@@ -26,21 +29,30 @@ export const DEFAULT_TIMEOUTS: HttpTimeouts = { headersMs: 10_000, requestMs: 60
 /** Bodies of the routes that do not pass the gate of the inference calls: a repository request has a few words. */
 const SMALL_BODY = 64 * 1024;
 
-export function createHttpServer(wire: Wire, timeouts: HttpTimeouts = DEFAULT_TIMEOUTS): FastifyInstance {
+export function createHttpServer(
+  wire: Wire,
+  timeouts: HttpTimeouts = DEFAULT_TIMEOUTS,
+  tls?: ServerTls,
+): FastifyInstance {
+  const connections = {
+    headersTimeout: timeouts.headersMs,
+    connectionsCheckingInterval: 1_000,
+  };
   const server = Fastify({
     bodyLimit: wire.maxRequestBytes,
     requestTimeout: timeouts.requestMs,
     keepAliveTimeout: timeouts.keepAliveMs,
-    http: {
-      headersTimeout: timeouts.headersMs,
-      connectionsCheckingInterval: 1_000,
-    },
+    ...(tls === undefined ? { http: connections } : { https: { ...connections, ...tls.https } }),
     // A connection that is still open while the server ends gets its answers.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 253, ignoreTrailingSlash: true },
     frameworkErrors: (_error, _request, reply) => void sendFault(reply, BAD_PATH),
     clientErrorHandler: answerBroken,
-  });
+  }) as FastifyInstance;
+  if (tls !== undefined) {
+    const stop = tls.follow(server.server as unknown as TlsServer);
+    server.addHook('onClose', async () => stop());
+  }
 
   server.removeAllContentTypeParsers();
   const smallBodies = createAdmission({ maxConcurrent: 256, maxBytesInFlight: 256 * SMALL_BODY });
@@ -64,10 +76,13 @@ export function createHttpServer(wire: Wire, timeouts: HttpTimeouts = DEFAULT_TI
     }),
   );
   // Callers with a long-lived connection go elsewhere before it is cut.
-  server.addHook('onSend', async (_request, reply) => {
+  server.addHook('onSend', async (request, reply) => {
     if (wire.draining()) reply.header('connection', 'close');
+    const id = requestIdOf(request);
+    if (id !== undefined) reply.header(REQUEST_ID, id);
   });
 
+  if (wire.guard !== undefined) guardRoutes(server, wire, wire.guard);
   modelRoutes(server, wire);
   inferRoutes(server, wire);
   repositoryRoutes(server, wire);

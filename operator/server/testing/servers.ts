@@ -4,30 +4,35 @@ import { systemClock } from '../../clock.ts';
 import { silentLogger } from '../../logger.ts';
 import type { Engine } from '../core/types.ts';
 import { createServerMetrics, type ServerMetrics } from '../metrics.ts';
-import { type RunningServer, type ServerOptions, startServer } from '../serve.ts';
+import { type RunningServer, type ServerOptions, type ServerParts, startServer } from '../serve.ts';
 
 export interface TestServer extends RunningServer {
   readonly metrics: ServerMetrics;
 }
 
-export function servers(): (engine: Engine, options?: Partial<ServerOptions>) => Promise<TestServer> {
+export function servers(): (
+  engine: Engine,
+  options?: Partial<ServerOptions>,
+  parts?: Partial<ServerParts>,
+) => Promise<TestServer> {
   const running: RunningServer[] = [];
   afterEach(async () => {
     await Promise.all(running.splice(0).map((server) => server.stop(0, AbortSignal.timeout(1_000))));
   });
-  return async (engine, options = {}) => {
+  return async (engine, options = {}, parts = {}) => {
     const metrics = createServerMetrics();
     const server = await startServer(
       {
         host: '127.0.0.1',
         httpPort: 0,
         maxConcurrent: 64,
+        maxConnections: 1_024,
         maxBytesInFlight: 64 * 1024 * 1024,
         maxRequestBytes: 1024 * 1024,
         repositoryControl: false,
         ...options,
       },
-      { engine, metrics, clock: systemClock, log: silentLogger },
+      { engine, metrics, clock: systemClock, log: silentLogger, ...parts },
     );
     running.push(server);
     return { ...server, metrics };

@@ -12,13 +12,15 @@ export function bodyTooLarge(most: number): ForesailError {
   return new ForesailError('BODY_TOO_LARGE', 'terminal', `the request is larger than ${most} bytes`);
 }
 
-/** How a call ended on the wire, in the engine's words and two more; a bounded label of the metrics. */
+/** How a call ended on the wire, in the engine's words and some more; a bounded label of the metrics. */
 export const OUTCOMES = [
   'success',
   'invalid',
   'not_found',
   'not_ready',
   'rejected',
+  'denied',
+  'limited',
   'deadline',
   'canceled',
   'backend',
@@ -37,6 +39,7 @@ export const GRPC = {
   unimplemented: 12,
   internal: 13,
   unavailable: 14,
+  unauthenticated: 16,
 } as const;
 
 export interface Fault {
@@ -56,6 +59,10 @@ const TABLE: Readonly<Record<string, Pick<Fault, 'http' | 'grpc' | 'outcome'>>> 
   ENCODING_UNKNOWN: { http: 415, grpc: GRPC.invalidArgument, outcome: 'invalid' },
   MODEL_REFUSED: { http: 400, grpc: GRPC.failedPrecondition, outcome: 'invalid' },
   LOAD_DISABLED: { http: 403, grpc: GRPC.permissionDenied, outcome: 'invalid' },
+  UNAUTHENTICATED: { http: 401, grpc: GRPC.unauthenticated, outcome: 'denied' },
+  FORBIDDEN: { http: 403, grpc: GRPC.permissionDenied, outcome: 'denied' },
+  AUTH_UNAVAILABLE: { http: 503, grpc: GRPC.unavailable, outcome: 'denied' },
+  RATE_LIMITED: { http: 429, grpc: GRPC.resourceExhausted, outcome: 'limited' },
   UNSUPPORTED: { http: 501, grpc: GRPC.unimplemented, outcome: 'invalid' },
   MODEL_NOT_FOUND: { http: 404, grpc: GRPC.notFound, outcome: 'not_found' },
   MODEL_NOT_READY: { http: 503, grpc: GRPC.unavailable, outcome: 'not_ready' },
