@@ -12,6 +12,7 @@ import { DEFAULT_FREEZE_CONFIG } from './decision/guards/freeze.ts';
 import { DEFAULT_OUTLIER_CONFIG } from './decision/guards/outlier.ts';
 import { ForesailError, messageOf } from './errors.ts';
 import { prometheusServersSchema } from './metricsources/prometheus/config.ts';
+import { addressClasses } from './net/address.ts';
 
 const share = z.number().gt(0).max(1);
 
@@ -111,6 +112,15 @@ export const operatorConfigSchema = z.strictObject({
     schemes: z.array(z.enum(URI_SCHEMES)).default(['s3', 'gs', 'https', 'oci', 'pvc']),
     /** Service accounts that pods of a tenant may have, for workload identity. */
     serviceAccounts: z.array(z.string().min(1)).default([]),
+    /** Where PredictiveScalers ask a version for forecasts: its Service, `{service}` in `{namespace}`. */
+    address: z
+      .string()
+      .regex(/^https?:\/\/[^\s/]+$/, { error: 'must be a URL without a path' })
+      .default('http://{service}.{namespace}.svc:8080'),
+    /** Addresses that such a name may lead to beside those of pods and Services. */
+    allowAddresses: z.array(z.enum(addressClasses)).default([]),
+    /** For one answer; who waits longer decides without it. */
+    timeout: configDuration('2s', '100ms', '30s'),
     /** For so long a pod must be ready before weight rests on it. */
     minReady: configDuration('5s', '0s', '1h'),
     /** How long a version without weight keeps its pods, so that whoever sends to them has noticed. */

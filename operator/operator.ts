@@ -210,7 +210,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     initialReadinessDelayMs: config.hpa.initialReadinessDelay,
   };
 
-  const replayer = createReplayer({ model, clock });
+  const replayer = createReplayer({ clock });
   // A replay of a recorded trace, as in the demonstration, lives too fast for the simulator's clock.
   const verdicts =
     !config.verdict.enabled || config.replay !== undefined
@@ -223,11 +223,31 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
           everyMs: config.verdict.every,
           metricDelayMs: config.forecast.metricDelay,
           tuning,
-          model: model.id,
+          model,
           signal: ending.signal,
         });
   const watched = new Map([...informers.workloads].map(([kind, informer]) => [kind, informer.store]));
-  const outlook = createOutlook({ history, service, backfill, steps, clock, model: model.id });
+  const { models, judge } = addModelServing({
+    config,
+    watch,
+    manager,
+    writer,
+    statusWriter: createStatusWriter(writer),
+    events,
+    history,
+    apiServers: () => api.endpoints,
+    signal: ending.signal,
+  });
+  const outlook = createOutlook({
+    history,
+    service,
+    backfill,
+    steps,
+    clock,
+    model: model.id,
+    models,
+    judge,
+  });
   const controller = createPredictiveScalerController({
     ref: SCALERS,
     informers,
@@ -290,7 +310,6 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     },
     { leaderOnly: true },
   );
-  addModelServing({ config, watch, manager, writer, statusWriter: createStatusWriter(writer), events });
   manager.addRunnable(past.flusher);
   if (past.cleaner !== undefined) manager.addRunnable(past.cleaner, { leaderOnly: true });
   // While the lease is still ours: a moment later the fence would refuse what users should be told.
@@ -327,7 +346,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   } finally {
     ending.abort(new Error('shutting down'));
     await replayer.close();
-    await Promise.allSettled([service.close(), history.close(), sources.close()]);
+    await Promise.allSettled([service.close(), models.close(), history.close(), sources.close()]);
     await api.close();
   }
 }

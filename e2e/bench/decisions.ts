@@ -46,6 +46,8 @@ import {
   keyOf,
   type RuntimeObserver,
 } from '../../operator/runtime/index.ts';
+import { NO_FORECAST_JUDGE } from '../../operator/served-models/forecast-judge.ts';
+import { NO_SERVED_MODELS } from '../../operator/served-models/served-models.ts';
 import { metricOf, NAMESPACE, nameOf, predictiveScaler, workload } from './fleet.ts';
 import { quantile } from './numbers.ts';
 
@@ -285,6 +287,8 @@ function reconcilerOptions({ scalers, calendar, history, now, service }: FleetOp
       steps: { stepOf: () => config.forecast.defaultStep, forget: () => true },
       clock,
       model: BOX_MODEL.name,
+      models: NO_SERVED_MODELS,
+      judge: NO_FORECAST_JUDGE,
     }),
     verdicts: NO_VERDICTS,
     fleet: createFleet({

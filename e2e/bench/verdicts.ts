@@ -58,7 +58,7 @@ export async function benchVerdicts(
   const history = new MemoryHistory({ now: () => Date.now() });
   const model = await openModel({ path: BOX_FILE }, { clock: systemClock });
   const requests = requestsOf(sampled, history, config.forecast.defaultLeadTime, model.id);
-  const replayer = createReplayer({ model, clock: systemClock });
+  const replayer = createReplayer({ clock: systemClock });
   const verdicts = createVerdicts({
     replayer,
     history,
@@ -67,7 +67,7 @@ export async function benchVerdicts(
     everyMs: 1,
     metricDelayMs: config.forecast.metricDelay,
     tuning: HPA_DEFAULTS,
-    model: model.id,
+    model,
     signal,
   });
   const highest = watchMemory();

@@ -86,12 +86,16 @@ test('what somebody else changed is put right', async () => {
   await stage.trafficBecomes(NAME, '1:100');
 }, 120_000);
 
-test('a new file is shadowed, waits for a judge that is not there, and goes on by a person’s word', async () => {
+test('a new file is shadowed, waits for a judge who has nothing to score, and goes on by a person’s word', async () => {
   await stage.change(NAME, { model: model('b') });
   const status = await stage.trafficBecomes(NAME, '1:100 2:0~100');
-  await stage.becomes(NAME, 'is held', ({ phase }) => phase === 'Paused');
-  expect((await stage.status(NAME)).conditions).toContainEqual(
-    expect.objectContaining({ type: 'Progressing', reason: 'NoJudge' }),
+  const judged = await stage.becomes(
+    NAME,
+    'is analysed',
+    ({ conditions }) => conditions?.some(({ reason }) => reason === 'Analysing') === true,
+  );
+  expect(judged.conditions).toContainEqual(
+    expect.objectContaining({ type: 'Judged', status: 'Unknown', reason: 'NoData' }),
   );
   expect(status.history?.map(({ outcome }) => outcome)).toEqual(['Serving', 'Rolling']);
   expect(await stage.rollout('promote', NAME)).toContain('version 2 goes on after step 1');

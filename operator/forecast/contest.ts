@@ -173,8 +173,12 @@ export class Contest {
     };
   }
 
-  /** @param preferred defaults to the leader of the state */
-  static fromState(state: ContestState, options: ContestOptions, preferred = state.leader): Contest {
+  /** @param preferred defaults to that of the state */
+  static fromState(
+    state: ContestState,
+    options: ContestOptions,
+    preferred = state.preferred ?? state.leader,
+  ): Contest {
     const contest = new Contest(state.preferred ?? preferred, options);
     contest.#leader = state.leader;
     for (const { id, loss, settled, weight, losses } of state.entrants) {

@@ -143,6 +143,29 @@ describe('the contest', () => {
     expect(contest.leader).toBe('model');
   });
 
+  test('another preferred one takes the place of its predecessor, also over a restart', () => {
+    const contest = new Contest('mine@1', { stepMs: MINUTE });
+    play(contest, 0, 300, { 'mine@1': 105, naive: 110 });
+    contest.prefer('mine@2');
+    expect(contest.leader).toBe('mine@2');
+    expect(contest.order()).toEqual(['mine@2', 'naive']);
+    play(contest, 300, 600, { 'mine@2': 105, naive: 110 });
+    expect(contest.leader).toBe('mine@2');
+    const state = JSON.parse(JSON.stringify(contest.toState()));
+    const restored = Contest.fromState(state, { stepMs: MINUTE }, 'mine@3');
+    expect(restored.leader).toBe('mine@3');
+    expect(restored.order()).not.toContain('mine@2');
+  });
+
+  test('one that has earned its place keeps it when another one is preferred', () => {
+    const contest = new Contest('mine@1', { stepMs: MINUTE });
+    play(contest, 0, 300, { 'mine@1': 300, naive: 105 });
+    contest.prefer('mine@2');
+    expect(contest.leader).toBe('naive');
+    play(contest, 300, 301, { 'mine@2': 100, naive: 105 });
+    expect(contest.order()).toEqual(['naive', 'mine@2']);
+  });
+
   test('a bad one does not stay, and the result survives a restart', () => {
     const contest = new Contest('model', { stepMs: MINUTE });
     play(contest, 0, 300, { model: 300, naive: 105 });

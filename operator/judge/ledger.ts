@@ -7,9 +7,9 @@ import type { PairedLoss } from './pool.ts';
 
 export interface IssuedForecast extends Quantiles {
   readonly series: string;
-  /** Start of the step that is forecast. */
+  /** End of the step that is forecast: from then on its load can be known. */
   readonly targetMs: number;
-  /** Steps ahead. */
+  /** How far ahead, in any unit that all forecasts of a ledger share. */
   readonly lead: number;
   readonly version: number;
   /** `sha256:…` of the file that made it. */
@@ -33,7 +33,7 @@ type Waiting = Map<string, IssuedForecast[]>;
 
 export class Ledger {
   readonly #mostWaiting: number;
-  /** By target time, in the order of issue. */
+  /** By target time. */
   readonly #waiting = new Map<number, Waiting>();
   #count = 0;
   #dropped = 0;
@@ -48,25 +48,28 @@ export class Ledger {
     const at = this.#waiting.get(forecast.targetMs) ?? new Map<string, IssuedForecast[]>();
     const mine = at.get(forecast.series) ?? [];
     if (mine.some(({ lead, version }) => lead === forecast.lead && version === forecast.version)) return;
+    if (this.#count >= this.#mostWaiting && !this.#makeRoom(forecast.targetMs)) {
+      this.#dropped++;
+      return;
+    }
     at.set(forecast.series, [...mine, forecast]);
     this.#waiting.set(forecast.targetMs, at);
     this.#count++;
-    while (this.#count > this.#mostWaiting) this.#dropOldest();
   }
 
   /**
    * The load of one step has become known.
    *
-   * @param loads per series, NaN or absent = unknown: its forecasts go without a label
+   * @param loadOf load of a series; NaN = unknown: its forecasts go without a label
    * @returns one entry per lead that has a pair of stable and canary; they are scored on the quantiles of both
    */
-  label(targetMs: number, loads: ReadonlyMap<string, number>, { stable, canary }: Versions): LabelledStep[] {
+  label(targetMs: number, loadOf: (series: string) => number, { stable, canary }: Versions): LabelledStep[] {
     const at = this.#waiting.get(targetMs);
     if (at === undefined) return [];
     this.#remove(targetMs);
     const steps = new Map<number, PairedLoss[]>();
     for (const [series, forecasts] of at) {
-      const load = loads.get(series) ?? Number.NaN;
+      const load = loadOf(series);
       if (Number.isNaN(load)) {
         this.#dropped += forecasts.length;
         continue;
@@ -88,6 +91,11 @@ export class Ledger {
     return [...steps].map(([lead, pairs]) => ({ targetMs, lead, pairs }));
   }
 
+  /** Targets up to `ms`, in the order of time. */
+  due(ms: number): number[] {
+    return [...this.#waiting.keys()].filter((targetMs) => targetMs <= ms).sort((a, b) => a - b);
+  }
+
   /** Forecasts without a label yet. */
   get waiting(): number {
     return this.#count;
@@ -103,10 +111,13 @@ export class Ledger {
     for (const at of this.#waiting.values()) for (const forecasts of at.values()) yield* forecasts;
   }
 
-  #dropOldest(): void {
-    // In the order of issue, which for one lead is the order of time.
-    const [oldest] = this.#waiting.keys();
-    if (oldest !== undefined) this.#dropped += this.#remove(oldest);
+  /** False when all that waits is for `targetMs` itself or later: half a step would be judged in place of it. */
+  #makeRoom(targetMs: number): boolean {
+    let oldest = targetMs;
+    for (const waiting of this.#waiting.keys()) oldest = Math.min(oldest, waiting);
+    if (oldest === targetMs) return false;
+    this.#dropped += this.#remove(oldest);
+    return true;
   }
 
   #remove(targetMs: number): number {

@@ -6,17 +6,27 @@ import type { Replay, ReplayRequest } from '../simulate/replay.ts';
 export type SentWindow = Omit<ForecastWindow, 'past'>;
 
 export interface ReplayJob extends ReplayRequest {
-  /** Ids of forecasters in the order in which they serve; the model's own among them. */
+  /** Ids of forecasters in the order in which they serve; those of models among them. */
   readonly forecasters: readonly string[];
 }
 
 export type ToWorker =
-  | { readonly kind: 'replay'; readonly id: number; readonly model: string; readonly job: ReplayJob }
+  | {
+      readonly kind: 'replay';
+      readonly id: number;
+      readonly models: readonly string[];
+      readonly job: ReplayJob;
+    }
   | { readonly kind: 'forecasts'; readonly call: number; readonly forecasts: readonly QuantileForecast[] }
   | { readonly kind: 'noForecasts'; readonly call: number; readonly message: string };
 
 export type FromWorker =
-  /** The model runs on the other side, where its session or its child is. */
-  | { readonly kind: 'ask'; readonly call: number; readonly windows: readonly SentWindow[] }
+  /** Models run on the other side, where their sessions, children and servers are. */
+  | {
+      readonly kind: 'ask';
+      readonly call: number;
+      readonly model: string;
+      readonly windows: readonly SentWindow[];
+    }
   | { readonly kind: 'replayed'; readonly id: number; readonly replay: Replay | undefined }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string };

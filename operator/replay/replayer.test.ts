@@ -37,22 +37,22 @@ test('the thread comes to what this one comes to, with the model on the other si
       return persistence.forecast(asked, until);
     },
   };
-  replayer = createReplayer({ model: counting, clock: systemClock });
+  replayer = createReplayer({ clock: systemClock });
   const job = jobOf(past());
-  const found = await replayer.replay(job, signal);
+  const found = await replayer.replay(job, [counting], signal);
   expect(windows).toBeGreaterThan(150);
   expect(found).toEqual(await replay(job, [model], signal));
 }, 120_000);
 
 test('too little of a past is not an error', async () => {
-  replayer = createReplayer({ model, clock: systemClock });
-  await expect(replayer.replay(jobOf(traceOf([1, 2, 3])), signal)).resolves.toBeUndefined();
+  replayer = createReplayer({ clock: systemClock });
+  await expect(replayer.replay(jobOf(traceOf([1, 2, 3])), [model], signal)).resolves.toBeUndefined();
 });
 
 test('a model that fails leaves the replay to the next forecaster', async () => {
   const broken: Forecaster = { id: 'model', forecast: () => Promise.reject(new Error('no session')) };
-  replayer = createReplayer({ model: broken, clock: systemClock });
-  const found = await replayer.replay(jobOf(past()), signal);
+  replayer = createReplayer({ clock: systemClock });
+  const found = await replayer.replay(jobOf(past()), [broken], signal);
   expect(found?.coverage.realised).toBeGreaterThan(0.5);
 }, 120_000);
 
@@ -63,16 +63,16 @@ test('a thread that dies costs one replay, one that hangs the deadline', async (
     const wait = `import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => `;
     await writeFile(dies, `${wait}process.exit(3));`);
     await writeFile(hangs, `${wait}undefined);`);
-    replayer = createReplayer({ model, clock: systemClock, entry: pathToFileURL(dies) });
+    replayer = createReplayer({ clock: systemClock, entry: pathToFileURL(dies) });
     const job = jobOf(traceOf([1]));
     for (let i = 0; i < 2; i++)
       // oxlint-disable-next-line no-await-in-loop -- the second one shows that there is a new thread
-      await expect(replayer.replay(job, signal)).rejects.toMatchObject({ code: 'REPLAY_FAILED' });
+      await expect(replayer.replay(job, [model], signal)).rejects.toMatchObject({ code: 'REPLAY_FAILED' });
     await replayer.close();
-    replayer = createReplayer({ model, clock: systemClock, entry: pathToFileURL(hangs), deadlineMs: 500 });
-    await expect(replayer.replay(job, signal)).rejects.toThrow('no end within 0.5 s');
+    replayer = createReplayer({ clock: systemClock, entry: pathToFileURL(hangs), deadlineMs: 500 });
+    await expect(replayer.replay(job, [model], signal)).rejects.toThrow('no end within 0.5 s');
     const stop = new AbortController();
-    const given = replayer.replay(job, stop.signal);
+    const given = replayer.replay(job, [model], stop.signal);
     stop.abort(new Error('shutdown'));
     await expect(given).rejects.toThrow('shutdown');
   } finally {

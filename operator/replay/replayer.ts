@@ -9,14 +9,19 @@ import type { Forecaster } from '../forecast/types.ts';
 import type { Replay } from '../simulate/replay.ts';
 import type { FromWorker, ReplayJob, ToWorker } from './messages.ts';
 
+type Model = Pick<Forecaster, 'id' | 'forecast'>;
+
 export interface Replayer {
-  /** Undefined when too little of the past is known. Rejects with a ForesailError, or with the signal's reason. */
-  replay(job: ReplayJob, signal: AbortSignal): Promise<Replay | undefined>;
+  /**
+   * Undefined when too little of the past is known. Rejects with a ForesailError, or with the signal's reason.
+   *
+   * @param models those of the job's forecasters that are no code
+   */
+  replay(job: ReplayJob, models: readonly Model[], signal: AbortSignal): Promise<Replay | undefined>;
   close(): Promise<void>;
 }
 
 export interface ReplayerOptions {
-  readonly model: Pick<Forecaster, 'id' | 'forecast'>;
   readonly clock: Clock;
   /** For one replay; default 5 min. */
   readonly deadlineMs?: number;
@@ -26,12 +31,18 @@ export interface ReplayerOptions {
 
 const WORKER_HEAP_MB = 512;
 
-export function createReplayer({ model, clock, deadlineMs = 300_000, entry }: ReplayerOptions): Replayer {
+export function createReplayer({ clock, deadlineMs = 300_000, entry }: ReplayerOptions): Replayer {
   const closing = new AbortController();
   let thread: Worker | undefined;
   let line: Promise<unknown> = Promise.resolve();
   let lastId = 0;
-  let current: { readonly id: number; readonly done: PromiseWithResolvers<Replay | undefined> } | undefined;
+  let current:
+    | {
+        readonly id: number;
+        readonly models: readonly Model[];
+        readonly done: PromiseWithResolvers<Replay | undefined>;
+      }
+    | undefined;
 
   function running(): Worker {
     if (thread !== undefined) return thread;
@@ -63,7 +74,10 @@ export function createReplayer({ model, clock, deadlineMs = 300_000, entry }: Re
   function hear(worker: Worker, message: FromWorker): void {
     switch (message.kind) {
       case 'ask': {
-        const { call, windows } = message;
+        const { call, model: id, windows } = message;
+        const model = current?.models.find((one) => one.id === id);
+        // The replay that asks is over.
+        if (model === undefined) break;
         model
           .forecast(windows, closing.signal)
           .then((forecasts) => say(worker, { kind: 'forecasts', call, forecasts }))
@@ -79,12 +93,16 @@ export function createReplayer({ model, clock, deadlineMs = 300_000, entry }: Re
     }
   }
 
-  async function next(job: ReplayJob, signal: AbortSignal): Promise<Replay | undefined> {
+  async function next(
+    job: ReplayJob,
+    models: readonly Model[],
+    signal: AbortSignal,
+  ): Promise<Replay | undefined> {
     const until = AbortSignal.any([signal, closing.signal]);
     until.throwIfAborted();
     lastId += 1;
     const done = Promise.withResolvers<Replay | undefined>();
-    current = { id: lastId, done };
+    current = { id: lastId, models, done };
     const worker = running();
     // What hangs is ended: a thread cannot be asked to stop.
     const end = () => {
@@ -94,7 +112,7 @@ export function createReplayer({ model, clock, deadlineMs = 300_000, entry }: Re
     const cancel = clock.after(deadlineMs, () => died(worker, `no end within ${deadlineMs / 1000} s`));
     until.addEventListener('abort', end, { once: true });
     try {
-      say(worker, { kind: 'replay', id: lastId, model: model.id, job });
+      say(worker, { kind: 'replay', id: lastId, models: models.map(({ id }) => id), job });
       return await done.promise;
     } finally {
       until.removeEventListener('abort', end);
@@ -103,14 +121,19 @@ export function createReplayer({ model, clock, deadlineMs = 300_000, entry }: Re
     }
   }
 
-  async function inLine(before: Promise<unknown>, job: ReplayJob, signal: AbortSignal) {
+  async function inLine(
+    before: Promise<unknown>,
+    job: ReplayJob,
+    models: readonly Model[],
+    signal: AbortSignal,
+  ) {
     await before;
-    return await next(job, signal);
+    return await next(job, models, signal);
   }
 
   return {
-    replay(job, signal) {
-      const result = inLine(line, job, signal);
+    replay(job, models, signal) {
+      const result = inLine(line, job, models, signal);
       line = result.catch(() => undefined);
       return result;
     },

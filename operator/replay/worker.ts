@@ -1,6 +1,6 @@
 /**
- * The thread that replays pasts: seconds of arithmetic per scaler, which must not stand in the way of a decision. Only
- * the model stays on the other side; its forecasts are asked for batch by batch.
+ * The thread that replays pasts: seconds of arithmetic per scaler, which must not stand in the way of a decision. Models
+ * stay on the other side; their forecasts are asked for batch by batch.
  */
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
@@ -27,24 +27,29 @@ function modelOnTheOtherSide(id: string): Forecaster {
       lastCall += 1;
       const answer = Promise.withResolvers<readonly QuantileForecast[]>();
       calls.set(lastCall, answer);
-      say({ kind: 'ask', call: lastCall, windows: windows.map(({ past: _, ...window }) => window) });
+      say({
+        kind: 'ask',
+        call: lastCall,
+        model: id,
+        windows: windows.map(({ past: _, ...window }) => window),
+      });
       return answer.promise;
     },
   };
 }
 
-function forecastersOf({ forecasters }: ReplayJob, model: string): Forecaster[] {
+function forecastersOf({ forecasters }: ReplayJob, models: readonly string[]): Forecaster[] {
   return forecasters.flatMap((id) => {
-    if (id === model) return [modelOnTheOtherSide(id)];
+    if (models.includes(id)) return [modelOnTheOtherSide(id)];
     const entry = FORECASTERS.find((one) => one.id === id);
     return entry === undefined ? [] : [entry.create()];
   });
 }
 
-async function run({ id, job, model }: Extract<ToWorker, { kind: 'replay' }>): Promise<void> {
+async function run({ id, job, models }: Extract<ToWorker, { kind: 'replay' }>): Promise<void> {
   try {
     const { signal } = new AbortController();
-    say({ kind: 'replayed', id, replay: await replay(job, forecastersOf(job, model), signal) });
+    say({ kind: 'replayed', id, replay: await replay(job, forecastersOf(job, models), signal) });
   } catch (error) {
     say({ kind: 'failed', id, message: messageOf(error) });
   }

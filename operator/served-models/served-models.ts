@@ -40,9 +40,16 @@ export type NamedModel =
       /** uid of the ModelDeployment. */
       readonly uid: string;
       readonly acting: ServedVersion;
-      /** The two that are compared; one of them acts. */
-      readonly compared: { readonly candidate: ServedVersion; readonly baseline: ServedVersion } | undefined;
+      readonly compared: ComparedVersions | undefined;
     };
+
+/** One of the two acts. */
+export interface ComparedVersions {
+  readonly candidate: ServedVersion;
+  readonly baseline: ServedVersion;
+  readonly margin: number;
+  readonly minLabels: number;
+}
 
 export interface ServedModels {
   named(namespace: string, name: string): NamedModel;
@@ -157,7 +164,8 @@ export function createServedModels(options: ServedModelsOptions): ServedModels {
       const candidate = pair && versionOf(pair.candidate);
       const baseline = pair && versionOf(pair.baseline);
       const uid = object.metadata.uid ?? '';
-      const compared = candidate && baseline && { candidate, baseline };
+      const { margin, minLabels } = object.spec.rollout.judge;
+      const compared = candidate && baseline && { candidate, baseline, margin: Number(margin), minLabels };
       sweep(uid, [acting, candidate, baseline]);
       return { kind: 'served', uid, acting, compared };
     },

@@ -1,9 +1,13 @@
-/** ModelDeployments as the configuration asks for them: their caches and their controller, or nothing at all. */
+/**
+ * ModelDeployments as the configuration asks for them: their caches, what scalers may ask of them and their controller,
+ * or nothing at all.
+ */
 import type { OperatorConfig } from '../config.ts';
 import { createChildWriter } from '../controllers/modeldeployment/children.ts';
 import { createModelDeploymentController } from '../controllers/modeldeployment/controller.ts';
 import { CHILD_KINDS, createInformers } from '../controllers/modeldeployment/informers.ts';
-import type { Judge } from '../controllers/modeldeployment/judge.ts';
+import type { HistoryStore } from '../history/types.ts';
+import type { AddressGuard } from '../net/guarded-connector.ts';
 import type {
   Client,
   EventRecorder,
@@ -12,6 +16,12 @@ import type {
   StatusWriter,
   WatchScope,
 } from '../runtime/index.ts';
+import {
+  createForecastJudge,
+  type ForecastJudge,
+  NO_FORECAST_JUDGE,
+} from '../served-models/forecast-judge.ts';
+import { createServedModels, NO_SERVED_MODELS, type ServedModels } from '../served-models/served-models.ts';
 
 export interface ModelServingOptions {
   readonly config: OperatorConfig;
@@ -21,24 +31,50 @@ export interface ModelServingOptions {
   readonly writer: Client;
   readonly statusWriter: StatusWriter;
   readonly events: EventRecorder;
-  readonly judge?: Judge | undefined;
+  readonly history: Pick<HistoryStore, 'window'>;
+  /** Where the Kubernetes API server listens. */
+  readonly apiServers: AddressGuard['apiServers'];
+  /** Ends what is asked in the background at shutdown. */
+  readonly signal: AbortSignal;
+}
+
+/** What PredictiveScalers may ask. */
+export interface ModelServing {
+  readonly models: ServedModels;
+  readonly judge: Pick<ForecastJudge, 'sight'>;
 }
 
 const JUDGE_PERIOD_MS = 15_000;
 
-export function addModelServing(options: ModelServingOptions): void {
-  const { config, watch, manager, writer, statusWriter, events, judge } = options;
+export function addModelServing(options: ModelServingOptions): ModelServing {
+  const { config, watch, manager, writer, statusWriter, events, history, apiServers, signal } = options;
   const { enabled, image, command, schemes, serviceAccounts, minReady, drain } = config.modelServing;
-  if (!enabled) return;
+  if (!enabled) return { models: NO_SERVED_MODELS, judge: NO_FORECAST_JUDGE };
   const informers = createInformers(watch);
   manager.addInformer(informers.objects);
   manager.addInformer(informers.pods);
   for (const kind of CHILD_KINDS) manager.addInformer(informers.children[kind]);
+  const { address, allowAddresses, timeout } = config.modelServing;
+  const objects = informers.objects.store;
+  const models = createServedModels({
+    objects,
+    guard: { allowed: new Set(allowAddresses), apiServers },
+    address,
+    timeoutMs: timeout,
+    clock: watch.clock,
+  });
+  const judge = createForecastJudge({
+    history,
+    restore: () => undefined,
+    living: () => new Set(objects.list().map(({ metadata }) => metadata.uid ?? '')),
+    log: watch.log,
+    signal,
+  });
   const { deployments, services, poddisruptionbudgets } = informers.children;
   manager.addController(
     createModelDeploymentController({
       informers,
-      objects: informers.objects.store,
+      objects,
       children: createChildWriter({
         client: writer,
         stores: {
@@ -65,4 +101,5 @@ export function addModelServing(options: ModelServingOptions): void {
       workers: Math.min(config.workers, 8),
     }),
   );
+  return { models, judge };
 }

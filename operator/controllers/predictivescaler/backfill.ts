@@ -8,6 +8,7 @@ import type { Calendar, Clock } from '../../clock.ts';
 import type { ForecastLearner } from '../../forecast/learner.ts';
 import { buildWindow } from '../../forecast/window.ts';
 import type { HistoryStore, SeriesKey } from '../../history/types.ts';
+import type { ChainLink } from '../../inference/chain.ts';
 import type { ForecastService } from '../../inference/types.ts';
 import type { Logger } from '../../logger.ts';
 import type { MetricSources } from '../../metricsources/types.ts';
@@ -24,6 +25,8 @@ export interface PastRequest {
   readonly retainMs: number;
   readonly nowMs: number;
   readonly learner: ForecastLearner;
+  /** The scaler's own model. */
+  readonly own?: ChainLink | undefined;
 }
 
 export interface Backfill {
@@ -115,7 +118,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
   }
 
   /** What would have been forecast from each of the last steps, compared with what came. */
-  async function replay({ seriesKey, stepMs, nowMs, learner }: PastRequest): Promise<void> {
+  async function replay({ seriesKey, stepMs, nowMs, learner, own }: PastRequest): Promise<void> {
     const past = (endMs: number, step: number, count: number) =>
       history.window(seriesKey, endMs, step, count);
     const read = (atMs: number) => past(atMs, stepMs, 1)[0] ?? Number.NaN;
@@ -126,7 +129,7 @@ export function createBackfill(options: BackfillOptions): Backfill {
       const windows = batch.map((origin) => buildWindow(seriesKey, origin, stepMs, past));
       const order = learner.order();
       const asked = windows.map((window, k) =>
-        service.contest(window, { order, everyone: k % COMPETING === 0 }, signal),
+        service.contest(window, { order, everyone: k % COMPETING === 0, own }, signal),
       );
       // oxlint-disable-next-line no-await-in-loop -- in order, and one batch at a time leaves room for live forecasts
       for (const [k, { outcome, others }] of (await Promise.all(asked)).entries()) {

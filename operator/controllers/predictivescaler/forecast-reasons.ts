@@ -7,6 +7,7 @@ import { ForesailError } from '../../errors.ts';
 import { attribute, type ForecastReason } from '../../forecast/attribution/attribution.ts';
 import { buildWindow } from '../../forecast/window.ts';
 import type { HistoryStore, SeriesKey } from '../../history/types.ts';
+import type { ChainLink } from '../../inference/chain.ts';
 import type { ForecastService } from '../../inference/types.ts';
 
 /** Of one metric's newest forecast. */
@@ -18,6 +19,8 @@ export interface ForecastBasis {
   readonly originMs: number;
   /** Forecaster that served. */
   readonly by: string;
+  /** The scaler's own model. */
+  readonly own?: ChainLink | undefined;
   /** Step at the end of the lead window, 1-based, and the asked coverage. */
   readonly step: number;
   readonly level: number;
@@ -43,7 +46,7 @@ export function createForecastReasons(
   let running = 0;
 
   async function reasonOf(
-    { metric, seriesKey, stepMs, originMs, by, step, level }: ForecastBasis,
+    { metric, seriesKey, stepMs, originMs, by, own, step, level }: ForecastBasis,
     signal: AbortSignal,
   ): Promise<ForecastReason | undefined> {
     const past = (endMs: number, ms: number, count: number) => history.window(seriesKey, endMs, ms, count);
@@ -57,7 +60,7 @@ export function createForecastReasons(
         forecast: (windows) =>
           Promise.all(
             windows.map(async (each) => {
-              const { outcome } = await service.contest(each, { order: [by], everyone: false }, signal);
+              const { outcome } = await service.contest(each, { order: [by], everyone: false, own }, signal);
               return outcome.kind === 'forecast' && outcome.by === by ? outcome.forecast : undefined;
             }),
           ),

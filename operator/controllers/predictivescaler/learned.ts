@@ -86,6 +86,11 @@ export class Learned {
     return metric.forecast;
   }
 
+  /** What `forecast` gave last. */
+  learner(plan: MetricPlan): ForecastLearner | undefined {
+    return this.#metrics.get(metricId(plan))?.forecast;
+  }
+
   /** Undefined until `forecast` was asked for: the watch belongs to its step. */
   drift(plan: MetricPlan): DriftWatch | undefined {
     return this.#of(plan).drift;

@@ -5,10 +5,14 @@ import { decisionSpec } from '../../decision/from-spec.ts';
 import { HPA_DEFAULTS } from '../../decision/reactive/tuning.ts';
 import { ForesailError } from '../../errors.ts';
 import { persistence } from '../../forecast/persistence.ts';
+import type { ForecastWindow } from '../../forecast/types.ts';
 import { MemoryHistory } from '../../history/memory-store.ts';
+import { linkOf } from '../../inference/chain.ts';
 import { ChainedForecastService } from '../../inference/service.ts';
 import type { OnnxModel } from '../../inference/types.ts';
 import { silentLogger } from '../../logger.ts';
+import { NO_FORECAST_JUDGE } from '../../served-models/forecast-judge.ts';
+import { type NamedModel, NO_SERVED_MODELS, type ServedModels } from '../../served-models/served-models.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
 import { createBackfill } from './backfill.ts';
 import { Learned } from './learned.ts';
@@ -28,7 +32,31 @@ const missingModel: OnnxModel = {
   close: () => Promise.resolve(),
 };
 
-function setUp({ model = missingModel, ...options }: { maxSeries?: number; model?: OnnxModel } = {}) {
+/** A version that repeats the newest load, until it fails: the fault that is injected. */
+function ownModel(id: string) {
+  const own = {
+    fails: false,
+    named: {} as NamedModel,
+  };
+  const link = {
+    id,
+    async forecast(window: ForecastWindow, until: AbortSignal) {
+      if (own.fails) throw new Error('connection refused');
+      return await linkOf(persistence).forecast(window, until);
+    },
+  };
+  const acting = { version: 1, digest: 'sha256:aa', link, forecaster: { ...persistence, id } };
+  own.named = { kind: 'served', uid: 'm1', acting, compared: undefined };
+  return own;
+}
+
+interface SetUp {
+  maxSeries?: number;
+  model?: OnnxModel;
+  models?: Pick<ServedModels, 'named'>;
+}
+
+function setUp({ model = missingModel, models = NO_SERVED_MODELS, ...options }: SetUp = {}) {
   const clock = new FakeClock(Date.UTC(2026, 0, 2, 12));
   const history = new MemoryHistory({ now: () => clock.now(), ...options });
   const service = new ChainedForecastService(model, [persistence], { clock: systemClock });
@@ -47,7 +75,16 @@ function setUp({ model = missingModel, ...options }: { maxSeries?: number; model
     log: silentLogger,
     signal,
   });
-  const outlook = createOutlook({ history, service, backfill, steps, clock, model: model.id });
+  const outlook = createOutlook({
+    history,
+    service,
+    backfill,
+    steps,
+    clock,
+    model: model.id,
+    models,
+    judge: NO_FORECAST_JUDGE,
+  });
   const learned = new Learned();
   const look = (
     scaler: PredictiveScaler,
@@ -124,14 +161,35 @@ describe('a load that is seen', () => {
     expect(report?.forecaster).toBe('persistence');
   });
 
-  test('a model of one’s own is named as not served, and the box acts', async () => {
+  test('a model of one’s own that is not served is told, and what forecasts without it acts', async () => {
     const { live } = setUp();
     const look = await live(
       scaler({ forecast: { model: { name: 'mine' } } }),
       hour(() => 100),
     );
-    expect(look.condition).toMatchObject({ status: 'False', reason: 'ModelNotSupported' });
+    expect(look.condition).toMatchObject({ status: 'False', reason: 'ModelServingDisabled' });
+    expect(look.condition.message).toContain('mine');
     expect(look.forecast.kind).toBe('value');
+  });
+
+  test('a model of one’s own acts; without its server another one does, and is said to', async () => {
+    const own = ownModel('mine@1');
+    const { live } = setUp({ models: { named: () => own.named } });
+    const named = scaler({ forecast: { model: { name: 'mine' } } });
+    const look = await live(
+      named,
+      hour(() => 100),
+    );
+    expect(look.report?.forecaster).toBe('mine@1');
+    expect(look.condition).toMatchObject({ status: 'True' });
+    own.fails = true;
+    const without = await live(
+      named,
+      hour(() => 100),
+    );
+    expect(without.report?.forecaster).toBe('persistence');
+    expect(without.condition).toMatchObject({ status: 'False', reason: 'ModelFailed' });
+    expect(without.condition.message).toContain('persistence serves instead');
   });
 });
 

@@ -16,13 +16,17 @@ import type { Plan, ServiceTerms } from '../../forecast/service-level.ts';
 import type {
   ForecastFailure,
   ForecastOutcome,
+  ForecastWindow,
   QuantileForecast,
   UpperLoadPath,
 } from '../../forecast/types.ts';
 import { buildWindow, lastKnown } from '../../forecast/window.ts';
 import type { HistoryStore } from '../../history/types.ts';
+import type { ChainLink } from '../../inference/chain.ts';
 import type { ForecastService } from '../../inference/types.ts';
 import { known, unknown } from '../../observation.ts';
+import type { ForecastJudge } from '../../served-models/forecast-judge.ts';
+import type { NamedModel, ServedModels } from '../../served-models/served-models.ts';
 import type { Backfill } from './backfill.ts';
 import { driftOf } from './drift.ts';
 import { createForecastReasons, type ForecastBasis, type ForecastReasons } from './forecast-reasons.ts';
@@ -39,9 +43,13 @@ export interface OutlookOptions {
   readonly backfill: Backfill;
   readonly steps: Steps;
   readonly clock: Clock;
-  /** Id of the model, which serves a load unless its record there speaks against it. */
+  /** Id of the model in the box, which serves a load unless its record there speaks against it. */
   readonly model: string;
+  readonly models: Pick<ServedModels, 'named'>;
+  readonly judge: Pick<ForecastJudge, 'sight'>;
 }
+
+type Served = Extract<NamedModel, { kind: 'served' }>;
 
 /** A window whose newest value is older than this many steps says nothing about now. */
 const MAX_GAP_STEPS = 3;
@@ -80,7 +88,7 @@ export interface ExplainedOutlook extends Outlook {
 }
 
 export function createOutlook(options: OutlookOptions): ExplainedOutlook {
-  const { history, service, backfill, steps, clock, model } = options;
+  const { history, service, backfill, steps, clock, model, models, judge } = options;
   const season = createSeason(history);
   const reasons = createForecastReasons(history, service);
   const keysOf = new Map<string, ReadonlySet<string>>();
@@ -89,9 +97,11 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
     request: LookRequest,
     plan: MetricPlan,
     i: number,
+    named: NamedModel | undefined,
     signal: AbortSignal,
   ): Promise<Missing | Seen> {
     const { scaler, learned, nowMs } = request;
+    const own = named?.kind === 'served' ? named.acting.link : undefined;
     const { step, coverage, history: span } = scaler.spec.forecast;
     const seriesKey = seriesKeyOf(request.uid, plan);
     const stepMs = step === undefined ? ownStep(request, plan, i, seriesKey) : parseDurationMs(step);
@@ -102,7 +112,7 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
     const load = request.loads[i];
     if (load !== undefined) history.append(seriesKey, nowMs, load);
 
-    const learner = learned.forecast(plan, stepMs, Number(coverage), model);
+    const learner = learned.forecast(plan, stepMs, Number(coverage), own?.id ?? model);
     const metric = request.metrics[i];
     const { namespace } = scaler.metadata;
     const { podSelector } = request;
@@ -117,6 +127,7 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
         retainMs,
         nowMs,
         learner,
+        own,
       });
       if (!ready) return missing('BackFilling', 'the past of the metric is being fetched');
     }
@@ -139,12 +150,28 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
           : missing('StaleHistory', `the newest load is ${newest.age} steps of ${stepMs / 1000} s old`);
       return { ...why, season: season.path(seasonal) };
     }
-    const asked = { order: learner.order(), everyone: learner.competes(originMs) };
+    const asked = { order: learner.order(), everyone: learner.competes(originMs), own };
     const { outcome, others } = await service.contest(window, asked, signal);
+    if (named?.kind === 'served') shadow(request, plan, window, named, outcome, learner);
     for (const { by, forecast } of others) learner.compete(by, forecast);
     if (outcome.kind === 'unavailable') return missing(outcome.reason, outcome.message);
     drift?.issue(outcome.by, outcome.forecast, leadStepOf(outcome.forecast, request.window.toMs));
     return taken(outcome, learner, nowMs, newest.value, termsOf(request, i, stepMs));
+  }
+
+  /** Nothing of it is waited for: what does not act must not delay what does. */
+  function shadow(
+    { scaler, nowMs, window: { toMs } }: LookRequest,
+    plan: MetricPlan,
+    window: ForecastWindow,
+    named: Served,
+    outcome: ForecastOutcome,
+    learner: ForecastLearner,
+  ): void {
+    const name = `${scaler.metadata.name} ${plan.type} ${plan.name}`;
+    const seen = outcome.kind === 'forecast' ? outcome : undefined;
+    const leadMs = toMs - window.originMs;
+    void judge.sight({ model: named, window, name, leadMs, seen, learner, nowMs });
   }
 
   function ownStep(
@@ -170,10 +197,11 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
     request: LookRequest,
     plan: MetricPlan,
     i: number,
+    named: NamedModel | undefined,
     signal: AbortSignal,
   ): Promise<Missing | Seen> {
     try {
-      return await lookAt(request, plan, i, signal);
+      return await lookAt(request, plan, i, named, signal);
     } catch (error) {
       signal.throwIfAborted();
       return missing('ForecastFailed', messageOf(error));
@@ -195,16 +223,19 @@ export function createOutlook(options: OutlookOptions): ExplainedOutlook {
 
   return {
     async look(request, signal) {
-      const { uid, plans } = request;
+      const { uid, plans, scaler } = request;
+      const name = scaler.spec.forecast.model?.name;
+      const named = name === undefined ? undefined : models.named(scaler.metadata.namespace, name);
+      const own = named?.kind === 'served' ? named.acting : undefined;
       keep(uid, new Set(plans.filter(isForecastable).map((plan) => seriesKeyOf(uid, plan))));
       const looks = await Promise.all(
         plans.map(async (plan, i) =>
-          isForecastable(plan) ? await tryToLook(request, plan, i, signal) : undefined,
+          isForecastable(plan) ? await tryToLook(request, plan, i, named, signal) : undefined,
         ),
       );
-      reasons.note(uid, basesOf(request, looks));
+      reasons.note(uid, basesOf(request, looks, own?.link));
       const drift = driftOf(plans.flatMap((plan) => request.learned.drift(plan)?.report() ?? []));
-      return { ...summary(request, looks, clock.now()), drift };
+      return { ...summary(request, looks, clock.now(), named), own: own?.forecaster, drift };
     },
     forget(uid) {
       keep(uid, new Set());
@@ -238,6 +269,7 @@ function termsOf(
 function basesOf(
   { uid, plans, scaler, window }: LookRequest,
   looks: readonly (Missing | Seen | undefined)[],
+  own: ChainLink | undefined,
 ): ForecastBasis[] {
   return plans.flatMap((plan, i) => {
     const look = looks[i];
@@ -249,6 +281,7 @@ function basesOf(
       stepMs: forecast.stepMs,
       originMs: forecast.originMs,
       by,
+      own,
       step: leadStepOf(forecast, window.toMs),
       level: Number(scaler.spec.forecast.coverage),
     };
@@ -275,13 +308,13 @@ function summary(
   request: LookRequest,
   looks: readonly (Missing | Seen | undefined)[],
   realNowMs: number,
+  named: NamedModel | undefined,
 ): Look {
   const { scaler, window } = request;
   const coverage = Number(scaler.spec.forecast.coverage);
   const seen = looks.filter((look) => look?.kind === 'seen');
   const [first] = seen;
   const problem = looks.find((look) => look?.kind === 'missing');
-  const named = scaler.spec.forecast.model?.name;
   if (first === undefined) {
     const why = problem ?? missing('NoForecastableMetric', 'every metric has a target of type Value');
     const paths = looks.map((look) => (look?.kind === 'missing' ? look.season : undefined));
@@ -291,7 +324,8 @@ function summary(
         ? { paths, model: builtin('seasonal-profile'), coverage }
         : undefined,
       report: undefined,
-      condition: named === undefined ? forecastReady('False', why.reason, why.message) : notSupported(named),
+      condition:
+        named?.kind === 'absent' ? notServed(named) : forecastReady('False', why.reason, why.message),
       realisedCoverage: undefined,
     };
   }
@@ -319,7 +353,8 @@ function summary(
         { level: coverage, load: upper },
       ],
     },
-    condition: named === undefined ? servingCondition(seen, problem, lowConfidence) : notSupported(named),
+    condition:
+      named?.kind === 'absent' ? notServed(named) : servingCondition(seen, problem, lowConfidence, named),
     realisedCoverage: learner.realised(by, leadMs).realised,
   };
 }
@@ -333,6 +368,7 @@ function servingCondition(
   seen: readonly Seen[],
   problem: Missing | undefined,
   lowConfidence: boolean,
+  named: Served | undefined,
 ): OwnCondition {
   if (problem !== undefined) return forecastReady('False', problem.reason, problem.message);
   const fallen = seen.find((look) => look.fellBack !== undefined);
@@ -342,7 +378,10 @@ function servingCondition(
       fallen.fellBack.reason,
       `${fallen.by} serves instead: ${fallen.fellBack.message}`,
     );
-  const leading = seen.find(({ forecast }) => forecast.model.digest === 'builtin');
+  const own = named?.acting.link.id;
+  const leading = seen.find(({ forecast, by }) =>
+    own === undefined ? forecast.model.digest === 'builtin' : by !== own,
+  );
   const who = leading === undefined ? 'the forecast' : `${leading.by}, which has forecast this load best,`;
   return lowConfidence
     ? forecastReady(
@@ -357,11 +396,7 @@ function forecastReady(status: OwnCondition['status'], reason: string, message: 
   return { type: 'ForecastReady', status, reason, message };
 }
 
-/** Until ModelDeployment exists, a model of one's own is named but not served. */
-function notSupported(name: string): OwnCondition {
-  return forecastReady(
-    'False',
-    'ModelNotSupported',
-    `forecast.model names the ModelDeployment ${name}, which this version does not serve; the model in the box acts`,
-  );
+/** The scaler names a model that cannot be asked. */
+function notServed({ reason, message }: Extract<NamedModel, { kind: 'absent' }>): OwnCondition {
+  return forecastReady('False', reason, `${message}; what forecasts without it acts`);
 }

@@ -1,6 +1,7 @@
 /** What the reconciler asks of the rest of the operator, each as narrow as its use. */
 import type { MetricSpec, PredictiveScaler, PredictiveScalerStatus } from '../../api/index.ts';
 import type { ForecastInput, LoadWindow, MetricPlan } from '../../decision/types.ts';
+import type { Forecaster } from '../../forecast/types.ts';
 import type { Observation } from '../../observation.ts';
 import type { KubeObject } from '../../runtime/index.ts';
 import type { Drift } from './drift.ts';
@@ -38,6 +39,8 @@ export interface Look {
   readonly report: ForecastReport | undefined;
   readonly condition: OwnCondition;
   readonly realisedCoverage: number | undefined;
+  /** The model that the scaler names, while it is served. */
+  readonly own?: Forecaster | undefined;
   /** Absent while nothing was forecast. */
   readonly drift?: Drift | undefined;
 }

@@ -331,6 +331,7 @@ class Pass {
         coverage: Number(plan.scaler.spec.forecast.coverage),
         leadMs: lead.ms,
         nowMs: window.fromMs,
+        own: scope.look?.own,
       });
     if (watched) conditions.push(provenCondition(scope.verdict, plan.decision.metrics));
     const startedAt = this.#o.clock.monotonic();

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parsePredictiveScaler } from '../../api/index.ts';
 import { decisionSpec } from '../../decision/from-spec.ts';
 import { HPA_DEFAULTS } from '../../decision/reactive/tuning.ts';
+import { persistence } from '../../forecast/persistence.ts';
 import { MemoryHistory } from '../../history/memory-store.ts';
 import { silentLogger } from '../../logger.ts';
 import type { ReplayJob } from '../../replay/messages.ts';
@@ -51,7 +52,7 @@ function setUp(answer: (job: ReplayJob) => Promise<Replay | undefined>, knownHou
     everyMs: 30 * MINUTE,
     metricDelayMs: 30_000,
     tuning: HPA_DEFAULTS,
-    model: 'loadcast',
+    model: { ...persistence, id: 'loadcast' },
     random: () => 0.5,
     signal: AbortSignal.timeout(30_000),
   });

@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.ts';
 import { perReplica } from '../../decision/need/per-replica.ts';
 import type { DecisionSpec, MetricPlan, PodView, ReactiveTuning } from '../../decision/types.ts';
 import { messageOf } from '../../errors.ts';
+import type { Forecaster } from '../../forecast/types.ts';
 import type { HistoryStore, SeriesKey } from '../../history/types.ts';
 import type { Logger } from '../../logger.ts';
 import type { ReplayJob } from '../../replay/messages.ts';
@@ -30,6 +31,8 @@ export interface VerdictRequest {
   readonly coverage: number;
   readonly leadMs: number;
   readonly nowMs: number;
+  /** The model that the scaler names, while it is served. */
+  readonly own?: Forecaster | undefined;
 }
 
 export interface Verdicts {
@@ -50,8 +53,8 @@ export interface VerdictsOptions {
   readonly everyMs: number;
   readonly metricDelayMs: number;
   readonly tuning: ReactiveTuning;
-  /** Id of the model that serves. */
-  readonly model: string;
+  /** The model in the box. */
+  readonly model: Forecaster;
   readonly random?: () => number;
   /** Ends what is under way at shutdown. */
   readonly signal: AbortSignal;
@@ -88,7 +91,7 @@ export function createVerdicts(options: VerdictsOptions): Verdicts {
       // A thread costs memory: it is not started for pasts that prove nothing yet.
       if (replaySpan(job.trace) === undefined) break;
       // oxlint-disable-next-line no-await-in-loop -- one at a time
-      const replay = await replayer.replay(job, signal);
+      const replay = await replayer.replay(job, modelsOf(request, options), signal);
       if (replay === undefined) break;
       judged.push({ judgement: judge(replay, spec.objective), replay });
     }
@@ -170,14 +173,15 @@ function badness({ kind }: Judgement): number {
 
 function* jobsOf(request: VerdictRequest, options: VerdictsOptions): Generator<ReplayJob> {
   const { spec, memory, views, learnedCapacityMilli, coverage, leadMs, nowMs } = request;
-  const { history, tuning, metricDelayMs, model } = options;
+  const { history, tuning, metricDelayMs } = options;
   for (const [i, plan] of spec.metrics.entries()) {
     if (!isForecastable(plan)) continue;
     const stepMs = memory.learned.stepOf(plan);
     const metric = metricOf(plan, learnedCapacityMilli[i], views);
     if (stepMs === undefined || metric === undefined) return;
     const { capacityMilli, target } = metric;
-    const leader = memory.learned.forecast(plan, stepMs, coverage, model).order()[0] ?? model;
+    const [leader] = memory.learned.learner(plan)?.order() ?? [];
+    const models = modelsOf(request, options).map(({ id }) => id);
     yield {
       trace: pastOf(history, seriesKeyOf(memory.uid, plan), stepMs, nowMs),
       spec: { ...spec, metrics: [metric] },
@@ -187,9 +191,14 @@ function* jobsOf(request: VerdictRequest, options: VerdictsOptions): Generator<R
       metricDelayMs,
       // While it is not known what a replica carries, it is taken to carry what HPA lets it carry.
       capacity: (capacityMilli ?? Math.round(target.milli * (1 + tuning.tolerance))) / 1000,
-      forecasters: [...new Set([leader, model, SIMPLE])],
+      forecasters: [...new Set([...(leader === undefined ? [] : [leader]), ...models, SIMPLE])],
     };
   }
+}
+
+/** In the order in which they serve. */
+function modelsOf({ own }: VerdictRequest, { model }: VerdictsOptions): Forecaster[] {
+  return own === undefined ? [model] : [own, model];
 }
 
 /** The metric as a total: how a utilisation is shared among pods is not in the past. */
