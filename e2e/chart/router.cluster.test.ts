@@ -77,5 +77,6 @@ test('it has the rights that it uses, and uses those that it has', async () => {
   const granted = grantedRights(await installedRules(cluster, ROUTER));
   const used = usedRights(events);
   expect(without(used, granted)).toEqual([]);
-  expect(without(granted, used)).toEqual([]);
+  // `list` is for API servers that cannot stream a list.
+  expect(without(granted, used).filter((right) => !right.startsWith('list '))).toEqual([]);
 }, 60_000);
