@@ -55,10 +55,24 @@ test('of a pod only what is read is kept', () => {
   const whole = {
     metadata: { name: 'a', namespace: 'shop', labels: { app: 'a' }, annotations: { big: 'x' } },
     spec: { containers: [{ name: 'server' }] },
-    status: { phase: 'Running', podIP: '10.0.0.1', conditions: [{ type: 'Ready', status: 'True' }] },
+    status: {
+      phase: 'Running',
+      podIP: '10.0.0.1',
+      hostIP: '10.9.0.1',
+      conditions: [
+        { type: 'Ready', status: 'True' },
+        { type: 'Initialized', status: 'True' },
+      ],
+    },
   };
   expect(projectPod(whole)).toEqual({
     metadata: { name: 'a', namespace: 'shop', labels: { app: 'a' } },
-    status: { phase: 'Running', conditions: [], initContainerStatuses: [], containerStatuses: [] },
+    status: {
+      phase: 'Running',
+      podIP: '10.0.0.1',
+      conditions: [{ type: 'Ready', status: 'True' }],
+      initContainerStatuses: [],
+      containerStatuses: [],
+    },
   });
 });

@@ -1,6 +1,6 @@
 /**
  * What a Deployment does not tell of its pods: how often the server has crashed, for how long no node has had room,
- * and what keeps a pod from starting, in the kubelet's own word.
+ * what keeps a pod from starting, in the kubelet's own word, and where those that are ready can be asked.
  */
 import type { Pods } from '../../rollout/types.ts';
 import type { KubeObject } from '../../runtime/index.ts';
@@ -9,6 +9,8 @@ import type { KubeObject } from '../../runtime/index.ts';
 export interface SeenPod extends KubeObject {
   readonly status: {
     readonly phase?: string;
+    readonly podIP?: string;
+    readonly startTime?: string;
     readonly conditions?: readonly {
       readonly type: string;
       readonly status: string;
@@ -42,8 +44,10 @@ export function projectPod(object: KubeObject): SeenPod {
     },
     status: {
       ...(status.phase === undefined ? {} : { phase: status.phase }),
+      ...(status.podIP === undefined ? {} : { podIP: status.podIP }),
+      ...(status.startTime === undefined ? {} : { startTime: status.startTime }),
       conditions: (status.conditions ?? [])
-        .filter(({ type }) => type === 'PodScheduled')
+        .filter(({ type }) => type === 'PodScheduled' || type === 'Ready')
         .map(({ type, status: value, lastTransitionTime: at }) => ({
           type,
           status: value,
