@@ -58,6 +58,10 @@ bench: demo-bin ## Print speed and memory figures, as ratios where two things ar
 bench-scale: demo-bin ## 1,000 scalers beside 1,000 real HPAs on one control plane (about 10 minutes)
 	@node e2e/bench/scale.ts
 
+.PHONY: bench-serve
+bench-serve: deps ## The inference server beside four others on the same models (about 20 minutes; SHORT=1: 3)
+	@LOAD=$$(e2e/build.sh serve-load | sed 's/^serve-load //') node e2e/bench/serve/main.ts
+
 .PHONY: bench-drift
 bench-drift: deps ## False alarms a month and delay of the drift alarm, on generated loads (about 20 minutes)
 	@node e2e/bench/drift.ts

@@ -77,6 +77,7 @@ describe_all() {
   metrics-server | versitygw | fake-gcs-server) ;;
   distribution) programs=registry ;;
   cluster) dir=$here/cluster packages=. programs=foresail-cluster ;;
+  serve-load) dir=$here/bench/serve/load packages=. ;;
   *) die "unknown tool \"$1\"; known: kubernetes etcd kwok prometheus helm cluster kubelet containerd cni coredns metrics-server versitygw distribution fake-gcs-server" ;;
   esac
   locate "$1"
@@ -116,10 +117,10 @@ progress() { # progress PID LABEL LOG TOTAL
 build() { # build TOOL LABEL; the lock is held
   begun=$(date +%s)
   tmp=$(mktemp -d "$cache/bin/.tmp-XXXXXX")
-  # The cluster program is small and rebuilt often: it is compiled in the user's own build cache, the
+  # Our own programs are small and rebuilt often: they are compiled in the user's own build cache, the
   # others in one that is dropped.
   gocache=$cache/go-build
-  [ "$1" != cluster ] || gocache=$(go env GOCACHE)
+  case $1 in cluster | serve-load) gocache=$(go env GOCACHE) ;; esac
   [ -t 2 ] && printf '%s  fetching modules' "$2" >&2 || say "$2  fetching modules"
   cd "$dir"
   # Listing the packages fetches the modules they come from, and no others.
@@ -142,6 +143,7 @@ build() { # build TOOL LABEL; the lock is held
   child=''
   [ "$1" != etcd ] || mv "$tmp/out/server" "$tmp/out/etcd"
   [ "$1" != cluster ] || mv "$tmp/out/cluster" "$tmp/out/foresail-cluster"
+  [ "$1" != serve-load ] || mv "$tmp/out/load" "$tmp/out/serve-load"
   rm -rf "$target"
   mv "$tmp/out" "$target"
   rm -rf "$tmp"
