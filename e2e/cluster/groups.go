@@ -20,6 +20,14 @@ const (
 	groupPrefix = "foresail-cluster-"
 )
 
+// cpuWeights is what all pods of a node together weigh against any one program of the machine, by the
+// kernel's name for it: as much as 16 of them. By default it would be as much as one, and on a busy
+// machine a pod would not even get the CPU that it requests.
+var cpuWeights = map[string]string{
+	"cpu.shares": "16384", // version 1; a program has 1024
+	"cpu.weight": "1600",  // version 2; a program's group has 100
+}
+
 func groupFolders(name string) []string {
 	found, _ := filepath.Glob(filepath.Join(groupRoot, "*", name))
 	if unified, _ := filepath.Glob(filepath.Join(groupRoot, name)); unified != nil {
@@ -39,6 +47,27 @@ func makeGroups(name string) error {
 	for _, hierarchy := range hierarchies {
 		if err := os.Mkdir(filepath.Join(hierarchy, name), 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("making a control group: %w", err)
+		}
+		if err := weigh(filepath.Join(hierarchy, name)); err != nil {
+			return fmt.Errorf("weighing a control group: %w", err)
+		}
+	}
+	return nil
+}
+
+// weigh sets the weight of a group's CPU where the group has one.
+func weigh(folder string) error {
+	for name, weight := range cpuWeights {
+		file, err := os.OpenFile(filepath.Join(folder, name), os.O_WRONLY, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			_, err = file.WriteString(weight)
+			err = errors.Join(err, file.Close())
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -3,17 +3,17 @@ import { WEB_IMAGE } from './images.ts';
 
 export interface WebOptions {
   readonly replicas?: number;
-  /** Rounds of hashing per request. */
-  readonly work?: number;
+  /** Milliseconds of CPU that a request costs. */
+  readonly cpuMs?: number;
   readonly startupSeconds?: number;
-  /** Limit of CPU, in thousandths of a core; what it requests as well. */
+  /** CPU that a pod requests, in thousandths of a core; its limit is twice that. */
   readonly milliCpu?: number;
 }
 
 /** A Deployment of the sample app and its Service, both called `name`. */
 export function web(namespace: string, name: string, options: WebOptions = {}): readonly object[] {
-  const cpu = `${options.milliCpu ?? 100}m`;
-  const env = { WORK: options.work ?? 10_000, STARTUP_SECONDS: options.startupSeconds ?? 0 };
+  const milliCpu = options.milliCpu ?? 100;
+  const env = { CPU_MS: options.cpuMs ?? 5, STARTUP_SECONDS: options.startupSeconds ?? 0 };
   const container = {
     name: 'web',
     image: WEB_IMAGE,
@@ -21,7 +21,10 @@ export function web(namespace: string, name: string, options: WebOptions = {}): 
     env: Object.entries(env).map(([key, value]) => ({ name: key, value: String(value) })),
     ports: [{ name: 'http', containerPort: 8080 }],
     readinessProbe: { httpGet: { path: '/ready', port: 'http' }, periodSeconds: 1, timeoutSeconds: 5 },
-    resources: { requests: { cpu, memory: '64Mi' }, limits: { cpu, memory: '256Mi' } },
+    resources: {
+      requests: { cpu: `${milliCpu}m`, memory: '64Mi' },
+      limits: { cpu: `${2 * milliCpu}m`, memory: '256Mi' },
+    },
     securityContext: {
       allowPrivilegeEscalation: false,
       capabilities: { drop: ['ALL'] },

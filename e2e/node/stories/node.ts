@@ -16,7 +16,7 @@ export const NODE: readonly Story<NodeStage>[] = [
     name: 'a pod runs, a Service spreads requests over two of them, DNS knows its name',
     async run({ cluster }, signal) {
       await makeNamespace(cluster, NAMESPACE);
-      await apply(cluster, ...web(NAMESPACE, 'web', { replicas: 2, work: 1 }));
+      await apply(cluster, ...web(NAMESPACE, 'web', { replicas: 2, cpuMs: 0 }));
       const pods = await readyPods(cluster, NAMESPACE, 'web', 2, signal);
       const pod = pods[0]?.metadata.name ?? '';
       // A connection each: kube-proxy chooses per connection.

@@ -59,7 +59,7 @@ export const SCALING: readonly Story<NodeStage>[] = [
     name: 'a PredictiveScaler follows real load, by the start-up time it learned, as the real HPA does on the twin',
     async run({ cluster }, signal) {
       await makeNamespace(cluster, SHOP);
-      const options = { startupSeconds: STARTUP_SECONDS, milliCpu: 100, work: 5_000 };
+      const options = { startupSeconds: STARTUP_SECONDS, milliCpu: 100, cpuMs: 5 };
       await apply(cluster, ...web(SHOP, OURS, options), ...web(SHOP, TWIN, options));
       await readyPods(cluster, SHOP, OURS, 1, signal);
       await readyPods(cluster, SHOP, TWIN, 1, signal);
@@ -81,6 +81,7 @@ export const SCALING: readonly Story<NodeStage>[] = [
 
       both(4);
       await sleep(25_000, undefined, { signal });
+      // 200m of CPU and what the connections cost: one pod at its limit, four at the target.
       both(40);
       const raised = await Promise.all(
         [OURS, TWIN].map((name) => replicasReach(cluster, name, (count) => count >= 3, 90_000, signal)),
