@@ -43,6 +43,7 @@ function options(change: Partial<FetchOptions> = {}): FetchOptions {
     allowHttp: true,
     allowFile: false,
     claims: join(folder, 'claims'),
+    retries: { sleep: async () => {} },
     ...change,
   };
 }
@@ -71,9 +72,9 @@ describe('over HTTP', () => {
       requests++;
       response.end(CONTENT);
     });
-    expect(await bring(`${origin}/model.onnx`)).toEqual({ bytes: CONTENT.length, cached: false });
+    expect(await bring(`${origin}/model.onnx`)).toEqual({ bytes: CONTENT.length, from: 'store' });
     expect(await readFile(place())).toEqual(CONTENT);
-    expect(await bring(`${origin}/model.onnx`)).toEqual({ bytes: CONTENT.length, cached: true });
+    expect(await bring(`${origin}/model.onnx`)).toEqual({ bytes: CONTENT.length, from: 'place' });
     expect(requests).toBe(1);
   });
 
@@ -81,7 +82,7 @@ describe('over HTTP', () => {
     const origin = await serve((_, response) => response.end(CONTENT));
     await mkdir(join(folder, 'models', 'm', '1'), { recursive: true });
     await writeFile(place(), 'old');
-    expect(await bring(`${origin}/model.onnx`)).toMatchObject({ cached: false });
+    expect(await bring(`${origin}/model.onnx`)).toMatchObject({ from: 'store' });
     expect(await readFile(place())).toEqual(CONTENT);
   });
 
@@ -157,13 +158,13 @@ describe('over HTTP', () => {
     await mkdir(join(folder, 'models', 'm', '1'), { recursive: true });
     // Kubelet starts the container again on the same volume, and the process gets the same number.
     for (const number of [process.pid, 1]) await writeFile(`${place()}.${number}.part`, 'half');
-    expect(await bring(`${origin}/model.onnx`)).toMatchObject({ cached: false });
+    expect(await bring(`${origin}/model.onnx`)).toMatchObject({ from: 'store' });
     expect(await readdir(join(folder, 'models', 'm', '1'))).toEqual(['model.onnx']);
   });
 
   test('http is refused where only https is allowed', async () => {
     const origin = await serve((_, response) => response.end(CONTENT));
-    expect(await refusal(bring(`${origin}/model.onnx`, { allowHttp: false }))).toBe('ARTIFACT_REDIRECT');
+    expect(await refusal(bring(`${origin}/model.onnx`, { allowHttp: false }))).toBe('ARTIFACT_INSECURE');
   });
 });
 
@@ -176,7 +177,7 @@ describe('from a volume', () => {
   });
 
   test('a file of a claim', async () => {
-    expect(await bring('pvc://models/loadcast/7.onnx')).toEqual({ bytes: CONTENT.length, cached: false });
+    expect(await bring('pvc://models/loadcast/7.onnx')).toEqual({ bytes: CONTENT.length, from: 'store' });
   });
 
   test.each([
@@ -191,7 +192,7 @@ describe('from a volume', () => {
 
   test('file:// where it is allowed', async () => {
     expect(await bring(`file://${join(folder, 'secret.onnx')}`, { allowFile: true })).toMatchObject({
-      cached: false,
+      from: 'store',
     });
   });
 });
@@ -201,15 +202,23 @@ describe('a URI', () => {
     ['', /scheme/],
     ['model.onnx', /scheme/],
     ['ftp://host/file', /scheme/],
-    ['s3://bucket/key', /s3:\/\/ is not supported yet/],
+    ['s3://bucket', /s3:\/\/<bucket>/],
+    ['s3://bucket/folder/', /s3:\/\/<bucket>/],
+    ['gs://Bucket/key', /gs:\/\/<bucket>/],
+    ['oci://registry.example', /oci:\/\/<registry>/],
+    ['oci://registry.example/Upper/case', /oci:\/\/<registry>/],
+    ['oci://registry.example/models@sha256:1234', /oci:\/\/<registry>/],
+    ['oci://registry.example/models/../other', /oci:\/\/<registry>/],
+    ['hf://organisation/repository', /hf:\/\/<organisation>/],
+    ['hf://organisation/repository@main/../../other', /leads out of/],
     ['https://user:pass@host/file', /credentials/],
     ['https://', /not a URL/],
     ['pvc://../secret', /pvc:\/\/<claim>\/<path>/],
     ['pvc://./secret', /pvc:\/\/<claim>\/<path>/],
     ['pvc://claim', /pvc:\/\/<claim>\/<path>/],
-    ['pvc://claim/../other', /leaves the volume/],
-    ['pvc://claim/a/../../other', /leaves the volume/],
-    ['pvc://claim//etc/passwd', /leaves the volume/],
+    ['pvc://claim/../other', /leads out of/],
+    ['pvc://claim/a/../../other', /leads out of/],
+    ['pvc://claim//etc/passwd', /leads out of/],
     ['file://host/path', /file:\/\/\/<path>/],
   ])('%s is refused', (text, why) => {
     expect(() => parseArtifactUri(text)).toThrow(why);

@@ -1,13 +1,13 @@
 /**
  * A file becomes visible under its name only when it is whole and is what was pinned: it is written beside its place,
- * its digest taken on the way, flushed, and then renamed. A file of that digest that is there already is not fetched.
- * One process at a time fetches to a place: what another one has begun there is taken for a killed one's rest.
+ * its digest taken on the way, flushed, and then renamed.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ForesailError } from '../errors.ts';
+import { tooLarge } from './resume.ts';
 
 export interface Pinned {
   /** 64 hex digits. */
@@ -15,10 +15,13 @@ export interface Pinned {
   readonly maxBytes: number;
 }
 
+export const PART = '.part';
+
 /**
  * @param chunks the file's content, in order
  * @returns bytes written
- * @throws ARTIFACT_TOO_LARGE, ARTIFACT_DIGEST_MISMATCH; whatever reading and writing throw. Nothing is left behind then.
+ * @throws ARTIFACT_TOO_LARGE, ARTIFACT_DIGEST_MISMATCH, ARTIFACT_NO_SPACE; what reading throws. Nothing is left behind
+ *   then.
  */
 export async function keep(
   chunks: AsyncIterable<Uint8Array>,
@@ -26,32 +29,20 @@ export async function keep(
   { sha256, maxBytes }: Pinned,
 ): Promise<number> {
   await mkdir(dirname(place), { recursive: true });
-  await removeRests(place);
-  const beside = `${place}.${process.pid}.part`;
+  const beside = `${place}.${randomUUID()}${PART}`;
   const file = await open(beside, 'wx');
   const hash = createHash('sha256');
   let bytes = 0;
   try {
     for await (const chunk of chunks) {
       bytes += chunk.length;
-      if (bytes > maxBytes)
-        throw new ForesailError(
-          'ARTIFACT_TOO_LARGE',
-          'terminal',
-          `the file is larger than ${maxBytes} bytes`,
-        );
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
       hash.update(chunk);
-      await file.writeFile(chunk);
+      await file.writeFile(chunk).catch(full(place, bytes));
     }
     const found = hash.digest('hex');
-    if (found !== sha256)
-      throw new ForesailError(
-        'ARTIFACT_DIGEST_MISMATCH',
-        'terminal',
-        `its sha256 is ${found} (${bytes} bytes), pinned is ${sha256}`,
-        { subject: 'sha256' },
-      );
-    await file.sync();
+    if (found !== sha256) throw mismatch(sha256, found, `(${bytes} bytes)`);
+    await file.sync().catch(full(place, bytes));
     await file.close();
     await rename(beside, place);
     return bytes;
@@ -62,12 +53,35 @@ export async function keep(
   }
 }
 
-/** A volume outlives a killed container, and the next one's process often gets the same number. */
-async function removeRests(place: string): Promise<void> {
-  const folder = dirname(place);
-  const rests = (await readdir(folder)).filter(
-    (name) => name.startsWith(`${basename(place)}.`) && name.endsWith('.part'),
+export function mismatch(pinned: string, found: string, of: string): ForesailError {
+  return new ForesailError(
+    'ARTIFACT_DIGEST_MISMATCH',
+    'terminal',
+    `its sha256 is ${found} ${of}, pinned is ${pinned}`,
+    { subject: 'sha256' },
   );
+}
+
+const full =
+  (place: string, bytes: number) =>
+  (cause: NodeJS.ErrnoException): never => {
+    if (cause.code !== 'ENOSPC' && cause.code !== 'EDQUOT') throw cause;
+    throw new ForesailError(
+      'ARTIFACT_NO_SPACE',
+      'terminal',
+      `no space is left in ${dirname(place)} after ${bytes} bytes of the file`,
+      { cause, subject: place },
+    );
+  };
+
+/**
+ * What a killed fetch to this place left behind. Only one process at a time fetches to a place of a model repository;
+ * a volume outlives a killed container.
+ */
+export async function removeRests(place: string): Promise<void> {
+  const folder = dirname(place);
+  const names = await readdir(folder).catch((): string[] => []);
+  const rests = names.filter((name) => name.startsWith(`${basename(place)}.`) && name.endsWith(PART));
   await Promise.all(rests.map((name) => rm(join(folder, name), { force: true })));
 }
 

@@ -4,14 +4,36 @@ import { ForesailError } from '../errors.ts';
 
 export type ArtifactUri =
   | { readonly scheme: 'https' | 'http'; readonly url: URL }
+  | { readonly scheme: 's3' | 'gs'; readonly bucket: string; readonly key: string }
+  | OciUri
+  | HfUri
   | { readonly scheme: 'pvc'; readonly claim: string; readonly path: string }
   | { readonly scheme: 'file'; readonly path: string };
 
+export interface OciUri {
+  readonly scheme: 'oci';
+  /** With the port. */
+  readonly host: string;
+  readonly repository: string;
+  readonly tag: string;
+  /** Of the manifest: `sha256:…`. Goes before the tag. */
+  readonly digest?: string;
+}
+
+export interface HfUri {
+  readonly scheme: 'hf';
+  readonly repository: string;
+  readonly revision: string;
+  readonly path: string;
+}
+
 /** As the API server names objects: neither `.` nor `..`, which would be folders. */
 const CLAIM = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
-
-/** Known to the API, not to this program yet. */
-const OTHERS = new Set(['s3', 'gs', 'oci', 'hf']);
+const BUCKET = /^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/;
+/** Host, repository, tag and digest as the distribution specification writes them. */
+const OCI =
+  /^([A-Za-z0-9.-]+(?::\d{1,5})?)\/([a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*)(?::(\w[\w.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$/;
+const HF = /^([\w.-]+\/[\w.-]+?)(?:[:@]([\w.-]+))?\/(.+)$/;
 
 /** @throws ARTIFACT_URI_INVALID says what is wrong with it */
 export function parseArtifactUri(text: string): ArtifactUri {
@@ -21,6 +43,23 @@ export function parseArtifactUri(text: string): ArtifactUri {
     case 'https':
     case 'http':
       return { scheme, url: webUrl(text) };
+    case 's3':
+    case 'gs':
+      if (!BUCKET.test(host) || path === '' || path.endsWith('/'))
+        throw invalid(text, `it must be ${scheme}://<bucket>/<path of the file>`);
+      return { scheme, bucket: host, key: path };
+    case 'oci': {
+      const [, registry, repository, tag = 'latest', digest] = OCI.exec(rest) ?? [];
+      if (registry === undefined || repository === undefined)
+        throw invalid(text, 'it must be oci://<registry>/<repository>[:<tag>][@sha256:<digest>]');
+      return { scheme, host: registry, repository, tag, ...(digest === undefined ? {} : { digest }) };
+    }
+    case 'hf': {
+      const [, repository, revision = 'main', file] = HF.exec(rest) ?? [];
+      if (repository === undefined || file === undefined || file.endsWith('/'))
+        throw invalid(text, 'it must be hf://<organisation>/<repository>[@<revision>]/<path of the file>');
+      return { scheme, repository, revision, path: inside(text, file) };
+    }
     case 'pvc':
       if (!CLAIM.test(host) || path === '') throw invalid(text, 'it must be pvc://<claim>/<path>');
       return { scheme, claim: host, path: inside(text, path) };
@@ -28,10 +67,7 @@ export function parseArtifactUri(text: string): ArtifactUri {
       if (host !== '' || path === '') throw invalid(text, 'it must be file:///<path>');
       return { scheme, path: join('/', path) };
     default:
-      throw invalid(
-        text,
-        OTHERS.has(scheme) ? `${scheme}:// is not supported yet` : 'its scheme is none of https, pvc, file',
-      );
+      throw invalid(text, 'its scheme is none of s3, gs, https, oci, pvc, hf, file');
   }
 }
 
@@ -46,11 +82,11 @@ function webUrl(text: string): URL {
   return url;
 }
 
-/** A path that leaves its volume by `..` would read another file of the pod. */
+/** A path that leaves its volume or repository by `..` would read another file. */
 function inside(text: string, path: string): string {
   const plain = normalize(path);
   if (plain === '..' || plain.startsWith('../') || plain.startsWith('/'))
-    throw invalid(text, 'its path leaves the volume');
+    throw invalid(text, 'its path leads out of where it begins');
   return plain;
 }
 

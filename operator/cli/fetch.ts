@@ -5,6 +5,8 @@
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { fetchArtifact } from '../artifacts/fetch.ts';
+import { IDLE_MS } from '../artifacts/http.ts';
+import { RETRIES } from '../artifacts/resume.ts';
 import { parseArtifactUri } from '../artifacts/uri.ts';
 import { ForesailError } from '../errors.ts';
 import { type AddressClass, addressClasses } from '../net/address.ts';
@@ -20,6 +22,11 @@ interface Flags {
   readonly claims: string;
   readonly maxMib: number;
   readonly timeout: number;
+  readonly idleTimeout: number;
+  readonly retries: number;
+  readonly cache?: string;
+  readonly cacheMaxMib: number;
+  readonly workloadIdentity?: boolean;
   readonly allowAddress: readonly AddressClass[];
   readonly allowFile?: boolean;
   readonly allowHttp?: boolean;
@@ -30,7 +37,7 @@ const MIB = 1024 * 1024;
 export function fetchCommand(): Command {
   return new Command('fetch')
     .description('bring the pinned file of a model to a folder')
-    .requiredOption('--uri <uri>', 'https://…, pvc://<claim>/<path>, file:///<path>')
+    .requiredOption('--uri <uri>', 'of one of s3, gs, https, oci, hf, pvc, file')
     .addOption(
       new Option('--sha256 <hex>', 'of the file; any other is refused')
         .argParser(digest)
@@ -38,11 +45,26 @@ export function fetchCommand(): Command {
     )
     .requiredOption('--to <folder>', 'where it is put')
     .option('--file-name <name>', 'what it is called there', 'model.onnx')
-    .option('--credentials <folder>', 'a mounted Secret: token, or username and password; ca.crt')
+    .option('--credentials <folder>', 'a mounted Secret; its keys depend on the store')
+    .option('--workload-identity', 'be who the cloud says that this pod is, where the Secret names nobody')
     .option('--claims <folder>', 'where claims are mounted', '/mnt/pvc')
     .addOption(new Option('--max-mib <MiB>', 'of the file').argParser(whole(1, 1_048_576)).default(4_096))
     .addOption(
       new Option('--timeout <duration>', 'for all of it').argParser(duration).default(1_800_000, '30m'),
+    )
+    .addOption(
+      new Option('--idle-timeout <duration>', 'between two pieces of the file')
+        .argParser(duration)
+        .default(IDLE_MS, '30s'),
+    )
+    .addOption(
+      new Option('--retries <n>', 'after what may pass').argParser(whole(0, 100)).default(RETRIES.most),
+    )
+    .option('--cache <folder>', 'where files are kept by their digest, for the next pod')
+    .addOption(
+      new Option('--cache-max-mib <MiB>', 'of all files in it')
+        .argParser(whole(1, 67_108_864))
+        .default(20_480),
     )
     .addOption(
       new Option('--allow-address <classes>', `also connect to these: ${addressClasses.join(', ')}`)
@@ -62,7 +84,10 @@ async function run(flags: Flags): Promise<void> {
       'terminal',
       `${uri.url.origin}: http:// is not allowed here`,
     );
-  const { bytes, cached } = await fetchArtifact(
+  const note = (text: string): void => {
+    process.stderr.write(`foresail: ${text}\n`);
+  };
+  const fetched = await fetchArtifact(
     uri,
     join(flags.to, flags.fileName),
     { sha256: flags.sha256, maxBytes: flags.maxMib * MIB },
@@ -71,11 +96,17 @@ async function run(flags: Flags): Promise<void> {
       allowHttp: flags.allowHttp === true,
       allowFile: flags.allowFile === true,
       claims: flags.claims,
+      idleMs: flags.idleTimeout,
+      retries: { most: flags.retries, note },
       ...(flags.credentials === undefined ? {} : { credentials: flags.credentials }),
+      ...(flags.workloadIdentity === true ? { identity: process.env } : {}),
+      ...(flags.cache === undefined
+        ? {}
+        : { cache: { folder: flags.cache, maxBytes: flags.cacheMaxMib * MIB, nowMs: Date.now, note } }),
     },
     AbortSignal.timeout(flags.timeout),
   );
-  process.stdout.write(`${JSON.stringify({ sha256: flags.sha256, bytes, cached })}\n`);
+  process.stdout.write(`${JSON.stringify({ sha256: flags.sha256, ...fetched })}\n`);
 }
 
 function digest(text: string): string {

@@ -89,7 +89,11 @@ export function guardedConnector(
         callback(error, null);
         return;
       }
-      const late = refusal(socket.remoteAddress ?? '');
+      // A peer that has reset the connection already has no address any more, which says nothing against it.
+      const late =
+        socket.remoteAddress === undefined
+          ? fault('Unreachable', 'the connection was lost before anything was sent')
+          : refusal(socket.remoteAddress);
       if (late === undefined) {
         callback(null, socket);
         return;

@@ -1,0 +1,129 @@
+/**
+ * Google Cloud Storage. Getting a token is Google's own library's part; the file is then one GET, which goes the way of
+ * every other file here.
+ */
+import { z } from 'zod';
+import { ForesailError, isForesailError } from '../errors.ts';
+import { bytesOf, type Http, type Outgoing } from './http.ts';
+import type { Remote } from './remote.ts';
+import { remoteAfter } from './remote.ts';
+import { badKey, hintFor, originKey, parsedKey } from './secret.ts';
+import type { StoreAccess } from './store-access.ts';
+import { webRemote } from './web.ts';
+
+const STORE = 'https://storage.googleapis.com';
+const SCOPE = 'https://www.googleapis.com/auth/devstorage.read_only';
+const MOST_BYTES = 65_536;
+/** KServe's name for the file first, then that of the variable which points to it. */
+const KEYS = ['gcloud-application-credentials.json', 'GOOGLE_APPLICATION_CREDENTIALS'] as const;
+
+const nonEmpty = z.string().min(1);
+/** Other kinds read files, run programs or ask any address for a token. */
+const credentialsFile = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('service_account'), client_email: nonEmpty, private_key: nonEmpty }),
+  z.object({
+    type: z.literal('authorized_user'),
+    client_id: nonEmpty,
+    client_secret: nonEmpty,
+    refresh_token: nonEmpty,
+  }),
+]);
+type CredentialsFile = z.output<typeof credentialsFile>;
+
+export function gsRemote({ bucket, key }: { bucket: string; key: string }, access: StoreAccess): Remote {
+  return remoteAfter(async (signal) => {
+    const emulator = await access.secret.read('STORAGE_EMULATOR_HOST');
+    const origin = emulator === undefined ? STORE : originKey('STORAGE_EMULATOR_HOST', emulator);
+    const token = await tokenOf(access, signal);
+    return webRemote(access.http, {
+      url: new URL(
+        `${origin}/storage/v1/b/${encodeURIComponent(bucket)}/o/${encodeURIComponent(key)}?alt=media`,
+      ),
+      authorization: token === undefined ? undefined : `Bearer ${token}`,
+      hint: hintFor(KEYS[0], token !== undefined),
+    });
+  });
+}
+
+/** Undefined for a public bucket. */
+async function tokenOf(
+  { http, secret, identity }: StoreAccess,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (const key of KEYS) {
+    // oxlint-disable-next-line no-await-in-loop -- the first that is there
+    const text = await secret.read(key);
+    if (text !== undefined) return tokenFor(key, text, http, signal);
+  }
+  return (await secret.read('token')) ?? identity?.google(signal);
+}
+
+async function tokenFor(key: string, text: string, http: Http, signal: AbortSignal): Promise<string> {
+  const file = parsedKey(key, text, 'JSON', (json) => JSON.parse(json) as unknown);
+  const known = credentialsFile.safeParse(file);
+  if (!known.success) {
+    const at = known.error.issues[0]?.path.join('.') ?? '';
+    throw badKey(
+      key,
+      `it must be the file of a service_account or an authorized_user${at === '' ? '' : `; look at its ${at}`}`,
+    );
+  }
+  try {
+    const { token } = await (await clientOf(known.data, http, signal)).getAccessToken();
+    if (token === null || token === undefined) throw badKey(key, 'no token was given for it');
+    return token;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw ownError(error) ?? denied(key, error);
+  }
+}
+
+async function clientOf(file: CredentialsFile, http: Http, signal: AbortSignal) {
+  const { JWT, UserRefreshClient } = await import('google-auth-library');
+  const transporterOptions = { fetchImplementation: fetchOver(http, signal), retry: false };
+  if (file.type === 'service_account')
+    return new JWT({ email: file.client_email, key: file.private_key, scopes: [SCOPE], transporterOptions });
+  return new UserRefreshClient({
+    clientId: file.client_id,
+    clientSecret: file.client_secret,
+    refreshToken: file.refresh_token,
+    transporterOptions,
+  });
+}
+
+/** The library's requests go out the guarded way. Its redirects are not followed, its answers are short. */
+function fetchOver(http: Http, signal: AbortSignal): typeof fetch {
+  return async (input, init) => {
+    const request = new Request(input, init);
+    const { origin, pathname, search } = new URL(request.url);
+    const outgoing: Outgoing = {
+      origin,
+      path: `${pathname}${search}`,
+      method: request.method,
+      headers: Object.fromEntries(request.headers),
+      body: request.body === null ? null : Buffer.from(await request.arrayBuffer()),
+    };
+    const answer = await http.send(outgoing, signal);
+    const body = await bytesOf(origin, answer, MOST_BYTES, signal);
+    const headers = Object.entries(answer.headers).map(([name, value]): [string, string] => [
+      name,
+      String(value),
+    ]);
+    return new Response(new Uint8Array(body), { status: answer.statusCode, headers });
+  };
+}
+
+/** The library wraps what its requests throw. */
+function ownError(error: unknown): ForesailError | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) if (isForesailError(at)) return at;
+  return undefined;
+}
+
+/** Without the cause: it holds the request, which holds what it was signed with. */
+function denied(key: string, error: unknown): ForesailError {
+  const status = Number((error as { status?: unknown }).status);
+  if (status >= 500 || status === 429)
+    return new ForesailError('ARTIFACT_UNREACHABLE', 'transient', `Google's token service answers ${status}`);
+  const why = Number.isNaN(status) ? 'no token can be signed with it' : `it gets no token (${status})`;
+  return badKey(key, why);
+}
