@@ -235,6 +235,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     statusWriter: createStatusWriter(writer),
     events,
     history,
+    numbers: sources,
     apiServers: () => api.endpoints,
     signal: ending.signal,
   });

@@ -5,8 +5,12 @@
 import type { OperatorConfig } from '../config.ts';
 import { createChildWriter } from '../controllers/modeldeployment/children.ts';
 import { createModelDeploymentController } from '../controllers/modeldeployment/controller.ts';
-import { CHILD_KINDS, createInformers } from '../controllers/modeldeployment/informers.ts';
+import { createGuardedJudge } from '../controllers/modeldeployment/guards/guarded-judge.ts';
+import { createCounterReader } from '../controllers/modeldeployment/guards/pod-metrics.ts';
+import { BY_OWNER, CHILD_KINDS, createInformers } from '../controllers/modeldeployment/informers.ts';
+import { versionOf } from '../controllers/modeldeployment/pod-health.ts';
 import type { HistoryStore } from '../history/types.ts';
+import type { NumberSource } from '../metricsources/types.ts';
 import type { AddressGuard } from '../net/guarded-connector.ts';
 import type {
   Client,
@@ -32,6 +36,8 @@ export interface ModelServingOptions {
   readonly statusWriter: StatusWriter;
   readonly events: EventRecorder;
   readonly history: Pick<HistoryStore, 'window'>;
+  /** Prometheus servers, for guards that ask a query. */
+  readonly numbers: NumberSource;
   /** Where the Kubernetes API server listens. */
   readonly apiServers: AddressGuard['apiServers'];
   /** Ends what is asked in the background at shutdown. */
@@ -47,7 +53,8 @@ export interface ModelServing {
 const JUDGE_PERIOD_MS = 15_000;
 
 export function addModelServing(options: ModelServingOptions): ModelServing {
-  const { config, watch, manager, writer, statusWriter, events, history, apiServers, signal } = options;
+  const { config, watch, manager, writer, statusWriter, events, history, numbers, apiServers, signal } =
+    options;
   const { enabled, image, command, schemes, serviceAccounts, minReady, drain } = config.modelServing;
   if (!enabled) return { models: NO_SERVED_MODELS, judge: NO_FORECAST_JUDGE };
   const informers = createInformers(watch);
@@ -63,13 +70,29 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
     timeoutMs: timeout,
     clock: watch.clock,
   });
-  const judge = createForecastJudge({
+  const forecasts = createForecastJudge({
     history,
     restore: () => undefined,
     living: () => new Set(objects.list().map(({ metadata }) => metadata.uid ?? '')),
     log: watch.log,
     signal,
   });
+  const counters = createCounterReader({ apiServers, clock: watch.clock, allowed: allowAddresses });
+  const judge = createGuardedJudge({
+    forecasts,
+    counters,
+    numbers,
+    podsOf: (key, version) =>
+      informers.pods.store.byIndex(BY_OWNER, key).filter((pod) => versionOf(pod) === version),
+    periodMs: JUDGE_PERIOD_MS,
+    clock: watch.clock,
+    log: watch.log,
+  });
+  const guards = async (until: AbortSignal) => {
+    await judge.run(until);
+    await counters.close();
+  };
+  manager.addRunnable({ name: judge.name, run: guards }, { leaderOnly: true });
   const { deployments, services, poddisruptionbudgets } = informers.children;
   manager.addController(
     createModelDeploymentController({
@@ -101,5 +124,5 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
       workers: Math.min(config.workers, 8),
     }),
   );
-  return { models, judge };
+  return { models, judge: forecasts };
 }

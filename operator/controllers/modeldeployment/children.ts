@@ -2,23 +2,16 @@
  * Phase "act": makes the objects of each wanted version what they should be, and takes away those of versions that are
  * not wanted. Names are fixed by version, so doing it twice, or after a crash, does nothing twice.
  */
-import { LABELS, type ModelDeployment } from '../../api/index.ts';
+import type { ModelDeployment } from '../../api/index.ts';
 import type { Clock } from '../../clock.ts';
 import { ForesailError } from '../../errors.ts';
 import type { Pods, WantedVersion } from '../../rollout/types.ts';
-import {
-  isAlreadyExists,
-  isNotFound,
-  type KubeObject,
-  keyOf,
-  type Store,
-  type Writer,
-} from '../../runtime/index.ts';
+import { isAlreadyExists, isNotFound, keyOf, type Store, type Writer } from '../../runtime/index.ts';
 import { createContest } from './contest.ts';
 import { patchOf } from './drift.ts';
 import { BY_OWNER, CHILD_KINDS, CHILDREN, type ChildKind, type SeenChild } from './informers.ts';
 import { type Child, type ChildSettings, childrenOf } from './objects.ts';
-import { healthOf, type SeenPod } from './pod-health.ts';
+import { healthOf, type SeenPod, versionOf } from './pod-health.ts';
 
 export interface ChildrenOptions {
   /** Fenced: an ex-leader writes nothing. */
@@ -150,11 +143,6 @@ export function createChildWriter({ client, stores, pods, settings, clock }: Chi
 function replicasOf({ spec }: Child): number {
   const { replicas } = spec;
   return typeof replicas === 'number' ? replicas : 1;
-}
-
-function versionOf({ metadata }: KubeObject): number | undefined {
-  const version = Number(metadata.labels?.[LABELS.version]);
-  return Number.isSafeInteger(version) && version > 0 ? version : undefined;
 }
 
 function isOwned({ metadata }: Child, owner: ModelDeployment): boolean {

@@ -2,6 +2,7 @@
  * What a Deployment does not tell of its pods: how often the server has crashed, for how long no node has had room,
  * what keeps a pod from starting, in the kubelet's own word, and where those that are ready can be asked.
  */
+import { LABELS } from '../../api/index.ts';
 import type { Pods } from '../../rollout/types.ts';
 import type { KubeObject } from '../../runtime/index.ts';
 
@@ -57,6 +58,12 @@ export function projectPod(object: KubeObject): SeenPod {
       containerStatuses: (status.containerStatuses ?? []).map(container),
     },
   };
+}
+
+/** Version that a child or a pod belongs to, by the label that we gave it. */
+export function versionOf({ metadata }: KubeObject): number | undefined {
+  const version = Number(metadata.labels?.[LABELS.version]);
+  return Number.isSafeInteger(version) && version > 0 ? version : undefined;
 }
 
 /** Every pod passes through these on its way; they say nothing. */

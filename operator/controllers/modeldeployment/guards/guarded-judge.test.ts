@@ -1,6 +1,5 @@
 /** Guards in the whole of a rollout: what pods count and what a Prometheus server says becomes a version's fate. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { ModelDeployment } from '../../../api/index.ts';
 import { silentLogger } from '../../../logger.ts';
 import { serverEntry, sourcesFor } from '../../../metricsources/testing/requests.ts';
 import {
@@ -257,5 +256,5 @@ test('another list of guards is another comparison', async () => {
   await world.looks(2);
   world.stage.change({ rollout: { judge: { guards: [{ type: 'NaN' }] } } });
   await world.looks(1);
-  expect((world.stage.object as ModelDeployment).status?.judge?.guards).toMatchObject([{ name: 'NaN' }]);
+  expect(world.stage.status.judge?.guards).toMatchObject([{ name: 'NaN' }]);
 });

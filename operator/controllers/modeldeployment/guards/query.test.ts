@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { type Measurement, QueryGuard } from './query.ts';
+import { type Measurement, QueryGuard, type QueryLimits } from './query.ts';
 
-const LIMITS = {
+const LIMITS: QueryLimits = {
   max: 0.001,
   min: undefined,
   count: 3,
@@ -13,13 +13,13 @@ const NONE: Measurement = { kind: 'none', why: 'the query matches no series' };
 const ERROR: Measurement = { kind: 'error', why: 'the server refused the connection' };
 const value = (number: number): Measurement => ({ kind: 'number', value: number });
 
-function after(limits: Partial<typeof LIMITS & { min: number }>, ...measurements: readonly Measurement[]) {
+function after(limits: Partial<QueryLimits>, ...measurements: readonly Measurement[]) {
   const guard = new QueryGuard('Prometheus[0]', { ...LIMITS, ...limits });
   for (const measurement of measurements) guard.take(measurement);
   return guard.finding;
 }
 
-test.each<[string, Partial<typeof LIMITS & { min: number }>, Measurement[], string]>([
+test.each<[string, Partial<QueryLimits>, Measurement[], string]>([
   ['nothing was asked', {}, [], 'Waiting'],
   ['too few values', {}, [value(0), value(0.001)], 'Waiting'],
   ['enough values inside', {}, [value(0), value(0.001), value(0.0004)], 'Passed'],
