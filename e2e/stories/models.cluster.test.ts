@@ -117,20 +117,3 @@ test.each(BROKEN)(
   },
   60_000,
 );
-
-test('forecast.model names a ModelDeployment, which is for later: the box model acts, and the condition says so', async () => {
-  const running = await withModel(undefined, { model: { name: 'mine' } });
-  const condition = await stage.conditionBecomes('web', 'ForecastReady', {
-    status: 'False',
-    reason: 'ModelNotSupported',
-  });
-  expect(condition.message).toContain('mine');
-  const digest = digestOf(await readFile(BOX));
-  await eventually(
-    'the box model’s forecast',
-    async () => (await stage.status('web')).forecast?.digest === digest,
-  );
-  await eventually('it acts', async () =>
-    (await stage.explain(running, 'web')).decisions.find(({ boundBy }) => boundBy === 'Forecast'),
-  );
-}, 60_000);

@@ -25,38 +25,8 @@ export function describe(summary: OnnxSummary, digest: string, bytes: number): M
       `the model needs operator set ${summary.opset}, at most ${MAX_OPSET} is known`,
     );
   }
-  const shape = readShape(summary.metadata);
-  if (summary.inputs.length !== 2)
-    throw refuse('WrongInputs', `the model has ${summary.inputs.length} inputs, not 2`);
-  const lags = SEASON_LAGS_DAYS.length;
-  expectTensor('WrongInputs', summary.inputs, INPUT_CONTEXT, [CONTEXT_LENGTH]);
-  expectTensor('WrongInputs', summary.inputs, INPUT_SEASONAL, [lags, 2 * SEASON_WINDOW]);
-  expectTensor('WrongOutputs', summary.outputs, OUTPUT_QUANTILES, [shape.horizon, shape.levels.length]);
-  return {
-    ...shape,
-    name: text(summary.metadata, 'foresail.name'),
-    version: text(summary.metadata, 'foresail.version'),
-    digest,
-    bytes,
-  };
-}
-
-export type ContractShape = Pick<
-  ModelDescriptor,
-  'contextLength' | 'horizon' | 'levels' | 'seasonLagsDays' | 'seasonWindow'
->;
-
-/**
- * What goes into a model of the contract and what comes out, as its metadata says it.
- *
- * @throws MODEL_INVALID, its subject being the QuarantineReason
- */
-export function readShape(metadata: Metadata): ContractShape {
-  const horizon = integer(metadata, 'foresail.horizon', 1, MAX_HORIZON);
-  const levels = numbers(metadata, 'foresail.quantile_levels');
-  if (levels.length < 3 || levels.length > MAX_LEVELS || !increasing(levels)) {
-    throw refuse('WrongMetadata', 'foresail.quantile_levels must increase inside (0, 1), 3 to 101 of them');
-  }
+  const { metadata } = summary;
+  const { horizon, levels } = readHead(metadata);
   const contextLength = integer(metadata, 'foresail.context_length', 1, 1 << 16);
   const seasonWindow = integer(metadata, 'foresail.season_window', 1, 1 << 16);
   const seasonLagsDays = numbers(metadata, 'foresail.season_lags_days');
@@ -67,7 +37,38 @@ export function readShape(metadata: Metadata): ContractShape {
   if (seasonLagsDays.join() !== SEASON_LAGS_DAYS.join()) {
     throw refuse('WrongMetadata', `foresail.season_lags_days is not ${SEASON_LAGS_DAYS.join()}`);
   }
-  return { contextLength, horizon, levels, seasonLagsDays, seasonWindow };
+  if (summary.inputs.length !== 2)
+    throw refuse('WrongInputs', `the model has ${summary.inputs.length} inputs, not 2`);
+  const lags = SEASON_LAGS_DAYS.length;
+  expectTensor('WrongInputs', summary.inputs, INPUT_CONTEXT, [CONTEXT_LENGTH]);
+  expectTensor('WrongInputs', summary.inputs, INPUT_SEASONAL, [lags, 2 * SEASON_WINDOW]);
+  expectTensor('WrongOutputs', summary.outputs, OUTPUT_QUANTILES, [horizon, levels.length]);
+  return {
+    name: text(metadata, 'foresail.name'),
+    version: text(metadata, 'foresail.version'),
+    digest,
+    contextLength,
+    horizon,
+    levels,
+    seasonLagsDays,
+    seasonWindow,
+    bytes,
+  };
+}
+
+/**
+ * What a model of the contract answers, as its metadata says it: also over the wire, where the server has checked the
+ * rest.
+ *
+ * @throws MODEL_INVALID, its subject being the QuarantineReason
+ */
+export function readHead(metadata: Metadata): Pick<ModelDescriptor, 'horizon' | 'levels'> {
+  const horizon = integer(metadata, 'foresail.horizon', 1, MAX_HORIZON);
+  const levels = numbers(metadata, 'foresail.quantile_levels');
+  if (levels.length < 3 || levels.length > MAX_LEVELS || !increasing(levels)) {
+    throw refuse('WrongMetadata', 'foresail.quantile_levels must increase inside (0, 1), 3 to 101 of them');
+  }
+  return { horizon, levels };
 }
 
 /** Dimensions after the batch; the batch itself must be free. */

@@ -21,11 +21,21 @@ export interface OnnxSummary {
   readonly metadata: ReadonlyMap<string, string>;
   readonly inputs: readonly TensorShape[];
   readonly outputs: readonly TensorShape[];
+  /** It draws random numbers: the same input has not always the same answer. */
+  readonly random: boolean;
 }
 
 const MAX_DEPTH = 32;
 const MAX_FIELDS = 2_000_000;
 const MAX_TEXT = 64 * 1024;
+const RANDOM_OPERATORS = new Set([
+  'Bernoulli',
+  'Multinomial',
+  'RandomNormal',
+  'RandomNormalLike',
+  'RandomUniform',
+  'RandomUniformLike',
+]);
 const OWN_DOMAINS = new Set(['', 'ai.onnx', 'ai.onnx.ml']);
 
 export function refuse(reason: QuarantineReason, message: string): ForesailError {
@@ -46,6 +56,8 @@ class Reader {
   readonly bytes: Uint8Array;
   /** Where operators may come from. */
   readonly domains: ReadonlySet<string>;
+  /** Set on the way through the nodes. */
+  random = false;
   #fields = 0;
 
   constructor(bytes: Uint8Array, domains: ReadonlySet<string>) {
@@ -134,7 +146,7 @@ export function summarise(bytes: Uint8Array, moreDomains: readonly string[] = []
   if (irVersion === 0 || opset === 0 || graph === undefined)
     throw refuse('NotOnnx', 'the file is not an ONNX model');
   const shapes = readGraph(reader, graph, 1);
-  return { irVersion, opset, metadata, ...shapes };
+  return { irVersion, opset, metadata, ...shapes, random: reader.random };
 }
 
 function readOpset(reader: Reader, field: Field): number {
@@ -186,6 +198,7 @@ function checkNode(reader: Reader, node: Field, depth: number): void {
     if (field.number === 7 && !reader.domains.has(reader.text(field))) {
       throw refuse('CustomOperator', 'the model uses an operator of another domain');
     }
+    if (field.number === 4 && RANDOM_OPERATORS.has(reader.text(field))) reader.random = true;
     if (field.number !== 5 || field.wire !== 2) continue;
     for (const part of reader.fields(field.start, field.end, depth + 1)) {
       if (part.wire !== 2) continue;

@@ -124,7 +124,8 @@ export class Desk {
       return originMs !== undefined && originMs + 2 * stepMs <= nowMs;
     });
     if (!due) return undefined;
-    const opened = this.#open(leadsOf(this.#early));
+    const series = new Map(this.#early.map((round) => [round.series, round]));
+    const opened = this.#open(leadsOf([...series.values()]));
     for (const round of this.#early) this.#issue(round, opened);
     this.#early = [];
     return opened;
@@ -148,11 +149,11 @@ export class Desk {
   }
 }
 
-/** One step and the middle lead window of all series, in whole steps of most of them. */
-function leadsOf(rounds: readonly Round[]): Leads {
-  const baseMs = Math.min(...rounds.map(({ stepMs }) => stepMs));
-  const stepMs = medianOf(rounds.map((round) => round.stepMs));
-  const leadMs = Math.max(Math.ceil(medianOf(rounds.map((round) => round.leadMs)) / stepMs), 1) * stepMs;
+/** One step and the middle lead window, in whole steps of the middle series. @param series one round of each */
+function leadsOf(series: readonly Round[]): Leads {
+  const baseMs = Math.min(...series.map(({ stepMs }) => stepMs));
+  const stepMs = medianOf(series.map((round) => round.stepMs));
+  const leadMs = Math.max(Math.ceil(medianOf(series.map((round) => round.leadMs)) / stepMs), 1) * stepMs;
   return { baseMs, leadsMs: leadMs > baseMs ? [baseMs, leadMs] : [baseMs] };
 }
 

@@ -2,7 +2,7 @@
  * Is the canary's forecast worse than stable's, or can it be promoted? Both forecast the same loads, so their losses
  * are compared pair by pair, and two questions are asked of the pooled differences at every step:
  *
- *   worse      canary loses more than stable on average        -> Rollback
+ *   worse      canary loses more than stable on average, and by more than the margin as measured -> Rollback
  *   not worse  canary loses less than (1 + margin) x stable    -> Promote
  *
  * Either may be answered at any step without losing its error rate (`EProcess`). While neither is, the verdict is
@@ -130,7 +130,12 @@ export class Judge {
       interval: shown.effect.interval(rollbackError + promoteError),
       worstSeries: shown.pool.worst(WORST),
     };
-    if (eWorse >= 1 / rollbackError) return { verdict: 'Rollback', reason: 'CanaryWorse', ...measured };
+    // What loses a thousandth more is worse beyond doubt one day, and was allowed to be.
+    const harms = this.#tests.some(
+      ({ worse, effect }) =>
+        worse.evidence / this.#tests.length >= 1 / rollbackError && effect.effect > this.#options.margin,
+    );
+    if (harms) return { verdict: 'Rollback', reason: 'CanaryWorse', ...measured };
     if (this.#labels === 0) return { verdict: 'Inconclusive', reason: 'NoLabels', ...measured };
     // Not "<": nothing but a number that is large enough promotes.
     if (!(eNotWorse >= 1 / promoteError))

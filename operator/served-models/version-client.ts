@@ -13,7 +13,7 @@ import {
   SEASON_LAGS_DAYS,
   SEASON_WINDOW,
 } from '../forecast/types.ts';
-import { INPUT_CONTEXT, INPUT_SEASONAL, OUTPUT_QUANTILES, readShape } from '../inference/contract.ts';
+import { INPUT_CONTEXT, INPUT_SEASONAL, OUTPUT_QUANTILES, readHead } from '../inference/contract.ts';
 import { type ForecastHead, forecastWith } from '../inference/runner.ts';
 
 export interface VersionAddress {
@@ -54,7 +54,7 @@ export class VersionClient implements Forecaster {
 
   /** @throws MODEL_INVALID, MODEL_LOADING (it says that it is not ready), MODEL_TIMEOUT, MODEL_RUN_FAILED, or the signal's reason */
   async forecast(windows: readonly ForecastWindow[], signal: AbortSignal): Promise<QuantileForecast[]> {
-    const head = (this.#head ??= await this.#readHead(signal));
+    const head = (this.#head ??= await this.#askHead(signal));
     const run = (context: Float32Array, seasonal: Float32Array, batch: number) =>
       this.#run(head, context, seasonal, batch, signal);
     try {
@@ -66,7 +66,7 @@ export class VersionClient implements Forecaster {
     }
   }
 
-  async #readHead(signal: AbortSignal): Promise<ForecastHead> {
+  async #askHead(signal: AbortSignal): Promise<ForecastHead> {
     const { model, version, digest } = this.#address;
     const { body } = await this.#send('GET', '', {}, undefined, signal);
     if (body.length > MOST_METADATA) throw wrong('its metadata is too large');
@@ -78,7 +78,7 @@ export class VersionClient implements Forecaster {
     const entries = Object.entries(properties).filter(
       (entry): entry is [string, string] => typeof entry[1] === 'string',
     );
-    const { horizon, levels } = readShape(new Map(entries));
+    const { horizon, levels } = readHead(new Map(entries));
     return { name: model, version: String(version), digest: `sha256:${digest}`, horizon, levels };
   }
 
