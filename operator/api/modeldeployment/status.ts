@@ -140,7 +140,9 @@ export const modelDeploymentStatusSchema = z.object({
     .optional()
     .describe('The versions, oldest first.')
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['version'] }),
-  replicas: count().optional().describe('Pods of all versions.'),
+  replicas: count()
+    .optional()
+    .describe('Pods of the versions that answer requests; those of shadows do not count.'),
   selector: z.string().max(8192).optional().describe('Label selector of those pods.'),
   conditions: conditionsSchema
     .optional()

@@ -25,8 +25,8 @@ export interface ChildrenOptions {
 export interface ChildWriter {
   /** Pods of each version, as the cache has them. */
   podsOf(key: string): ReadonlyMap<number, Pods>;
-  /** Pods that exist, ready or not. */
-  replicasOf(key: string): number;
+  /** Pods that exist of each version, ready or not. */
+  replicasOf(key: string): ReadonlyMap<number, number>;
   /**
    * Creates and changes first, then takes away.
    *
@@ -97,7 +97,12 @@ export function createChildWriter({ client, stores, pods, settings, clock }: Chi
       );
     },
     replicasOf: (key) =>
-      seen('deployments', key).reduce((sum, { status }) => sum + (status?.replicas ?? 0), 0),
+      new Map(
+        seen('deployments', key).flatMap((deployment) => {
+          const version = versionOf(deployment);
+          return version === undefined ? [] : [[version, deployment.status?.replicas ?? 0] as const];
+        }),
+      ),
     async apply(owner, wanted, beforeTaking, signal) {
       const all = wanted.map((version) => ({ version, objects: childrenOf(owner, version, settings) }));
       const shrinks = ({ objects }: (typeof all)[number]) => {

@@ -27,7 +27,7 @@ test('a first version becomes three objects, all owned, and then rests', async (
   expect(stage.status).toMatchObject({
     phase: 'Healthy',
     replicas: 1,
-    selector: 'foresail.io/model-deployment=loadcast',
+    selector: 'foresail.io/model-deployment=loadcast,foresail.io/model-version in (1)',
   });
   const writes = stage.writes.length;
   await stage.after(3_600_000);
@@ -61,6 +61,26 @@ test('weight is published only after pods are ready, and pods go only after weig
     'CanaryAborted',
   ]);
   expect(seen).toEqual([]);
+});
+
+test('a scaler sees the pods that answer, and none that are shadowed or kept', async () => {
+  const stage = new Stage({
+    server: { replicas: 2 },
+    rollout: { steps: [{ shadow: {} }, { pause: {} }, { setWeight: 50 }, { pause: {} }] },
+  });
+  await stage.settle();
+  const seen = () => `${stage.status.replicas} ${stage.status.selector?.split(',').slice(1).join()}`;
+  stage.change(B);
+  await stage.settle();
+  expect(stage.children.deployments.get('shop/loadcast-v2')?.status?.replicas).toBe(2);
+  expect(seen()).toBe('2 foresail.io/model-version in (1)');
+  stage.change({ rollout: { promote: { version: 2, step: 1 } } });
+  await stage.settle();
+  expect(seen()).toBe('4 foresail.io/model-version in (1,2)');
+  stage.change({ server: { replicas: 4 }, rollout: { promote: { version: 2, step: null } } });
+  await stage.settle();
+  expect(seen()).toBe('4 foresail.io/model-version in (2)');
+  expect(stage.children.deployments.get('shop/loadcast-v1')?.status?.replicas).toBe(4);
 });
 
 test('comes back when time will change something, and to ask the judge', async () => {

@@ -254,7 +254,7 @@ const NOTHING_SEEN = {
   plan: undefined,
   settings: undefined,
   pods: new Map(),
-  replicas: 0,
+  replicas: new Map(),
   judgement: undefined,
 };
 

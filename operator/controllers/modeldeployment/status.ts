@@ -16,8 +16,8 @@ export interface StatusInput {
   readonly plan: RolloutPlan | undefined;
   readonly settings: RolloutSettings | undefined;
   readonly pods: ReadonlyMap<number, Pods>;
-  /** Pods that exist, ready or not. */
-  readonly replicas: number;
+  /** Pods that exist of each version, ready or not. */
+  readonly replicas: ReadonlyMap<number, number>;
   readonly judgement: FullJudgement | undefined;
   readonly conditions: readonly NewCondition[];
   readonly nowMs: number;
@@ -36,9 +36,30 @@ export function buildStatus(input: StatusInput): ModelDeploymentStatus {
     phase: plan.phase,
     ...statusOfState(plan.state, pods, stepsOf(plan.state, { settings }).length),
     judge: judgement === undefined ? undefined : judgeStatus(judgement),
-    replicas: input.replicas,
-    selector: `${LABELS.deployment}=${name}`,
+    ...scaleOf(name, plan.state, input.replicas),
     conditions,
+  };
+}
+
+/**
+ * What a scaler sees, and sums up to what the traffic needs: the pods that answer it. Those of a shadow and of a version
+ * that is kept for the watch work on copies or on nothing; counted with the others, they would double the order or hide
+ * that stable is full.
+ */
+function scaleOf(
+  name: string,
+  { traffic }: RolloutPlan['state'],
+  replicas: ReadonlyMap<number, number>,
+): Pick<ModelDeploymentStatus, 'replicas' | 'selector'> {
+  const answering = traffic.filter(({ weight }) => weight > 0).map(({ version }) => version);
+  const counted = answering.length === 0 ? [...replicas.keys()] : answering;
+  const all = `${LABELS.deployment}=${name}`;
+  return {
+    replicas: counted.reduce((sum, version) => sum + (replicas.get(version) ?? 0), 0),
+    selector:
+      answering.length === 0
+        ? all
+        : `${all},${LABELS.version} in (${answering.sort((a, b) => a - b).join(',')})`,
   };
 }
 
