@@ -3,11 +3,13 @@
  * are tensors of bounded size, and what all of them hold is bounded too; one can then be sent again when a pod turns out
  * to be gone, and copied to a shadow. A copy is never waited for, and has bounds of its own.
  */
+import { once } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, type Dispatcher } from 'undici';
 import { isForesailError } from '../errors.ts';
 import { ByteBudget, readBody } from './body.ts';
 import { chooseMirrors, chooseVersion, stickyShare } from './choose.ts';
+import { PodLoad } from './pod-load.ts';
 import type { Route, RouteTable, VersionRoute } from './routes.ts';
 
 export interface ProxyLimits {
@@ -17,6 +19,10 @@ export interface ProxyLimits {
   /** Until the first byte of a pod's answer. */
   readonly answerMs: number;
   readonly connectMs: number;
+  /** A caller that takes nothing of its answer for so long is cut off. */
+  readonly readMs: number;
+  /** Requests and copies under way at one pod, and so connections to it; more are refused. */
+  readonly maxPerPod: number;
   /** Copies under way at once; more are left out. */
   readonly maxMirrors: number;
   /** And their bytes, so that a slow shadow takes no room from those who wait for an answer. */
@@ -30,13 +36,22 @@ export const PROXY_LIMITS: ProxyLimits = {
   maxHeldBytes: 256 * 1024 * 1024,
   answerMs: 60_000,
   connectMs: 1_000,
+  readMs: 30_000,
+  maxPerPod: 512,
   maxMirrors: 256,
   maxMirrorBytes: 64 * 1024 * 1024,
   avoidMs: 2_000,
 };
 
 /** How a request ended, for metrics. */
-export type RouterOutcome = 'answered' | 'noRoute' | 'noEndpoint' | 'unreachable' | 'refused' | 'canceled';
+export type RouterOutcome =
+  | 'answered'
+  | 'noRoute'
+  | 'noEndpoint'
+  | 'busy'
+  | 'unreachable'
+  | 'refused'
+  | 'canceled';
 export type MirrorOutcome = 'sent' | 'failed' | 'leftOut';
 
 export interface ProxyObserver {
@@ -90,6 +105,7 @@ export class Proxy {
   readonly #avoided = new Map<string, number>();
   readonly #held: ByteBudget;
   readonly #mirrored: ByteBudget;
+  readonly #load: PodLoad;
   /** Whose turn it is: per version, or requests and copies in a fixed order would always meet the same pods. */
   readonly #turns = new WeakMap<VersionRoute, number>();
   #mirrors = 0;
@@ -106,6 +122,7 @@ export class Proxy {
     this.#random = random;
     this.#held = new ByteBudget(limits.maxHeldBytes);
     this.#mirrored = new ByteBudget(limits.maxMirrorBytes);
+    this.#load = new PodLoad(limits.maxPerPod);
     this.#agent = new Agent({
       connect: { timeout: limits.connectMs },
       headersTimeout: limits.answerMs,
@@ -157,22 +174,26 @@ export class Proxy {
       this.#mirror(route, version, message);
       let answer = await this.#send(route, chosen, message, gone.signal);
       const stable = route.versions.find((each) => each.version === route.stable);
-      if (answer === undefined && stable !== undefined && stable !== chosen) {
+      if (typeof answer === 'string' && stable !== undefined && stable !== chosen) {
         // It counts against the version that could not answer, but its caller need not suffer for it.
-        ended('unreachable');
+        ended(answer);
         ({ version } = stable);
         answer = await this.#send(route, stable, message, gone.signal);
       }
-      if (answer === undefined) {
-        refuse(response, 502, 'no pod of the chosen version answered', 1);
-        return ended('unreachable');
+      if (typeof answer === 'string') {
+        if (answer === 'busy') refuse(response, 503, 'every pod of the chosen version is busy', 1);
+        else refuse(response, 502, 'no pod of the chosen version answered', 1);
+        return ended(answer);
       }
       response.writeHead(answer.statusCode, {
         ...passed(answer.headers),
         'foresail-model-version': String(version),
       });
-      for await (const chunk of answer.body) if (!response.write(chunk)) await drained(response, gone.signal);
+      const { readMs } = this.#limits;
+      for await (const chunk of answer.body)
+        if (!response.write(chunk)) await happened(response, 'drain', readMs, gone);
       response.end();
+      if (!response.writableFinished) await happened(response, 'finish', readMs, gone);
       ended('answered');
     } catch (error) {
       if (isForesailError(error, 'BODY_TOO_LARGE') || isForesailError(error, 'BODIES_TOO_LARGE')) {
@@ -203,22 +224,23 @@ export class Proxy {
     return typeof value === 'string' ? stickyShare(value) : this.#random();
   }
 
-  /** Tries the pods of a version in turn. Undefined when none could be reached. */
+  /** Tries the pods of a version in turn. `busy`: each of them has as many requests as it may. */
   async #send(
     route: Route,
     chosen: VersionRoute,
     message: Message,
     signal: AbortSignal,
-  ): Promise<Dispatcher.ResponseData | undefined> {
+  ): Promise<Dispatcher.ResponseData | 'busy' | 'unreachable'> {
     const pure = SAFE_METHODS.has(message.method) || PURE_PATHS.test(message.path.replace(/\?.*$/s, ''));
     const left = this.#origins(chosen);
+    if (left.length === 0 && chosen.endpoints.length > 0) return 'busy';
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const origin = left.shift();
       if (origin === undefined) break;
       if (attempt > 1) this.#observer.retry({ route, version: chosen.version });
       try {
         // oxlint-disable-next-line no-await-in-loop -- the next pod is tried only when this one is gone
-        return await this.#agent.request({ ...message, origin, signal });
+        return await this.#ask(origin, message, signal);
       } catch (error) {
         signal.throwIfAborted();
         const notSent = NOT_SENT.has(codeOf(error));
@@ -229,10 +251,24 @@ export class Proxy {
         if (!notSent) left.push(origin);
       }
     }
-    return undefined;
+    return 'unreachable';
   }
 
-  /** Pods of a version in turn, those that could not be reached last. */
+  /** One request to one pod, which counts there until the last byte of its answer. */
+  async #ask(origin: string, message: Message, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    this.#load.begin(origin);
+    const end = (): void => this.#load.end(origin);
+    try {
+      const answer = await this.#agent.request({ ...message, origin, signal });
+      answer.body.once('close', end);
+      return answer;
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** Pods of a version in turn without those that are busy; those that could not be reached last. */
   #origins(chosen: VersionRoute): string[] {
     const { endpoints } = chosen;
     const turn = this.#turns.get(chosen) ?? Math.floor(this.#random() * endpoints.length);
@@ -241,7 +277,8 @@ export class Proxy {
     const turned = [...endpoints.slice(start), ...endpoints.slice(0, start)];
     const now = performance.now();
     for (const [origin, until] of this.#avoided) if (until <= now) this.#avoided.delete(origin);
-    return turned.sort((a, b) => Number(this.#avoided.has(a)) - Number(this.#avoided.has(b)));
+    const able = turned.filter((origin) => !this.#load.isFull(origin));
+    return able.sort((a, b) => Number(this.#avoided.has(a)) - Number(this.#avoided.has(b)));
   }
 
   #mirror(route: Route, answering: number, message: Message): void {
@@ -256,8 +293,7 @@ export class Proxy {
       }
       this.#mirrors++;
       const signal = AbortSignal.timeout(this.#limits.answerMs);
-      this.#agent
-        .request({ ...message, origin, signal })
+      this.#ask(origin, message, signal)
         .then(async (answer) => {
           // All of it, or the shadow would see its caller hang up.
           await answer.body.dump({ limit: Number.MAX_SAFE_INTEGER });
@@ -317,14 +353,17 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const stop = (): void => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    response.once('drain', () => {
-      signal.removeEventListener('abort', stop);
-      resolve();
-    });
-  });
+/** A caller that keeps it from happening for so long counts as gone; rejects then. */
+async function happened(
+  response: ServerResponse,
+  event: 'drain' | 'finish',
+  ms: number,
+  gone: AbortController,
+): Promise<void> {
+  const late = setTimeout(() => gone.abort(), ms);
+  try {
+    await once(response, event, { signal: gone.signal });
+  } finally {
+    clearTimeout(late);
+  }
 }

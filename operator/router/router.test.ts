@@ -127,6 +127,8 @@ beforeEach(async () => {
       maxBodyBytes: 1 << 20,
       answerMs: 20_000,
       maxMirrors: 4,
+      maxPerPod: 64,
+      readMs: 300,
       maxHeldBytes: 4 << 20,
       maxMirrorBytes: 1 << 20,
     }),
@@ -364,6 +366,48 @@ describe('what cannot be routed', () => {
     route({ version: 1, weight: 100 });
     const answer = await ask();
     expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+  });
+});
+
+describe('what is bounded', () => {
+  test('requests at one pod: 503 beyond, and room again once they are answered', async () => {
+    const waiting: ServerResponse[] = [];
+    const one = await pod('1', (response) => void waiting.push(response));
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    const answers = Array.from({ length: 64 }, () => ask());
+    await until(() => waiting.length === 64);
+    const refused = await ask();
+    expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+    expect(refused.text).toMatch(/busy/);
+    expect(one.seen).toHaveLength(64);
+    for (const response of waiting) response.end('late');
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(
+      Array.from({ length: 64 }, () => 200),
+    );
+    const again = ask();
+    await until(() => waiting.length === 65);
+    waiting[64]?.end();
+    expect((await again).status).toBe(200);
+    expect(await metric('foresail_router_requests_total', 'outcome="busy"')).toBe(1);
+  });
+
+  test('how long a caller may leave its answer unread: then the pod is free again', async () => {
+    let closed = false;
+    const one = await pod('1', (response) => {
+      response.once('close', () => {
+        closed = true;
+      });
+      response.end(Buffer.alloc(64 << 20));
+    });
+    route({ version: 1, weight: 100, endpoints: [one.origin] });
+    const { hostname, port } = new URL(router.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    socket.pause();
+    socket.write(`GET /v2 HTTP/1.1\r\nhost: ${HOST}\r\n\r\n`);
+    await until(() => closed);
+    await until(async () => (await metric('foresail_router_requests_total', 'outcome="canceled"')) === 1);
+    socket.destroy();
   });
 });
 
