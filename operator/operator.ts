@@ -9,7 +9,7 @@ import { type Calendar, type Clock, realCalendar, replayCalendar } from './clock
 import { watchClockJumps } from './clock-jumps.ts';
 import type { OperatorConfig } from './config.ts';
 import { createBackfill } from './controllers/predictivescaler/backfill.ts';
-import { createCheckpoints, STATE_LABEL_SELECTOR } from './controllers/predictivescaler/checkpoint.ts';
+import { createCheckpoints } from './controllers/predictivescaler/checkpoint.ts';
 import { createPredictiveScalerController } from './controllers/predictivescaler/controller.ts';
 import { createExplanations } from './controllers/predictivescaler/explanations.ts';
 import { createFleet } from './controllers/predictivescaler/fleet.ts';
@@ -26,6 +26,7 @@ import { createScalerMemories } from './controllers/predictivescaler/scaler-memo
 import { createSharedPods } from './controllers/predictivescaler/shared-pods.ts';
 import { createSteps } from './controllers/predictivescaler/steps.ts';
 import { createVerdicts, NO_VERDICTS } from './controllers/predictivescaler/verdicts.ts';
+import { STATE_LABEL } from './controllers/state-maps.ts';
 import type { ReactiveTuning } from './decision/types.ts';
 import { persistence } from './forecast/persistence.ts';
 import { ridge } from './forecast/ridge.ts';
@@ -130,7 +131,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     ref: CONFIG_MAPS,
     name: 'checkpoints',
     namespace,
-    labelSelector: STATE_LABEL_SELECTOR,
+    labelSelector: STATE_LABEL,
     clock,
     logger: log,
     observer,
@@ -179,7 +180,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const explanations = createExplanations();
   const scalerByUid = (uid: string) =>
     informers.scalers.store.list().find(({ metadata }) => metadata.uid === uid);
-  const checkpoints = createCheckpoints({
+  const stateMaps = {
     ref: CONFIG_MAPS,
     namespace,
     stored: states.store,
@@ -187,6 +188,9 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     everyMs: config.state.checkpointEvery,
     clock,
     log,
+  };
+  const checkpoints = createCheckpoints({
+    ...stateMaps,
     onCorrupt(uid, reason) {
       const scaler = scalerByUid(uid);
       if (scaler === undefined) return;
@@ -236,6 +240,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     events,
     history,
     numbers: sources,
+    metrics: metrics.rollouts,
+    states: stateMaps,
     apiServers: () => api.endpoints,
     signal: ending.signal,
   });

@@ -7,6 +7,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { DriftSign } from '../forecast/drift/signs.ts';
 import type { RuntimeObserver } from '../runtime/types.ts';
+import { type RolloutMetrics, rolloutMetrics } from './rollout-metrics.ts';
 import { runtimeMetrics, SECONDS } from './runtime-metrics.ts';
 
 const DRIFT_SIGNS: readonly DriftSign[] = ['Adwin', 'Psi', 'Pinned'];
@@ -49,6 +50,7 @@ export interface Metrics {
   metricRead(source: string, outcome: string, seconds: number): void;
   /** What the API client, the informers, the queues and the election report. */
   readonly runtime: RuntimeObserver;
+  readonly rollouts: RolloutMetrics;
   forecast(model: string, outcome: 'ok' | 'unavailable', seconds: number, batch: number): void;
   historyHealthy(healthy: boolean): void;
 }
@@ -195,6 +197,7 @@ export function createMetrics(): Metrics {
       readSeconds.observe({ source }, seconds);
     },
     runtime: runtimeMetrics(registers),
+    rollouts: rolloutMetrics(registers),
     forecast(model, outcome, seconds, batch) {
       forecastSeconds.observe({ model, outcome }, seconds);
       forecastBatch.observe(batch);

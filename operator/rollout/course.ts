@@ -8,6 +8,16 @@ export function stepsOf(state: RolloutState, { settings }: Pick<RolloutInput, 's
   return proven || state.stable === undefined ? [] : settings.steps;
 }
 
+export function nameOfKind({
+  shadow,
+  setWeight,
+  pause,
+}: Step): 'shadow' | 'setWeight' | 'pause' | 'analysis' {
+  if (shadow !== undefined) return 'shadow';
+  if (setWeight !== undefined) return 'setWeight';
+  return pause === undefined ? 'analysis' : 'pause';
+}
+
 /** The weight that the canary should have at its step. */
 export function targetWeight(steps: readonly Step[], step: number): number {
   return steps.slice(0, step + 1).findLast(({ setWeight }) => setWeight !== undefined)?.setWeight ?? 0;

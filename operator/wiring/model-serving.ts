@@ -9,16 +9,19 @@ import { createGuardedJudge } from '../controllers/modeldeployment/guards/guarde
 import { createCounterReader } from '../controllers/modeldeployment/guards/pod-metrics.ts';
 import { BY_OWNER, CHILD_KINDS, createInformers } from '../controllers/modeldeployment/informers.ts';
 import { versionOf } from '../controllers/modeldeployment/pod-health.ts';
+import type { StateMapsOptions } from '../controllers/state-maps.ts';
 import type { HistoryStore } from '../history/types.ts';
 import type { NumberSource } from '../metricsources/types.ts';
 import type { AddressGuard } from '../net/guarded-connector.ts';
-import type {
-  Client,
-  EventRecorder,
-  Manager,
-  RuntimeObserver,
-  StatusWriter,
-  WatchScope,
+import type { RolloutMetrics } from '../observability/rollout-metrics.ts';
+import {
+  type Client,
+  type EventRecorder,
+  keyOf,
+  type Manager,
+  type RuntimeObserver,
+  type StatusWriter,
+  type WatchScope,
 } from '../runtime/index.ts';
 import {
   createForecastJudge,
@@ -26,6 +29,7 @@ import {
   NO_FORECAST_JUDGE,
 } from '../served-models/forecast-judge.ts';
 import { createServedModels, NO_SERVED_MODELS, type ServedModels } from '../served-models/served-models.ts';
+import { createStoredJudgements } from '../served-models/stored-judgement.ts';
 
 export interface ModelServingOptions {
   readonly config: OperatorConfig;
@@ -38,6 +42,9 @@ export interface ModelServingOptions {
   readonly history: Pick<HistoryStore, 'window'>;
   /** Prometheus servers, for guards that ask a query. */
   readonly numbers: NumberSource;
+  readonly metrics: RolloutMetrics;
+  /** Where judgements under way are kept. */
+  readonly states: StateMapsOptions;
   /** Where the Kubernetes API server listens. */
   readonly apiServers: AddressGuard['apiServers'];
   /** Ends what is asked in the background at shutdown. */
@@ -53,8 +60,19 @@ export interface ModelServing {
 const JUDGE_PERIOD_MS = 15_000;
 
 export function addModelServing(options: ModelServingOptions): ModelServing {
-  const { config, watch, manager, writer, statusWriter, events, history, numbers, apiServers, signal } =
-    options;
+  const {
+    config,
+    watch,
+    manager,
+    writer,
+    statusWriter,
+    events,
+    history,
+    numbers,
+    metrics,
+    apiServers,
+    signal,
+  } = options;
   const { enabled, image, command, schemes, serviceAccounts, minReady, drain } = config.modelServing;
   if (!enabled) return { models: NO_SERVED_MODELS, judge: NO_FORECAST_JUDGE };
   const informers = createInformers(watch);
@@ -70,13 +88,17 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
     timeoutMs: timeout,
     clock: watch.clock,
   });
+  const keys = () => new Map(objects.list().map((object) => [object.metadata.uid ?? '', keyOf(object)]));
+  const stored = createStoredJudgements(states);
   const forecasts = createForecastJudge({
     history,
-    restore: () => undefined,
-    living: () => new Set(objects.list().map(({ metadata }) => metadata.uid ?? '')),
+    restore: (uid) => stored.restore(uid),
+    living: () => new Set(keys().keys()),
     log: watch.log,
     signal,
   });
+  stored.attach(() => forecasts.stored(), keys);
+  manager.addRunnable(stored, { leaderOnly: true });
   const counters = createCounterReader({ apiServers, clock: watch.clock, allowed: allowAddresses });
   const judge = createGuardedJudge({
     forecasts,
@@ -113,6 +135,7 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
       statusWriter,
       events,
       judge,
+      metrics,
       admission: { schemes, serviceAccounts, protectedNamespaces: config.protectedNamespaces },
       hasImage: image !== undefined,
       drainMs: drain,

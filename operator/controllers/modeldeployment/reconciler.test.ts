@@ -83,6 +83,37 @@ test('a scaler sees the pods that answer, and none that are shadowed or kept', a
   expect(stage.children.deployments.get('shop/loadcast-v1')?.status?.replicas).toBe(4);
 });
 
+test('metrics tell where it stands, how rollouts end and how long steps take', async () => {
+  const stage = new Stage({
+    rollout: { steps: [{ setWeight: 50 }, { pause: { duration: '1m' } }, { pause: {} }] },
+  });
+  await stage.settle();
+  stage.change(B);
+  await stage.settle();
+  await stage.after(60_000);
+  stage.change({ rollout: { abort: { version: 2 } } });
+  const text = async () =>
+    (await stage.registry.metrics()).split('\n').filter((line) => !/^#| 0$/.test(line));
+  const of = 'namespace="shop",name="loadcast"';
+  expect(await text()).toEqual(
+    expect.arrayContaining([
+      `foresail_modeldeployment_phase{${of},phase="Paused"} 1`,
+      `foresail_modeldeployment_weight{${of},role="canary"} 50`,
+      `foresail_modeldeployment_version{${of},role="stable"} 1`,
+      `foresail_modeldeployment_rollouts_total{${of},outcome="Promoted"} 1`,
+      'foresail_modeldeployment_step_duration_seconds_sum{step="pause"} 60',
+      'foresail_modeldeployment_step_duration_seconds_count{step="setWeight"} 1',
+    ]),
+  );
+  await stage.settle();
+  const after = await text();
+  expect(after).toContain(`foresail_modeldeployment_rollouts_total{${of},outcome="Aborted"} 1`);
+  expect(after.filter((line) => line.includes('role="canary"'))).toEqual([]);
+  stage.objects.delete(KEY);
+  await stage.pass();
+  expect((await text()).filter((line) => line.includes('loadcast'))).toEqual([]);
+});
+
 test('comes back when time will change something, and to ask the judge', async () => {
   const stage = new Stage({ rollout: { steps: [{ pause: { duration: '10s' } }] } });
   await stage.settle();

@@ -16,6 +16,7 @@ import {
 import type { Clock } from '../../clock.ts';
 import { ForesailError, isForesailError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
+import type { RolloutMetrics } from '../../observability/rollout-metrics.ts';
 import { comparedIn } from '../../rollout/compared.ts';
 import { planRollout } from '../../rollout/plan.ts';
 import { judgementInForce } from '../../rollout/report.ts';
@@ -37,6 +38,7 @@ import {
 import { reasonOf } from '../predictivescaler/readiness.ts';
 import type { ChildWriter } from './children.ts';
 import type { FullJudgement, Judge } from './judge.ts';
+import { sampleOf } from './progress.ts';
 import { type Admission, refusalOf, resolveModel } from './resolve.ts';
 import { settingsOf } from './settings.ts';
 import { stateOf } from './state.ts';
@@ -50,6 +52,7 @@ export interface ReconcilerOptions {
   readonly events: EventRecorder;
   /** Absent: an analysis is held until a person lets it go on. */
   readonly judge?: Judge | undefined;
+  readonly metrics: RolloutMetrics;
   readonly admission: Admission;
   /** False while no image is configured: nothing can be served. */
   readonly hasImage: boolean;
@@ -91,7 +94,11 @@ class Pass {
   async run(key: string, signal: AbortSignal): Promise<Result> {
     const stored = this.#o.objects.get(key);
     // Owner references take the children along.
-    if (stored === undefined || stored.metadata.deletionTimestamp !== undefined) return {};
+    if (stored === undefined || stored.metadata.deletionTimestamp !== undefined) {
+      const [namespace = '', name = ''] = key.split('/');
+      this.#o.metrics.forget(namespace, name);
+      return {};
+    }
     const object = await this.#parse(stored, signal);
     if (object === undefined) return {};
     const scope: Scope = { key, object, nowMs: this.#o.clock.now(), conditions: [] };
@@ -236,8 +243,11 @@ class Pass {
       throw error;
     }
     // Told when it is written: a plan that came to nothing happened to nobody.
-    if (!made) return;
-    for (const { type, reason, message } of plan?.events ?? [])
+    if (!made || plan === undefined || settings === undefined) return;
+    const { namespace, name } = object.metadata;
+    const before = stateOf(object.status);
+    this.#o.metrics.observe(sampleOf({ namespace, name, before, plan, settings, status, nowMs }));
+    for (const { type, reason, message } of plan.events)
       this.#o.events.event(eventTarget(object), type, reason, message);
   }
 

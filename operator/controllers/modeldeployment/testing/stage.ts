@@ -3,10 +3,12 @@
  * versions and are refused for a stale one, pods that get ready when the test says so. What plans, acts and reports is
  * the real thing. A write may be the last that a process makes, before the server has it or after.
  */
+import { Registry } from 'prom-client';
 import type { ModelDeployment, ModelDeploymentStatus } from '../../../api/index.ts';
 import { MINIMAL, modelDeployment } from '../../../api/modeldeployment/testing/full-object.ts';
 import { ForesailError } from '../../../errors.ts';
 import { silentLogger } from '../../../logger.ts';
+import { rolloutMetrics } from '../../../observability/rollout-metrics.ts';
 import {
   createStatusWriter,
   IndexedStore,
@@ -41,6 +43,7 @@ export class Stage {
   /** `create deployments/loadcast-v1`, in order. */
   readonly pods = new IndexedStore<SeenPod>({ [BY_OWNER]: ownerKeys });
   readonly writes: string[] = [];
+  registry = new Registry();
   readonly events: string[] = [];
   /** Versions whose pods do not get ready. */
   readonly broken = new Set<number>();
@@ -62,6 +65,7 @@ export class Stage {
 
   /** As after a crash: nothing is remembered but what the server has. */
   restart(): void {
+    this.registry = new Registry();
     this.#reconcile = this.#start();
   }
 
@@ -145,6 +149,7 @@ export class Stage {
         event: (_, type, reason, message) => void this.events.push(`${type} ${reason} ${message}`),
         flush: async () => undefined,
       },
+      metrics: rolloutMetrics([this.registry]),
       judge: { judgementOf: (...args) => this.judge?.judgementOf(...args) },
       admission: { schemes: ['s3', 'gs'], serviceAccounts: ['reader'], protectedNamespaces: ['kube-system'] },
       hasImage: this.hasImage,
