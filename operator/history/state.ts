@@ -1,16 +1,12 @@
 /**
  * The checkpoint of one scaler: what it has learned and cannot read anywhere again. Pure: a string in, a string out;
- * where the string is kept is the controller's business. The text is `foresail.state.v1 ` and base64 of gzip of JSON;
- * gzip's checksum notices damage, the schema and the limits keep a damaged or hostile text from doing more than
- * causing a clean start.
+ * where the string is kept is the controller's business, how it is written state-text.ts's.
  */
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
-import { messageOf } from '../errors.ts';
+import { type Decoded, packState, unpackState } from './state-text.ts';
 
 /** A ConfigMap may hold 1 MiB; a thousand of these in etcd stay below a tenth of its default quota. */
 export const MAX_STATE_CHARS = 160 * 1024;
-const MAX_STATE_BYTES = 2 * 1024 * 1024;
 const PREFIX = 'foresail.state.v1 ';
 const MAX_METRICS = 32;
 
@@ -119,12 +115,6 @@ const stateSchema = z.object({
 
 export type ScalerState = z.infer<typeof stateSchema>;
 
-export type DecodedState =
-  | { readonly kind: 'state'; readonly state: ScalerState }
-  /** `none`: there was no text. `corrupt`: start clean and tell why. */
-  | { readonly kind: 'none' }
-  | { readonly kind: 'corrupt'; readonly reason: string };
-
 /**
  * At most MAX_STATE_CHARS. What does not fit is given up in this order: the oldest half of all scores (again and
  * again), the decision's memory.
@@ -132,7 +122,7 @@ export type DecodedState =
 export function encodeState(state: ScalerState): string {
   let current = state;
   for (let halvings = 0; ; halvings++) {
-    const text = PREFIX + gzipSync(JSON.stringify(current), { level: 6 }).toString('base64');
+    const text = packState(PREFIX, current);
     if (text.length <= MAX_STATE_CHARS) return text;
     if (halvings < 6) current = withFewerScores(current);
     else if (current.decision !== undefined) current = { ...current, decision: undefined };
@@ -141,24 +131,8 @@ export function encodeState(state: ScalerState): string {
 }
 
 /** Never throws. */
-export function decodeState(text: string | undefined): DecodedState {
-  if (text === undefined || text === '') return { kind: 'none' };
-  if (text.length > MAX_STATE_CHARS)
-    return { kind: 'corrupt', reason: `the checkpoint has ${text.length} characters` };
-  if (!text.startsWith(PREFIX)) return { kind: 'corrupt', reason: 'the checkpoint has another version' };
-  try {
-    const packed = Buffer.from(text.slice(PREFIX.length), 'base64');
-    const json = gunzipSync(packed, { maxOutputLength: MAX_STATE_BYTES }).toString('utf8');
-    const parsed = stateSchema.safeParse(JSON.parse(json));
-    if (parsed.success) return { kind: 'state', state: parsed.data };
-    const issue = parsed.error.issues[0];
-    return {
-      kind: 'corrupt',
-      reason: `the checkpoint's ${issue?.path.join('.') ?? 'content'} makes no sense`,
-    };
-  } catch (error) {
-    return { kind: 'corrupt', reason: `the checkpoint cannot be read: ${messageOf(error).slice(0, 100)}` };
-  }
+export function decodeState(text: string | undefined): Decoded<ScalerState> {
+  return unpackState(text, { prefix: PREFIX, schema: stateSchema, maxChars: MAX_STATE_CHARS });
 }
 
 function withFewerScores(state: ScalerState): ScalerState {

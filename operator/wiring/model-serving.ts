@@ -72,8 +72,9 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
     metrics,
     apiServers,
     signal,
+    states,
   } = options;
-  const { enabled, image, command, schemes, serviceAccounts, minReady, drain } = config.modelServing;
+  const { enabled, image, command, schemes, serviceAccounts, fetch, minReady, drain } = config.modelServing;
   if (!enabled) return { models: NO_SERVED_MODELS, judge: NO_FORECAST_JUDGE };
   const informers = createInformers(watch);
   manager.addInformer(informers.objects);
@@ -129,7 +130,7 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
         },
         pods: informers.pods.store,
         clock: watch.clock,
-        settings: { image: image ?? '', command, minReadySeconds: Math.ceil(minReady / 1000) },
+        settings: { image: image ?? '', command, fetch, minReadySeconds: Math.ceil(minReady / 1000) },
       }),
       reader: writer,
       statusWriter,
