@@ -14,6 +14,7 @@ import { createServerMetrics } from '../server/metrics.ts';
 import { type ServerOptions, startServer } from '../server/serve.ts';
 import type { ServeFlags } from './serve.ts';
 import { openAccess } from './serve-access.ts';
+import { openAround } from './serve-around.ts';
 
 const MIB = 1024 * 1024;
 
@@ -30,6 +31,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
 
   const access = await openAccess(flags, log);
   const metrics = createServerMetrics();
+  const around = await openAround(flags, metrics, log);
   const shared = { clock: systemClock, log };
   const engine = await openEngine(
     { ...engineOptions(flags), clock: systemClock, logger: log, observer: metrics.observer },
@@ -47,6 +49,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   const server = await startServer(serverOptions(flags), {
     ...shared,
     ...access.parts,
+    ...around.parts,
     engine,
     metrics,
     ...(start === undefined ? {} : { start }),
@@ -63,6 +66,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   systemClock.after(drainMs + flags.shutdownTimeout, () => cut.abort(new Error('the time to stop is over')));
   await server.stop(drainMs, cut.signal);
   await engine.close(cut.signal);
+  await around.close(cut.signal);
   await access.close();
 }
 

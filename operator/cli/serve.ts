@@ -1,9 +1,11 @@
 /** `foresail serve`: ONNX models of a repository over the Open Inference Protocol v2, HTTP and gRPC. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { type AddressClass, addressClasses } from '../net/address.ts';
 import type { LogLevel } from '../observability/logger.ts';
 import type { AuthResource } from '../server/access/authentication.ts';
+import { PAYLOAD_KINDS, type PayloadKind } from '../server/around/payload-kinds.ts';
 import type { Accelerator } from '../server/core/types.ts';
-import { duration, gathered, listOf, whole } from './flag-values.ts';
+import { duration, gathered, listOf, oneOf, share, whole } from './flag-values.ts';
 
 export interface ServeFlags {
   readonly modelRepository: string;
@@ -33,6 +35,11 @@ export interface ServeFlags {
   readonly kubeconfig?: string;
   readonly rateLimit?: number;
   readonly rateBurst?: number;
+  readonly responseCacheMib: number;
+  readonly logPayloadsUrl?: URL;
+  readonly logPayloadsSample: number;
+  readonly logPayloads: readonly PayloadKind[];
+  readonly logPayloadsAllowAddress: readonly AddressClass[];
   readonly drain: number;
   readonly shutdownTimeout: number;
   readonly logLevel: LogLevel;
@@ -131,6 +138,30 @@ export function serveCommand(): Command {
       ).argParser(whole(1, 1_000_000)),
     )
     .addOption(
+      option('--response-cache-mib <MiB>', 'answers of identical requests are kept; 0: none')
+        .argParser(whole(0, 65_536))
+        .default(0),
+    )
+    .addOption(
+      option('--log-payloads-url <url>', 'takes requests and answers as CloudEvents').argParser(httpUrl),
+    )
+    .addOption(
+      option('--log-payloads-sample <share>', 'of the requests, 0 to 1').argParser(share(0, 1)).default(1),
+    )
+    .addOption(
+      option('--log-payloads <kinds>', 'request, response')
+        .argParser(listOf(oneOf(PAYLOAD_KINDS)))
+        .default([...PAYLOAD_KINDS], 'both'),
+    )
+    .addOption(
+      option(
+        '--log-payloads-allow-address <classes>',
+        `the URL may also lead to these: ${addressClasses.join(', ')}`,
+      )
+        .argParser(listOf(oneOf(addressClasses)))
+        .default([], 'none'),
+    )
+    .addOption(
       option('--drain <duration>', 'after SIGTERM: not ready, but answering')
         .argParser(duration)
         .default(5_000, '5s'),
@@ -158,4 +189,11 @@ function authResource(text: string): AuthResource {
   if (resource === undefined || group === undefined || namespace === undefined || name === undefined)
     throw new InvalidArgumentError(`"${text}" is not of the form modeldeployments.foresail.io/shop/web.`);
   return { group, resource, namespace, name };
+}
+
+function httpUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+    throw new InvalidArgumentError(`"${text}" is not an http or https URL without a password.`);
+  return url;
 }

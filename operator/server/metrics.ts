@@ -3,10 +3,15 @@
  * labels model and version come from what the engine serves, never from a request, so a caller cannot make series.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { CacheObserver, ResponseCache } from './around/response-cache.ts';
 import type { Engine, Observer, VersionGauges } from './core/types.ts';
 import { OUTCOMES, type WireOutcome } from './wire/errors.ts';
 
 export type Protocol = 'http' | 'grpc';
+
+/** `dropped`: the queue was full. `unfit`: too large, or tensors that JSON cannot say. */
+const PAYLOAD_OUTCOMES = ['sent', 'failed', 'dropped', 'unfit'] as const;
+export type PayloadOutcome = (typeof PAYLOAD_OUTCOMES)[number];
 
 export interface ServerMetrics {
   readonly registry: Registry;
@@ -15,7 +20,11 @@ export interface ServerMetrics {
   /** One inference or forecast call as its caller saw it, refused ones included. */
   call(protocol: Protocol, outcome: WireOutcome, seconds: number): void;
   /** From now on the gauges tell this engine's state. */
-  follow(engine: Pick<Engine, 'gauges' | 'ready'>): void;
+  follow(engine: Pick<Engine, 'gauges' | 'index' | 'ready'>): void;
+  readonly cache: CacheObserver;
+  followCache(cache: Pick<ResponseCache, 'bytes' | 'entries'>): void;
+  /** An event of the payload log, when it has ended. */
+  payload(outcome: PayloadOutcome): void;
 }
 
 /** From 50 µs, where a small model's run lies, to the longest wait that a caller may ask for. */
@@ -47,6 +56,26 @@ export function createServerMetrics(): ServerMetrics {
     buckets: SECONDS,
     registers,
   });
+
+  const cacheHits = new Counter({
+    name: 'foresail_inference_cache_hits_total',
+    help: 'Requests that were answered from the response cache; they reach no model and count in no other series of it.',
+    labelNames: PER_VERSION,
+    registers,
+  });
+  const cacheMisses = new Counter({
+    name: 'foresail_inference_cache_misses_total',
+    help: 'Requests that the response cache had no answer for.',
+    labelNames: PER_VERSION,
+    registers,
+  });
+  const payloads = new Counter({
+    name: 'foresail_payload_log_events_total',
+    help: 'Events of the payload log, by how they ended.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of PAYLOAD_OUTCOMES) payloads.inc({ outcome }, 0);
 
   const requests = new Counter({
     name: 'foresail_inference_requests_total',
@@ -122,11 +151,25 @@ export function createServerMetrics(): ServerMetrics {
       callSeconds.observe({ protocol }, seconds);
     },
     follow: (engine) => followEngine(engine, registers),
+    cache: {
+      hit: (model, version) => cacheHits.inc({ model, version }),
+      miss: (model, version) => cacheMisses.inc({ model, version }),
+    },
+    followCache(cache) {
+      overall(
+        'foresail_inference_cache_bytes',
+        'Size of the answers that are kept.',
+        () => cache.bytes,
+        registers,
+      );
+      overall('foresail_inference_cache_entries', 'Answers that are kept.', () => cache.entries, registers);
+    },
+    payload: (outcome) => payloads.inc({ outcome }),
   };
 }
 
 /** Read when they are asked for; a version that is gone has no series. */
-function followEngine(engine: Pick<Engine, 'gauges' | 'ready'>, registers: Registry[]): void {
+function followEngine(engine: Pick<Engine, 'gauges' | 'index' | 'ready'>, registers: Registry[]): void {
   const perVersion = (name: string, help: string, read: (of: VersionGauges) => number) =>
     new Gauge({
       name,
@@ -138,20 +181,41 @@ function followEngine(engine: Pick<Engine, 'gauges' | 'ready'>, registers: Regis
         for (const of of engine.gauges()) this.set({ model: of.model, version: of.version }, read(of));
       },
     });
-  const overall = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
   perVersion('foresail_inference_pending_requests', 'Requests that wait.', (of) => of.pendingRequests);
   perVersion('foresail_inference_running_requests', 'Requests in a run.', (of) => of.runningRequests);
   perVersion('foresail_model_instances_ready', 'Processes that hold the model.', (of) => of.instancesReady);
   perVersion('foresail_model_restarts', 'Starts of such a process after the first.', (of) => of.restarts);
-  overall('foresail_server_ready', '1 while every model has a version that serves.', () =>
-    engine.ready() ? 1 : 0,
+  const states = new Gauge({
+    name: 'foresail_model_version_state',
+    help: '1 for the state that a version is in. reason: the check that it failed, empty for none.',
+    labelNames: [...PER_VERSION, 'state', 'reason'],
+    registers,
+    collect() {
+      states.reset();
+      for (const { name: model, version, state, reason } of engine.index(false))
+        states.set({ model, version, state, reason: state === 'UNAVAILABLE' ? checkOf(reason) : '' }, 1);
+    },
+  });
+  overall(
+    'foresail_server_ready',
+    '1 while every model has a version that serves.',
+    () => (engine.ready() ? 1 : 0),
+    registers,
   );
+}
+
+/** Reasons begin with the name of the check; what follows has numbers in it and would make a series each time. */
+function checkOf(reason: string): string {
+  return /^([A-Z][A-Za-z]{0,63}): /.exec(reason)?.[1] ?? '';
+}
+
+function overall(name: string, help: string, read: () => number, registers: Registry[]): void {
+  const gauge = new Gauge({
+    name,
+    help,
+    registers,
+    collect() {
+      gauge.set(read());
+    },
+  });
 }

@@ -9,6 +9,8 @@ import type { Logger } from '../logger.ts';
 import type { Guard } from './access/guard.ts';
 import type { ServerTls } from './access/tls.ts';
 import { type AdmissionLimits, createAdmission } from './admission.ts';
+import { type Around, composeInfer } from './around/compose.ts';
+import type { Tracing } from './around/tracing.ts';
 import type { Engine } from './core/types.ts';
 import { type GrpcServer, startGrpcServer } from './grpc/server.ts';
 import { createHttpServer, type HttpTimeouts } from './http/server.ts';
@@ -47,6 +49,8 @@ export interface ServerParts {
   readonly guard?: Guard;
   /** Absent: plain text. */
   readonly tls?: ServerTls;
+  readonly around?: Around;
+  readonly tracing?: Tracing;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -60,6 +64,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   });
   const wire: Wire = {
     ...parts,
+    infer: composeInfer(parts.engine, parts.around ?? {}, parts.metrics),
     admission: createAdmission(options),
     maxRequestBytes: options.maxRequestBytes,
     repositoryControl: options.repositoryControl,

@@ -3,11 +3,17 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { Guard } from './access/guard.ts';
 import type { Admission } from './admission.ts';
+import type { Infer } from './around/infer.ts';
+import type { Tracing } from './around/tracing.ts';
 import type { Engine } from './core/types.ts';
 import type { ServerMetrics } from './metrics.ts';
 
 export interface Wire {
   readonly engine: Engine;
+  /** The engine's, with what stands around it. */
+  readonly infer: Infer;
+  /** Absent: nothing is traced. */
+  readonly tracing?: Tracing;
   readonly admission: Admission;
   /** Absent: everybody may call, as often as they like. */
   readonly guard?: Guard;

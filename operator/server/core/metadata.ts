@@ -24,6 +24,7 @@ export function metadataOf(
     properties: {
       [PROPERTY.digest]: sha256,
       [PROPERTY.opset]: String(signature.opset),
+      [PROPERTY.deterministic]: String(!signature.random),
       [PROPERTY.executionProvider]: loaded.provider.provider,
       [PROPERTY.executionProviderReason]: loaded.provider.reason,
       [PROPERTY.batching]: loaded.warmUp.batching.on ? 'dynamic' : 'off',

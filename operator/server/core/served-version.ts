@@ -133,7 +133,7 @@ export class ServedVersion {
           reject(error);
         } else {
           this.#report('success', job.rows, total, spent, !outputs.every(isFiniteTensor));
-          resolve({ model, version: this.version, outputs });
+          resolve({ model, version: this.version, outputs, spent });
         }
       });
     });

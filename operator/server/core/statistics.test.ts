@@ -39,7 +39,7 @@ describe('statistics', () => {
 
 describe('a request becomes a job', () => {
   const spec = (name: string) => ({ name, datatype: 'FP32' as const, shape: [-1, -1] });
-  const signature = { opset: 18, inputs: [spec('a'), spec('b')], outputs: [spec('y')] };
+  const signature = { opset: 18, random: false, inputs: [spec('a'), spec('b')], outputs: [spec('y')] };
   const tensor = (name: string, rows: number, width: number): Tensor => ({
     name,
     datatype: 'FP32',

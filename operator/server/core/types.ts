@@ -66,6 +66,13 @@ export interface InferAnswer {
   readonly model: string;
   readonly version: string;
   readonly outputs: readonly Tensor[];
+  /** How the answer's time went; absent when nothing was run for it. */
+  readonly spent?: {
+    readonly queueMs: number;
+    readonly inputMs: number;
+    readonly inferMs: number;
+    readonly outputMs: number;
+  };
 }
 
 export interface ModelMetadata {
@@ -83,6 +90,8 @@ export interface ModelMetadata {
 export const PROPERTY = {
   digest: 'sha256',
   opset: 'opset',
+  /** `false` for a model that draws random numbers. */
+  deterministic: 'deterministic',
   /** cpu | cuda | tensorrt */
   executionProvider: 'executionProvider',
   /** Why this provider, in words: the visible side of a fallback. */

@@ -10,6 +10,7 @@ import {
 } from '../../forecast/types.ts';
 import { INPUT_CONTEXT, INPUT_SEASONAL, OUTPUT_QUANTILES } from '../../inference/contract.ts';
 import { forecastWith } from '../../inference/runner.ts';
+import type { CallInfo } from '../around/infer.ts';
 import { backend } from '../core/errors.ts';
 import { type InferAnswer, PROPERTY, type Tensor } from '../core/types.ts';
 import { unsupported } from '../wire/errors.ts';
@@ -47,8 +48,9 @@ export interface ForecastAnswer {
 }
 
 export async function forecast(
-  { engine, clock }: Pick<Wire, 'engine' | 'clock'>,
+  { engine, infer, clock }: Pick<Wire, 'engine' | 'infer' | 'clock'>,
   request: ForecastRequest,
+  call: CallInfo,
   signal: AbortSignal,
 ): Promise<ForecastAnswer> {
   const metadata = engine.metadata(request.model);
@@ -63,10 +65,12 @@ export async function forecast(
       fp32(INPUT_CONTEXT, [batch, CONTEXT_LENGTH], context),
       fp32(INPUT_SEASONAL, [batch, ...SEASONAL], seasonal),
     ];
-    const answer = await engine.infer(
+    const answer = await infer(
       { model: request.model, version, inputs, outputs: [OUTPUT_QUANTILES] },
+      call,
       signal,
     );
+    call.span?.answered(answer);
     return quantilesOf(answer, batch * head.horizon * head.levels.length);
   };
   const ref = { name: request.model, version, digest: metadata.properties[PROPERTY.digest] ?? '' };

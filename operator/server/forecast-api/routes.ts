@@ -1,6 +1,6 @@
 /** `/v1/timeseries/…`: KServe's forecast calls, whose errors have a form of their own. */
 import type { FastifyInstance } from 'fastify';
-import { admit, admitted } from '../http/call.ts';
+import { admit, admitted, callInfo } from '../http/call.ts';
 import { errorHandler, type SendFault } from '../http/faults.ts';
 import type { WireOutcome } from '../wire/errors.ts';
 import { parseJson } from '../wire/json-text.ts';
@@ -36,7 +36,7 @@ export function forecastRoutes(server: FastifyInstance, wire: Wire): void {
     async (request, reply) => {
       const call = admitted(request);
       const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
-      const answer = await forecast(wire, readForecastRequest(parseJson(body)), call.gone);
+      const answer = await forecast(wire, readForecastRequest(parseJson(body)), callInfo(request), call.gone);
       call.ended('success');
       return reply.send(answer);
     },

@@ -5,11 +5,13 @@ import {
   type ServerUnaryCall,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import type { Attributes } from '@opentelemetry/api';
 import { messageOf } from '../../errors.ts';
+import type { CallSpan } from '../around/tracing.ts';
 import type { InferRequest } from '../core/types.ts';
 import { controlled, withinDeadline } from '../http/repository.ts';
 import { VERSION } from '../version.ts';
-import { CANCELED, type Fault, faultOf, unsupported, type WireOutcome } from '../wire/errors.ts';
+import { CANCELED, type Fault, faultOf, unsupported } from '../wire/errors.ts';
 import { EXTENSIONS, isReady, SERVER_NAME, type Wire } from '../wire.ts';
 import { modelPathOf, readInfer, sizeOf, writeInfer } from './infer.ts';
 import type {
@@ -81,31 +83,45 @@ function inferHandler(wire: Wire): handleUnaryCall<ModelInferRequest, ModelInfer
     const started = wire.clock.monotonic();
     const gone = new AbortController();
     call.on('cancelled', () => gone.abort(new Error(CANCELED.message)));
-    let outcome: WireOutcome = 'success';
+    let fault: Fault | undefined;
+    const span = wire.tracing?.begin(METHOD, ATTRIBUTES, call.metadata.getMap());
     try {
-      callback(null, await infer(wire, call, gone.signal));
+      callback(null, await infer(wire, call, span, gone.signal));
     } catch (error) {
-      const fault = gone.signal.aborted ? CANCELED : faultOf(error);
-      outcome = fault.outcome;
+      fault = gone.signal.aborted ? CANCELED : faultOf(error);
       callback(status(wire, call, fault, error));
     }
-    wire.metrics.call('grpc', outcome, (wire.clock.monotonic() - started) / 1_000);
+    wire.metrics.call('grpc', fault?.outcome ?? 'success', (wire.clock.monotonic() - started) / 1_000);
+    span?.end(fault, { 'rpc.grpc.status_code': fault?.grpc ?? 0 });
   };
   return (call, callback) => void run(call, callback);
 }
+
+const METHOD = 'inference.GRPCInferenceService/ModelInfer';
+/** By OpenTelemetry's conventions for RPC servers. */
+const ATTRIBUTES: Attributes = {
+  'rpc.system': 'grpc',
+  'rpc.service': 'inference.GRPCInferenceService',
+  'rpc.method': 'ModelInfer',
+};
 
 type Unary<Request, Answer> = (...args: Parameters<handleUnaryCall<Request, Answer>>) => Promise<void>;
 
 async function infer(
   wire: Wire,
   call: ServerUnaryCall<ModelInferRequest, ModelInferResponse>,
+  span: CallSpan | undefined,
   gone: AbortSignal,
 ): Promise<ModelInferResponse> {
   const ticket = wire.admission.enter();
   try {
     ticket.hold(sizeOf(call.request));
     const request = withDeadline(readInfer(call.request), call.getDeadline(), wire.clock.now());
-    return writeInfer(await wire.engine.infer(request, gone), call.request);
+    const { id } = call.request;
+    const info = { ...(id === undefined ? {} : { id }), ...(span === undefined ? {} : { span }) };
+    const answer = await wire.infer(request, info, gone);
+    span?.answered(answer);
+    return writeInfer(answer, call.request);
   } finally {
     ticket.leave();
   }

@@ -2,16 +2,22 @@
  * One inference or forecast call over HTTP from its first byte to its end: admitted before the body is read, aborted when
  * the caller goes away, counted once. Kept beside the request, because Fastify's hooks and parsers share only that.
  */
+import type { Attributes } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Ticket } from '../admission.ts';
-import { CANCELED, faultOf, type WireOutcome } from '../wire/errors.ts';
+import type { CallInfo } from '../around/infer.ts';
+import type { CallSpan } from '../around/tracing.ts';
+import { CANCELED, type Fault, faultOf, type WireOutcome } from '../wire/errors.ts';
 import type { Wire } from '../wire.ts';
+import { requestIdOf } from './request-id.ts';
 
 export interface Call {
   readonly ticket: Ticket;
   /** Aborts when the connection ends before the answer did. */
   readonly gone: AbortSignal;
-  ended(outcome: WireOutcome): void;
+  /** @param fault what the caller is told; absent after a success */
+  ended(outcome: WireOutcome, fault?: Fault): void;
+  readonly span: CallSpan | undefined;
 }
 
 const calls = new WeakMap<FastifyRequest, Call>();
@@ -27,18 +33,37 @@ export function admitted(request: FastifyRequest): Call {
   return call;
 }
 
+/** What the call brings besides its tensors. @param id the body's own, the last to be asked */
+export function callInfo(request: FastifyRequest, id?: string): CallInfo {
+  const { headers } = request;
+  // CloudEvents' and KServe's name for it goes first.
+  const event = headers['ce-id'];
+  const name = typeof event === 'string' ? event : (requestIdOf(request) ?? id);
+  const span = callOf(request)?.span;
+  return { ...(name === undefined ? {} : { id: name }), ...(span === undefined ? {} : { span }) };
+}
+
 /** A hook for the routes that read large bodies. */
 export function admit(wire: Wire) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const started = wire.clock.monotonic();
     let outcome: WireOutcome | undefined;
-    const count = () =>
+    let fault: Fault | undefined;
+    const span = wire.tracing?.begin(
+      `${request.method} ${request.routeOptions.url}`,
+      attributesOf(request),
+      request.headers,
+    );
+    const count = () => {
       wire.metrics.call('http', outcome ?? 'canceled', (wire.clock.monotonic() - started) / 1_000);
+      span?.end(fault, { 'http.response.status_code': reply.statusCode });
+    };
     let ticket: Ticket;
     try {
       ticket = wire.admission.enter();
     } catch (error) {
-      outcome = faultOf(error).outcome;
+      fault = faultOf(error);
+      outcome = fault.outcome;
       count();
       throw error;
     }
@@ -46,6 +71,7 @@ export function admit(wire: Wire) {
     reply.raw.once('close', () => {
       ticket.leave();
       if (!reply.raw.writableFinished) {
+        fault = CANCELED;
         outcome = CANCELED.outcome;
         gone.abort(new Error(CANCELED.message));
       }
@@ -54,9 +80,16 @@ export function admit(wire: Wire) {
     calls.set(request, {
       ticket,
       gone: gone.signal,
-      ended: (how) => {
+      span,
+      ended: (how, why) => {
         outcome = how;
+        fault = why;
       },
     });
   };
+}
+
+/** By OpenTelemetry's conventions for HTTP servers. */
+function attributesOf({ method, routeOptions }: FastifyRequest): Attributes {
+  return { 'http.request.method': method, 'http.route': routeOptions.url };
 }

@@ -5,6 +5,7 @@ import { messageOf } from '../../errors.ts';
 import { type Fault, faultOf, GRPC } from '../wire/errors.ts';
 import type { Wire } from '../wire.ts';
 import { callOf } from './call.ts';
+import { requestIdOf } from './request-id.ts';
 
 /** Writes a fault in the form that the route's protocol asks for. */
 export type SendFault = (reply: FastifyReply, fault: Fault) => FastifyReply;
@@ -21,7 +22,7 @@ export function errorHandler(wire: Wire, send: SendFault = sendFault) {
         requestId: requestIdOf(request),
         error: messageOf(error),
       });
-    call?.ended(fault.outcome);
+    call?.ended(fault.outcome, fault);
     reply.code(fault.http);
     if (fault.http === 503 || fault.http === 429) reply.header('retry-after', retryAfter(fault));
     const challenge = fault.http === 401 ? wire.guard?.challenge : undefined;
@@ -31,14 +32,6 @@ export function errorHandler(wire: Wire, send: SendFault = sendFault) {
 }
 
 export const sendFault: SendFault = (reply, { http, message }) => reply.code(http).send({ error: message });
-
-export const REQUEST_ID = 'x-request-id';
-
-/** What a proxy or a caller named the request; echoed, and beside an error in the log. Undefined when it is no plain word. */
-export function requestIdOf({ headers }: FastifyRequest): string | undefined {
-  const id = headers[REQUEST_ID];
-  return typeof id === 'string' && /^[\w.:/+=-]{1,128}$/.test(id) ? id : undefined;
-}
 
 /** Whole seconds, at least one: the header knows no fractions. */
 export function retryAfter({ retryAfterMs = 1_000 }: Pick<Fault, 'retryAfterMs'>): string {

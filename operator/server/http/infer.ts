@@ -10,7 +10,7 @@ import {
 } from '../wire/infer-request.ts';
 import { parseJson } from '../wire/json-text.ts';
 import type { Wire } from '../wire.ts';
-import { admit, admitted } from './call.ts';
+import { admit, admitted, callInfo } from './call.ts';
 import { MODEL_PATHS, type ModelParams, modelPath } from './paths.ts';
 
 /** Length of the JSON object when binary data follows it. */
@@ -24,7 +24,8 @@ export function inferRoutes(server: FastifyInstance, wire: Wire): void {
     const path = modelPath(request.params);
     const body = request.body instanceof Uint8Array ? (request.body as Buffer) : NOTHING;
     const received = receive(wire, path, body, request.headers[JSON_LENGTH]);
-    const answer = await wire.engine.infer(received.request, call.gone);
+    const answer = await wire.infer(received.request, callInfo(request, received.id), call.gone);
+    call.span?.answered(answer);
     const written = writeInferAnswer(answer, received.id, received.asBinary);
     call.ended('success');
     if (written.jsonLength === undefined) reply.type('application/json');

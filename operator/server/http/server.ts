@@ -9,11 +9,12 @@ import { GRPC } from '../wire/errors.ts';
 import type { Wire } from '../wire.ts';
 import { readBody } from './body.ts';
 import { callOf } from './call.ts';
-import { answerBroken, errorHandler, REQUEST_ID, requestIdOf, sendFault } from './faults.ts';
+import { answerBroken, errorHandler, sendFault } from './faults.ts';
 import { guardRoutes } from './guard.ts';
 import { inferRoutes } from './infer.ts';
 import { modelRoutes } from './models.ts';
 import { repositoryRoutes } from './repository.ts';
+import { REQUEST_ID, requestIdOf } from './request-id.ts';
 
 export interface HttpTimeouts {
   /** For the headers of a request, from its first byte. */

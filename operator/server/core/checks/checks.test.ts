@@ -8,6 +8,7 @@ import { sampleInputs } from './samples.ts';
 
 const signature: Signature = {
   opset: 18,
+  random: false,
   inputs: [
     { name: 'x', datatype: 'FP32', shape: [-1, 2] },
     { name: 'n', datatype: 'INT64', shape: [-1] },

@@ -36,6 +36,8 @@ const specSchema = z.object({
 
 export const signatureSchema = z.object({
   opset: z.int().positive(),
+  /** The same input has not always the same answer. */
+  random: z.boolean(),
   /** Only for a file that keeps the forecast contract. */
   forecast: z
     .object({
@@ -53,6 +55,7 @@ type Checked = z.infer<typeof signatureSchema>;
 
 export interface Signature {
   readonly opset: number;
+  readonly random: boolean;
   readonly forecast?: Readonly<Checked['forecast']>;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];

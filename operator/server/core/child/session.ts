@@ -34,6 +34,7 @@ export async function openChildSession(bytes: Uint8Array, order: LoadOrder): Pro
   const outputs = specsOf('WrongOutputs', session.outputMetadata);
   const signature: Signature = {
     opset: summary.opset,
+    random: summary.random,
     inputs,
     outputs,
     ...(forecast === undefined ? {} : { forecast }),

@@ -89,6 +89,17 @@ export function nanModel(): Buffer {
   );
 }
 
+/** y = x + noise: another answer each time. */
+export function randomModel(): Buffer {
+  return model(
+    18,
+    node('RandomUniformLike', ['x'], ['noise']),
+    node('Add', ['x', 'noise'], ['y']),
+    x(['batch', 2]),
+    y(['batch', 2]),
+  );
+}
+
 /** Picks rows of a table of three by index: an index outside fails the run. */
 export function gatherModel(): Buffer {
   return model(
