@@ -32,6 +32,9 @@ describe('a mistake is refused by the name of its key', () => {
       { replay: { realStart: '2026-01-01T00:00:00Z', loadStart: '1995-08-01T00:00:00Z', factor: 0 } },
     ],
     ['namespaces.0', { namespaces: [''] }],
+    ['modelServing.fetch.cache', { modelServing: { fetch: { cache: {} } } }],
+    ['modelServing.fetch.cache', { modelServing: { fetch: { cache: { hostPath: '/c', claim: 'c' } } } }],
+    ['modelServing.fetch.cache.hostPath', { modelServing: { fetch: { cache: { hostPath: 'c' } } } }],
   ])('%s', (key, value) => {
     // An unknown key is named inside the message, by its last part.
     const last = key.split('.').at(-1) ?? '';

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import { z } from 'zod';
 import { URI_SCHEMES } from './api/modeldeployment/model.ts';
+import { dnsLabel } from './api/schema/scalars.ts';
 import { configDuration } from './config-duration.ts';
 import { DEFAULT_FREEZE_CONFIG } from './decision/guards/freeze.ts';
 import { DEFAULT_OUTLIER_CONFIG } from './decision/guards/outlier.ts';
@@ -121,6 +122,30 @@ export const operatorConfigSchema = z.strictObject({
     allowAddresses: z.array(z.enum(addressClasses)).default([]),
     /** For one answer; who waits longer decides without it. */
     timeout: configDuration('2s', '100ms', '30s'),
+    /** What the containers that bring a model may do. */
+    fetch: section({
+      /** Of one file. */
+      maxMib: z.int().min(1).max(1_048_576).default(4_096),
+      /** For all of one file. */
+      timeout: configDuration('30m', '1s', '24h'),
+      /** Also unencrypted requests and redirects, for stores inside the cluster. */
+      allowHttp: z.boolean().default(false),
+      /** Addresses that are refused otherwise. */
+      allowAddresses: z.array(z.enum(addressClasses)).default([]),
+      /** Files by their digest for the next pod: in a folder of the node or in a claim of each namespace. */
+      cache: z
+        .strictObject({
+          /** Must be there, and every user may write to it (mode 1777). */
+          hostPath: z
+            .string()
+            .regex(/^\/[^:]+$/, 'must be an absolute path')
+            .optional(),
+          claim: dnsLabel().optional(),
+          /** Of all files of a namespace in it. */
+          maxMib: z.int().min(1).max(67_108_864).default(20_480),
+        })
+        .optional(),
+    }),
     /** For so long a pod must be ready before weight rests on it. */
     minReady: configDuration('5s', '0s', '1h'),
     /** How long a version without weight keeps its pods, so that whoever sends to them has noticed. */
@@ -136,9 +161,10 @@ export const operatorConfigSchema = z.strictObject({
 export type OperatorConfig = z.output<typeof operatorConfigSchema>;
 
 /** What two keys say together. */
-function contradictions({ leaderElection, guards }: OperatorConfig): string[] {
+function contradictions({ leaderElection, guards, modelServing }: OperatorConfig): string[] {
   const { leaseDuration, renewDeadline, retryPeriod } = leaderElection;
   const { freeze, outlier } = guards;
+  const { cache } = modelServing.fetch;
   return [
     // Another replica may lead after leaseDuration: by then we must have given up, and have tried more than once.
     ...(leaseDuration > renewDeadline
@@ -151,6 +177,9 @@ function contradictions({ leaderElection, guards }: OperatorConfig): string[] {
     ...(outlier.unitFactor >= outlier.spikeFactor
       ? []
       : ['guards.outlier.unitFactor: must not be below spikeFactor']),
+    ...(cache === undefined || (cache.hostPath === undefined) !== (cache.claim === undefined)
+      ? []
+      : ['modelServing.fetch.cache: exactly one of hostPath and claim is required']),
   ];
 }
 

@@ -4,11 +4,12 @@ import { MINIMAL, modelDeployment } from '../../api/modeldeployment/testing/full
 import { withValue } from '../../api/testing/paths.ts';
 import { covers, patchOf } from './drift.ts';
 import { type Child, childrenOf } from './objects.ts';
+import { CHILD_SETTINGS } from './testing/child-settings.ts';
 
 function wanted(spec: Record<string, unknown> = {}) {
   const owner = parseModelDeployment(modelDeployment({ ...MINIMAL, ...spec }));
   const version = { version: 1, replicas: 2, storageUri: 's3://a', digest: 'a'.repeat(64), onCpu: false };
-  return childrenOf(owner, version, { image: 'foresail:1', command: ['foresail'], minReadySeconds: 5 });
+  return childrenOf(owner, version, { ...CHILD_SETTINGS, minReadySeconds: 5 });
 }
 
 const { deployments, services } = wanted();

@@ -33,7 +33,7 @@ export function ownerOf({ metadata }: Pick<ModelDeployment, 'metadata'>): OwnerR
 
 export function childrenOf(owner: ModelDeployment, wanted: WantedVersion, settings: ChildSettings): Children {
   const { name: deployment, namespace } = owner.metadata;
-  const served: ServedVersion = { ...wanted, deployment };
+  const served: ServedVersion = { ...wanted, deployment, namespace: namespace ?? '' };
   const selector = selectorLabels(deployment, wanted.version);
   const metadata = {
     name: versionName(deployment, wanted.version),

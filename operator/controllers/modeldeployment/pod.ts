@@ -3,26 +3,26 @@
  * Security "restricted", hold no token of the cluster, and write to nothing but two empty folders.
  */
 import { type Gpu, LABELS, type ModelDeploymentSpec, PORTS } from '../../api/index.ts';
+import { type FetchSettings, fetching, fetchVolumes, MODELS } from './fetching.ts';
 
 export interface PodSettings {
   /** Image with `foresail fetch` and `foresail serve`. */
   readonly image: string;
   /** What starts `foresail` in it. */
   readonly command: readonly string[];
+  readonly fetch: FetchSettings;
 }
 
 export interface ServedVersion {
   /** No node with a GPU had room for it. */
   readonly onCpu: boolean;
+  readonly namespace: string;
   readonly deployment: string;
   readonly version: number;
   readonly storageUri: string;
   readonly digest: string;
 }
 
-const MODELS = '/models';
-const CREDENTIALS = '/var/run/foresail/credentials';
-const CLAIMS = '/mnt/pvc';
 /** Pods end when the endpoint is out of every router and what is under way was answered. */
 const GRACE_SECONDS = 60;
 const RESTRICTED = {
@@ -44,10 +44,8 @@ export function selectorLabels(deployment: string, version: number): Record<stri
 }
 
 export function podTemplate(served: ServedVersion, spec: ModelDeploymentSpec, settings: PodSettings) {
-  const { server, serviceAccountName, credentialsSecretRef } = spec;
+  const { server, serviceAccountName } = spec;
   const gpu = served.onCpu ? undefined : server.gpu;
-  const claim = claimOf(served.storageUri);
-  const secret = credentialsSecretRef?.name;
   return {
     metadata: { labels: versionLabels(served) },
     spec: {
@@ -77,19 +75,9 @@ export function podTemplate(served: ServedVersion, spec: ModelDeploymentSpec, se
           name: 'fetch',
           image: settings.image,
           command: settings.command,
-          args: fetchArgs(served, secret !== undefined),
           resources: { requests: DEFAULT_REQUESTS },
           securityContext: RESTRICTED,
-          volumeMounts: [
-            { name: 'models', mountPath: MODELS },
-            { name: 'tmp', mountPath: '/tmp' },
-            ...(secret === undefined
-              ? []
-              : [{ name: 'credentials', mountPath: CREDENTIALS, readOnly: true }]),
-            ...(claim === undefined
-              ? []
-              : [{ name: 'claim', mountPath: `${CLAIMS}/${claim}`, readOnly: true }]),
-          ],
+          ...fetching(served, spec, settings.fetch),
         },
       ],
       containers: [
@@ -113,27 +101,10 @@ export function podTemplate(served: ServedVersion, spec: ModelDeploymentSpec, se
       volumes: [
         { name: 'models', emptyDir: {} },
         { name: 'tmp', emptyDir: {} },
-        ...(secret === undefined ? [] : [{ name: 'credentials', secret: { secretName: secret } }]),
-        ...(claim === undefined
-          ? []
-          : [{ name: 'claim', persistentVolumeClaim: { claimName: claim, readOnly: true } }]),
+        ...fetchVolumes(served, spec, settings.fetch),
       ],
     },
   };
-}
-
-function fetchArgs(
-  { storageUri, digest, deployment, version }: ServedVersion,
-  credentials: boolean,
-): string[] {
-  const args = argsOf('fetch', {
-    '--uri': storageUri,
-    '--sha256': digest,
-    '--to': `${MODELS}/${deployment}/${version}`,
-    '--credentials': credentials ? CREDENTIALS : undefined,
-  });
-  // Admitted by the administrator's list, or the version would not exist (resolve.ts).
-  return storageUri.startsWith('file://') ? [...args, '--allow-file'] : args;
 }
 
 function argsOf(command: string, flags: Readonly<Record<string, string | number | undefined>>): string[] {
@@ -170,9 +141,4 @@ function resourcesOf({ server: { resources } }: ModelDeploymentSpec, gpu: Gpu | 
 
 function probe(path: string, timing: { periodSeconds: number; failureThreshold: number }) {
   return { httpGet: { path, port: 'http', scheme: 'HTTP' }, timeoutSeconds: 2, ...timing };
-}
-
-/** `pvc://claim/path`: the claim is mounted, as nobody but a pod of the namespace can read it. */
-function claimOf(storageUri: string): string | undefined {
-  return /^pvc:\/\/([^/]+)/.exec(storageUri)?.[1];
 }

@@ -23,6 +23,7 @@ import type { Judge } from '../judge.ts';
 import type { SeenPod } from '../pod-health.ts';
 import { createReconcile, type ReconcilerOptions } from '../reconciler.ts';
 import { REF } from '../status.ts';
+import { CHILD_SETTINGS } from './child-settings.ts';
 
 export const KEY = 'shop/loadcast';
 export const DRAIN_MS = 30_000;
@@ -141,7 +142,7 @@ export class Stage {
         stores: this.children,
         pods: this.pods,
         clock: this.clock,
-        settings: { image: 'foresail:1', command: ['foresail'], minReadySeconds: 0 },
+        settings: CHILD_SETTINGS,
       }),
       reader: this.client,
       statusWriter: createStatusWriter(this.client),
