@@ -1,7 +1,9 @@
 /** What the chart renders, and which values it refuses. No API server is asked here. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
+import { parseModelDeployment } from '../../operator/api/index.ts';
 import { type OperatorConfig, parseConfig } from '../../operator/config.ts';
+import { BOX_MODEL } from '../../operator/inference/box-model.ts';
 import { CHART, field, type Helm, type Manifest, makeHelm, NAMESPACE, one } from './helm.ts';
 
 let helm: Helm;
@@ -205,6 +207,26 @@ describe('the pod', () => {
   });
 });
 
+test('the model in the box becomes a ModelDeployment where it is asked for, once its kind is there', async () => {
+  const values = { boxModel: { namespaces: ['shop', 'bank'] } };
+  const known = ['--api-versions', 'foresail.io/v1alpha1/ModelDeployment'];
+  const isModel = ({ kind }: Manifest) => kind === 'ModelDeployment';
+  expect((await helm.template(values)).filter(isModel)).toEqual([]);
+  const made = (await helm.template(values, known)).filter(isModel);
+  expect(made.map(({ metadata }) => metadata.namespace)).toEqual(['shop', 'bank']);
+  // What the operator lets through by its digest, at the place where the image has it.
+  for (const object of made) {
+    const { spec, metadata } = parseModelDeployment({
+      ...object,
+      metadata: { ...object.metadata, generation: 1 },
+    });
+    expect(metadata.name).toBe(BOX_MODEL.name);
+    expect(spec.model.sha256).toBe(BOX_MODEL.sha256);
+    expect(spec.model.storageUri).toMatch(/^file:\/\/\/app\/models\//);
+  }
+  expect((await helm.template({}, known)).filter(isModel)).toEqual([]);
+});
+
 describe('rights', () => {
   test('no wildcard but the names of metrics, and nothing that hands out rights', async () => {
     for (const rule of rules(await helm.template())) {
@@ -367,6 +389,23 @@ describe('monitoring', () => {
     expect(one(all, 'ClusterRoleBinding', 'foresail-metrics-reader')['subjects']).toEqual([
       { kind: 'ServiceAccount', name: 'prometheus', namespace: 'monitoring' },
     ]);
+  });
+
+  test('the pods of all model versions are read where that is wanted and models are served', async () => {
+    const MODELS = 'foresail-models';
+    const everywhere = one(
+      await helm.template({ serviceMonitor: { models: true } }),
+      'ServiceMonitor',
+      MODELS,
+    );
+    expect(field(everywhere, 'spec.namespaceSelector')).toEqual({ any: true });
+    expect(field(everywhere, 'spec.endpoints.0.port')).toBe('http');
+    const here = await helm.template({ serviceMonitor: { models: true }, config: { namespaces: ['shop'] } });
+    expect(field(one(here, 'ServiceMonitor', MODELS), 'spec.namespaceSelector')).toEqual({
+      matchNames: ['shop'],
+    });
+    const off = { serviceMonitor: { models: true }, config: { modelServing: { enabled: false } } };
+    expect((await helm.template(off)).map(({ kind }) => kind)).not.toContain('ServiceMonitor');
   });
 });
 

@@ -63,6 +63,14 @@ export const chartValuesSchema = z.strictObject({
       'With `networkPolicy.enabled`: peers (as in a NetworkPolicy) that may ask models. Empty: all. The port of its metrics takes `networkPolicy.ingressFrom`.',
     ),
   }),
+  boxModel: z.strictObject({
+    namespaces: z
+      .array(name.min(1))
+      .meta({ uniqueItems: true })
+      .describe(
+        'Namespaces that get the model in the box as the ModelDeployment `loadcast`, for `forecast.model` and for other callers. Created once the CRDs are there: by the first upgrade after the installation.',
+      ),
+  }),
   tls: z.strictObject({
     secretName: name.describe(
       'A TLS Secret (tls.crt, tls.key) for the operator’s HTTP port; sets `config.http.tls`. Empty: plain HTTP.',
@@ -121,6 +129,9 @@ export const chartValuesSchema = z.strictObject({
       .describe(
         'Secret in the release’s namespace with the bearer token. Empty name: the token of Prometheus’ own service account.',
       ),
+    models: z
+      .boolean()
+      .describe('Create a ServiceMonitor for the pods of every version of every ModelDeployment.'),
   }),
 
   podDisruptionBudget: z.strictObject({

@@ -153,3 +153,8 @@ bearerTokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* sha256 of the model in the box. */}}
+{{- define "foresail.boxModelDigest" -}}
+{{- .Files.Get "files/box-model.sha256" | trim -}}
+{{- end -}}

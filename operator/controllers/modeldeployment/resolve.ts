@@ -1,5 +1,6 @@
 /** Phase "resolve": which file is wanted, and whether the administrator lets it be served as it is asked for. */
 import type { ModelDeploymentSpec } from '../../api/index.ts';
+import { BOX_MODEL } from '../../inference/box-model.ts';
 import type { ModelSource } from '../../rollout/types.ts';
 
 export interface Admission {
@@ -36,19 +37,29 @@ export function refusalOf(
       reason: 'ProtectedNamespace',
       message: `the administrator protects the namespace ${namespace}`,
     };
-  const scheme = spec.model.storageUri?.split(':')[0];
-  if (scheme !== undefined && !schemes.includes(scheme))
-    return {
-      reason: 'SchemeNotAllowed',
-      message: `spec.model.storageUri: the administrator does not allow ${scheme}://`,
-    };
+  const variants = spec.abTest?.variants ?? [];
+  const uris = [
+    { field: 'spec.model.storageUri', uri: spec.model.storageUri },
+    ...variants.map(({ name, storageUri }) => ({
+      field: `spec.abTest: storageUri of ${name}`,
+      uri: storageUri,
+    })),
+  ];
+  for (const { field, uri } of uris) {
+    const scheme = uri?.split(':')[0];
+    // The model in the box is part of the image: its file may be served wherever the image may.
+    if (scheme === 'file' && spec.model.sha256 === BOX_MODEL.sha256) continue;
+    if (scheme !== undefined && !schemes.includes(scheme))
+      return {
+        reason: 'SchemeNotAllowed',
+        message: `${field}: the administrator does not allow ${scheme}://`,
+      };
+  }
   if (spec.serviceAccountName !== undefined && !serviceAccounts.includes(spec.serviceAccountName))
     return {
       reason: 'ServiceAccountNotAllowed',
       message: `spec.serviceAccountName: ${spec.serviceAccountName} is not on the administrator's list`,
     };
-  if (spec.abTest !== undefined)
-    return { reason: 'NotSupported', message: 'spec.abTest is not served yet: remove it' };
   if (spec.route !== undefined)
     return {
       reason: 'NotSupported',
