@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { BOX_MODEL } from '../../inference/box-model.ts';
 import type { Compared } from './judge.ts';
 import { KEY, Stage } from './testing/stage.ts';
 
@@ -142,15 +143,28 @@ test('a cache that is behind takes no pod away', async () => {
   expect(stage.traffic).toBe('1:50 2:50');
 });
 
+test('the model in the box is served out of the image, whatever schemes are allowed', async () => {
+  const stage = new Stage({
+    model: { storageUri: 'file:///app/models/loadcast/loadcast.onnx', sha256: BOX_MODEL.sha256 },
+  });
+  await stage.settle();
+  expect(stage.traffic).toBe('1:100');
+});
+
 describe('an object that is not served', () => {
   test.each<[string, Record<string, unknown>, string]>([
     ['file://', { model: { storageUri: 'file:///a', sha256: 'a'.repeat(64) } }, 'SchemeNotAllowed'],
+    [
+      'the model in the box from somewhere else',
+      { model: { storageUri: 'hf://a/b/c', sha256: BOX_MODEL.sha256 } },
+      'SchemeNotAllowed',
+    ],
     ['an account that is not listed', { serviceAccountName: 'admin' }, 'ServiceAccountNotAllowed'],
     ['a route', { route: { gateway: { httpRouteName: 'a' } } }, 'NotSupported'],
     [
-      'an A/B test',
-      { abTest: { header: 'X', variants: [{ name: 'b', ...B.model, weight: 5 }] } },
-      'NotSupported',
+      'a variant from file://',
+      { abTest: { header: 'X', variants: [{ name: 'b', ...B.model, storageUri: 'file:///b', weight: 5 }] } },
+      'SchemeNotAllowed',
     ],
   ])('%s', async (_, spec, reason) => {
     const stage = new Stage(spec);
