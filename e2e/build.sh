@@ -75,7 +75,7 @@ describe_all() {
   cni) programs='ptp host-local portmap loopback' ;;
   coredns) packages=. ;; # tools/coredns/main.go
   metrics-server | versitygw | fake-gcs-server) ;;
-  distribution) programs=registry ;;
+  distribution) packages=. ;; # tools/distribution/main.go
   cluster) dir=$here/cluster packages=. programs=foresail-cluster ;;
   serve-load) dir=$here/bench/serve/load packages=. ;;
   *) die "unknown tool \"$1\"; known: kubernetes etcd kwok prometheus helm cluster kubelet containerd cni coredns metrics-server versitygw distribution fake-gcs-server" ;;

@@ -1,12 +1,15 @@
 /** Files over real HTTP(S) servers and from real folders. */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { isForesailError } from '../errors.ts';
+import { selfSigned } from '../metricsources/testing/certificate.ts';
+import { scriptedServer } from '../metricsources/testing/scripted-server.ts';
+import type { ResolveHost } from '../net/guarded-connector.ts';
 import { type FetchOptions, fetchArtifact } from './fetch.ts';
 import { parseArtifactUri } from './uri.ts';
 
@@ -50,8 +53,13 @@ function options(change: Partial<FetchOptions> = {}): FetchOptions {
 
 const place = (): string => join(folder, 'models', 'm', '1', 'model.onnx');
 
-function bring(uri: string, change: Partial<FetchOptions> = {}, pinned = PINNED) {
-  return fetchArtifact(parseArtifactUri(uri), place(), pinned, options(change), AbortSignal.timeout(20_000));
+function bring(
+  uri: string,
+  change: Partial<FetchOptions> = {},
+  pinned = PINNED,
+  signal = AbortSignal.timeout(20_000),
+) {
+  return fetchArtifact(parseArtifactUri(uri), place(), pinned, options(change), signal);
 }
 
 async function refusal(attempt: Promise<unknown>): Promise<string> {
@@ -166,6 +174,152 @@ describe('over HTTP', () => {
     const origin = await serve((_, response) => response.end(CONTENT));
     expect(await refusal(bring(`${origin}/model.onnx`, { allowHttp: false }))).toBe('ARTIFACT_INSECURE');
   });
+});
+
+describe('a store with faults', () => {
+  /** Cuts the first answer, then serves ranges as a store does. */
+  function cutOnce(tags: readonly string[], asked: IncomingHttpHeaders[]): RequestListener {
+    return (request, response) => {
+      asked.push(request.headers);
+      const etag = tags[Math.min(asked.length, tags.length) - 1] ?? '';
+      if (asked.length === 1) {
+        response.writeHead(200, { 'content-length': CONTENT.length, etag });
+        response.write(CONTENT.subarray(0, 100_000), () => setTimeout(() => response.destroy(), 50));
+        return;
+      }
+      const from = Number(/bytes=(\d+)-/.exec(String(request.headers.range))?.[1]);
+      const range = `bytes ${from}-${CONTENT.length - 1}/${CONTENT.length}`;
+      response.writeHead(206, { 'content-range': range, etag }).end(CONTENT.subarray(from));
+    };
+  }
+
+  test('that breaks off is asked for the rest', async () => {
+    const asked: IncomingHttpHeaders[] = [];
+    const origin = await serve(cutOnce(['"1"'], asked));
+    expect(await bring(`${origin}/model.onnx`)).toMatchObject({ bytes: CONTENT.length });
+    expect(asked.map((headers) => [headers.range, headers['if-range']])).toEqual([
+      [undefined, undefined],
+      ['bytes=100000-', '"1"'],
+    ]);
+  });
+
+  test('that has another file by then is not mixed with it', async () => {
+    const origin = await serve(cutOnce(['"1"', '"2"'], []));
+    expect(await refusal(bring(`${origin}/model.onnx`))).toBe('ARTIFACT_CHANGED');
+  });
+
+  test('that cannot begin in the middle sends the beginning again', async () => {
+    let requests = 0;
+    const origin = await serve((_, response) => {
+      requests += 1;
+      response.writeHead(200, { 'content-length': CONTENT.length });
+      if (requests > 1) response.end(CONTENT);
+      else response.write(CONTENT.subarray(0, 100_000), () => setTimeout(() => response.destroy(), 50));
+    });
+    expect(await bring(`${origin}/model.onnx`)).toMatchObject({ bytes: CONTENT.length });
+  });
+
+  test('that is overloaded is asked again after the time that it says', async () => {
+    let requests = 0;
+    const waits: number[] = [];
+    const origin = await serve((_, response) => {
+      requests += 1;
+      if (requests === 3) response.end(CONTENT);
+      else response.writeHead(503, requests === 1 ? {} : { 'retry-after': '20' }).end();
+    });
+    const retries = { random: () => 0, sleep: async (ms: number) => void waits.push(ms) };
+    await bring(`${origin}/model.onnx`, { retries });
+    expect(waits).toEqual([1_000, 20_000]);
+  });
+
+  test('that stays away is asked no more than so often', async () => {
+    let requests = 0;
+    const origin = await serve((_, response) => {
+      requests += 1;
+      response.writeHead(503).end();
+    });
+    expect(await refusal(bring(`${origin}/m`, { retries: { most: 2, sleep: async () => {} } }))).toBe(
+      'ARTIFACT_UNREACHABLE',
+    );
+    expect(requests).toBe(3);
+  });
+
+  test('that sends more than it announced gets no further than that', async () => {
+    const origin = await serve((_, response) => {
+      response.writeHead(200, { 'content-length': CONTENT.length, connection: 'close' });
+      response.socket?.end(Buffer.concat([CONTENT, Buffer.from('more')]));
+      response.flushHeaders();
+    });
+    const ended = await bring(`${origin}/m`, { retries: { most: 0 } }).then(
+      ({ bytes }) => bytes,
+      () => 'refused',
+    );
+    expect([CONTENT.length, 'refused']).toContain(ended);
+  });
+
+  test('that says at once that the file is too large is not read', async () => {
+    const origin = await serve((_, response) => {
+      response.writeHead(200, { 'content-length': 1e12 });
+      response.flushHeaders();
+    });
+    expect(await refusal(bring(`${origin}/m`))).toBe('ARTIFACT_TOO_LARGE');
+  });
+
+  test('that says nothing for too long', async () => {
+    const origin = await serve((_, response) => {
+      response.writeHead(200, { 'content-length': CONTENT.length });
+      response.write('o');
+    });
+    expect(await refusal(bring(`${origin}/m`, { idleMs: 200, retries: { most: 0 } }))).toBe(
+      'ARTIFACT_UNREACHABLE',
+    );
+  });
+
+  test('that sends byte after byte for ever', async () => {
+    const timers: NodeJS.Timeout[] = [];
+    const origin = await serve((_, response) => {
+      response.writeHead(200, { 'content-length': CONTENT.length });
+      timers.push(setInterval(() => response.write('o'), 20));
+    });
+    expect(await refusal(bring(`${origin}/m`, {}, PINNED, AbortSignal.timeout(300)))).toBe(
+      'ARTIFACT_TIMEOUT',
+    );
+    for (const timer of timers) clearInterval(timer);
+  });
+
+  test('whose name turns to the metadata service between two requests', async () => {
+    const origin = await serve((_, response) => response.writeHead(503, { connection: 'close' }).end());
+    const answers = ['127.0.0.1', '169.254.169.254'];
+    const resolve: ResolveHost = (_, callback) =>
+      callback(null, [{ address: answers.shift() ?? '169.254.169.254', family: 4 }]);
+    const uri = `${origin.replace('127.0.0.1', 'store.example')}/m`;
+    expect(await refusal(bring(uri, { resolve }))).toBe('ADDRESS_NOT_ALLOWED');
+    expect(answers).toEqual([]);
+  });
+
+  test('that redirects to the API server', async () => {
+    const target = await serve((_, response) => response.end(CONTENT));
+    const origin = await serve((_, r) => r.writeHead(302, { location: `${target}/m` }).end());
+    const apiServers = () => [{ address: '127.0.0.1', port: Number(new URL(target).port) }];
+    const guard = { allowed: new Set(['loopback'] as const), apiServers };
+    expect(await refusal(bring(`${origin}/m`, { guard }))).toBe('ADDRESS_NOT_ALLOWED');
+  });
+
+  test('fails, and what lay in its place before is not served', async () => {
+    const origin = await serve((_, response) => response.writeHead(404).end());
+    await mkdir(join(folder, 'models', 'm', '1'), { recursive: true });
+    await writeFile(place(), 'old');
+    expect(await refusal(bring(`${origin}/m`))).toBe('ARTIFACT_NOT_FOUND');
+  });
+});
+
+test('over HTTPS by an authority of one’s own', async () => {
+  const certificate = selfSigned();
+  await using store = await scriptedServer((response) => response.end(CONTENT), certificate);
+  const secure = { allowHttp: false, retries: { most: 0 } };
+  expect(await refusal(bring(`${store.url}/m`, secure))).toBe('ARTIFACT_TLS');
+  await writeFile(join(folder, 'ca.crt'), certificate.cert);
+  expect(await bring(`${store.url}/m`, { ...secure, credentials: folder })).toMatchObject({ from: 'store' });
 });
 
 describe('from a volume', () => {

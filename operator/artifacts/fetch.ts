@@ -1,4 +1,5 @@
 /** Brings the pinned file of a version to its place in the model repository. Runs in the tenant's pod, as the tenant. */
+import { rm } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { ForesailError } from '../errors.ts';
 import { type CacheOptions, openCache } from './cache.ts';
@@ -43,6 +44,8 @@ export async function fetchArtifact(
   await removeRests(place);
   const there = await alreadyThere(place, pinned);
   if (there !== undefined) return { bytes: there, from: 'place' };
+  // Whatever else lies there must not be served when the fetch fails.
+  await rm(place, { force: true });
   const cache = options.cache && openCache(options.cache);
   const taken = await cache?.take(place, pinned);
   if (taken !== undefined) return { bytes: taken, from: 'cache' };

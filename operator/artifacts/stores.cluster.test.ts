@@ -1,0 +1,353 @@
+/** Fetching from stores that nobody here wrote, with what can go wrong at them. */
+import { createHash, sign } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { Agent, request } from 'undici';
+import { type Stores, startStores } from '../../e2e/stores.ts';
+import { isForesailError } from '../errors.ts';
+import { type Certificate, selfSigned } from '../metricsources/testing/certificate.ts';
+import { type ScriptedServer, scriptedServer } from '../metricsources/testing/scripted-server.ts';
+import { type FetchOptions, fetchArtifact } from './fetch.ts';
+import { basic } from './secret.ts';
+import { breakingProxy } from './testing/breaking-proxy.ts';
+import { parseArtifactUri } from './uri.ts';
+
+const MODEL = Buffer.alloc(3_000_000, 'a model of some size ');
+const OTHER = Buffer.from('another model');
+const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
+
+let certificate: Certificate;
+let stores: Stores;
+let realm: ScriptedServer;
+let folder: string;
+
+beforeAll(async () => {
+  certificate = selfSigned();
+  realm = await scriptedServer((response, { path, headers }) => {
+    const wanted = new URL(path, 'https://realm').searchParams;
+    const known = headers.authorization === basic('reader', 'correct');
+    const { issuer, service } = stores.tokenRegistry;
+    const access = { type: 'repository', name: 'models/loadcast', actions: ['pull', 'push'] };
+    response.end(
+      JSON.stringify({
+        // Anybody gets a token; only who is known gets one that opens something.
+        token: jwt({ iss: issuer, sub: 'x', aud: service, access: known ? [access] : [] }),
+        scope: wanted.get('scope'),
+      }),
+    );
+  }, certificate);
+  stores = await startStores({
+    certificate,
+    realm: `${realm.url}/token`,
+    objects: { 'public-models/loadcast/7 (a).onnx': MODEL, 'public-models/moved.onnx': OTHER },
+  });
+}, 1_800_000); // the first time on a machine it builds them
+
+afterAll(async () => {
+  await stores?.[Symbol.asyncDispose]();
+  await realm?.[Symbol.asyncDispose]();
+});
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foresail-stores-test-'));
+});
+
+afterEach(async () => rm(folder, { recursive: true }));
+
+function jwt(claims: Readonly<Record<string, unknown>>): string {
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const der = certificate.cert.replace(/-----[A-Z ]+-----|\n/g, '');
+  const now = Math.floor(Date.now() / 1000);
+  const text = [
+    part({ alg: 'ES256', typ: 'JWT', x5c: [der] }),
+    part({ ...claims, nbf: now - 10, iat: now, exp: now + 300, jti: '1' }),
+  ].join('.');
+  const signature = sign('sha256', Buffer.from(text), { key: certificate.key, dsaEncoding: 'ieee-p1363' });
+  return `${text}.${signature.toString('base64url')}`;
+}
+
+/** Fetches as a pod with this Secret would. */
+async function bring(
+  uri: string,
+  keys: Readonly<Record<string, string>>,
+  content: Uint8Array = MODEL,
+  change: Partial<FetchOptions> = {},
+) {
+  const credentials = await mkdtemp(join(folder, 'secret-'));
+  for (const [key, value] of Object.entries(keys)) await writeFile(join(credentials, key), value);
+  const place = join(folder, 'models', 'model.onnx');
+  const fetched = await fetchArtifact(
+    parseArtifactUri(uri),
+    place,
+    { sha256: digestOf(content), maxBytes: 10_000_000 },
+    {
+      guard: { allowed: new Set(['loopback']), apiServers: () => [] },
+      allowHttp: false,
+      allowFile: false,
+      claims: '/nowhere',
+      credentials,
+      retries: { sleep: async () => {} },
+      ...change,
+    },
+    AbortSignal.timeout(30_000),
+  );
+  expect((await readFile(place)).equals(content)).toBe(true);
+  return fetched;
+}
+
+async function refusal(attempt: Promise<unknown>): Promise<{ code: string; message: string }> {
+  const error = await attempt.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  );
+  if (!isForesailError(error)) throw new Error(`not refused: ${String(error)}`, { cause: error });
+  expect(await readdir(join(folder, 'models')).catch(() => [])).toEqual([]);
+  return { code: error.code, message: error.message };
+}
+
+describe('S3', () => {
+  const keys = () => ({
+    AWS_ACCESS_KEY_ID: stores.s3.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: stores.s3.secretAccessKey,
+    AWS_ENDPOINT_URL: stores.s3.origin,
+    'ca.crt': certificate.cert,
+  });
+  let client: S3Client;
+  const put = (key: string, content: Buffer) =>
+    client.send(new PutObjectCommand({ Bucket: 'models', Key: key, Body: content }));
+
+  beforeAll(async () => {
+    client = new S3Client({
+      endpoint: stores.s3.origin,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: stores.s3,
+      requestHandler: { httpsAgent: { ca: certificate.cert } },
+    });
+    await client.send(new CreateBucketCommand({ Bucket: 'models' }));
+    await put("loadcast/7 (it's new).onnx", MODEL);
+  });
+  afterAll(() => client.destroy());
+
+  test('a file whose name has every sign in it', async () => {
+    expect(await bring("s3://models/loadcast/7 (it's new).onnx", keys())).toEqual({
+      bytes: MODEL.length,
+      from: 'store',
+    });
+  });
+
+  test('goes on where a connection broke', async () => {
+    await using wire = await breakingProxy(stores.s3.origin, 1_000_000);
+    await bring("s3://models/loadcast/7 (it's new).onnx", { ...keys(), AWS_ENDPOINT_URL: wire.origin });
+    expect(wire.connections()).toBeGreaterThan(1);
+  });
+
+  test('another file under the same name is refused, and both digests are told', async () => {
+    await put('moved.onnx', OTHER);
+    await bring('s3://models/moved.onnx', keys(), OTHER);
+    await rm(join(folder, 'models'), { recursive: true });
+    await put('moved.onnx', MODEL);
+    const { code, message } = await refusal(bring('s3://models/moved.onnx', keys(), OTHER));
+    expect(code).toBe('ARTIFACT_DIGEST_MISMATCH');
+    expect(message).toContain(digestOf(MODEL));
+    expect(message).toContain(digestOf(OTHER));
+  });
+
+  test.each<[string, Record<string, string>, string, string]>([
+    ['a wrong key', { AWS_SECRET_ACCESS_KEY: 'geheim' }, 'ARTIFACT_DENIED', 'AWS_SECRET_ACCESS_KEY'],
+    ['an unknown key', { AWS_ACCESS_KEY_ID: 'geheim' }, 'ARTIFACT_DENIED', 'AWS_ACCESS_KEY_ID'],
+    ['half a key', { AWS_SECRET_ACCESS_KEY: '' }, 'ARTIFACT_CREDENTIALS', 'AWS_SECRET_ACCESS_KEY'],
+    [
+      'no key',
+      { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' },
+      'ARTIFACT_DENIED',
+      'no credentials are given',
+    ],
+    ['an unknown CA', { 'ca.crt': '' }, 'ARTIFACT_TLS', 'ca.crt'],
+    ['a bad endpoint', { AWS_ENDPOINT_URL: 'geheim' }, 'ARTIFACT_CREDENTIALS', 'AWS_ENDPOINT_URL'],
+    ['plain http', { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }, 'ARTIFACT_INSECURE', 'only https'],
+    [
+      'the metadata service',
+      { AWS_ENDPOINT_URL: 'https://169.254.169.254' },
+      'ADDRESS_NOT_ALLOWED',
+      'metadata',
+    ],
+  ])('%s is told by the key of the Secret, never its value', async (_, change, code, names) => {
+    const told = await refusal(bring('s3://models/moved.onnx', { ...keys(), ...change }));
+    expect(told.code).toBe(code);
+    expect(told.message).toContain(names);
+    expect(told.message).not.toContain('geheim');
+  });
+
+  test('the client connects to no address that is refused', async () => {
+    const guard = { allowed: new Set<never>(), apiServers: () => [] };
+    const told = await refusal(bring('s3://models/moved.onnx', keys(), MODEL, { guard }));
+    expect(told.code).toBe('ADDRESS_NOT_ALLOWED');
+  });
+
+  test('a file that is not there', async () => {
+    expect((await refusal(bring('s3://models/no.onnx', keys()))).code).toBe('ARTIFACT_NOT_FOUND');
+    expect((await refusal(bring('s3://nobucket/no.onnx', keys()))).code).toBe('ARTIFACT_NOT_FOUND');
+  });
+});
+
+describe('Google Cloud Storage', () => {
+  const keys = () => ({ STORAGE_EMULATOR_HOST: stores.gcs.origin });
+
+  test('a public file, over http only where that is allowed', async () => {
+    const uri = 'gs://public-models/loadcast/7 (a).onnx';
+    expect(await bring(uri, keys(), MODEL, { allowHttp: true })).toMatchObject({ bytes: MODEL.length });
+    await rm(join(folder, 'models'), { recursive: true });
+    expect((await refusal(bring(uri, keys()))).code).toBe('ARTIFACT_INSECURE');
+  });
+
+  test('goes on where a connection broke', async () => {
+    await using wire = await breakingProxy(stores.gcs.origin, 1_000_000);
+    const at = { STORAGE_EMULATOR_HOST: wire.origin };
+    await bring('gs://public-models/loadcast/7 (a).onnx', at, MODEL, { allowHttp: true });
+    expect(wire.connections()).toBeGreaterThan(1);
+  });
+
+  test.each([
+    ['gs://public-models/no.onnx', 'ARTIFACT_NOT_FOUND'],
+    ['gs://public-models/moved.onnx', 'ARTIFACT_DIGEST_MISMATCH'],
+  ])('%s is refused: %s', async (uri, code) => {
+    expect((await refusal(bring(uri, keys(), MODEL, { allowHttp: true }))).code).toBe(code);
+  });
+});
+
+describe('an OCI registry', () => {
+  let agent: Agent;
+  const manifests = new Map<string, string>();
+  const dockerconfig = (host: string, password = 'correct') =>
+    JSON.stringify({
+      auths: { [`https://${host}/v2/`]: { auth: Buffer.from(`reader:${password}`).toString('base64') } },
+    });
+  const keys = (host: string, password?: string) => ({
+    '.dockerconfigjson': dockerconfig(host, password),
+    'ca.crt': certificate.cert,
+  });
+
+  /** Pushes as the specification says, with a client of its own. */
+  async function push(
+    host: string,
+    authorization: string,
+    tag: string,
+    layers: readonly (readonly [Buffer, string, string])[],
+  ): Promise<void> {
+    const send = async (
+      method: 'POST' | 'PUT',
+      url: string,
+      body: string | Buffer | null,
+      type = 'application/octet-stream',
+    ) => {
+      const answer = await request(url, {
+        dispatcher: agent,
+        method,
+        body,
+        headers: { authorization, 'content-type': type },
+      });
+      const text = await answer.body.text();
+      if (answer.statusCode >= 300) throw new Error(`${method} ${url}: ${answer.statusCode} ${text}`);
+      return answer.headers;
+    };
+    const blob = async (content: Buffer, mediaType: string, title?: string) => {
+      const begun = await send('POST', `https://${host}/v2/models/loadcast/blobs/uploads/`, null);
+      const digest = `sha256:${digestOf(content)}`;
+      const url = new URL(String(begun['location']), `https://${host}`);
+      url.searchParams.set('digest', digest);
+      await send('PUT', url.href, content);
+      const annotations = title === undefined ? {} : { 'org.opencontainers.image.title': title };
+      return { mediaType, digest, size: content.length, annotations };
+    };
+    const type = 'application/vnd.oci.image.manifest.v1+json';
+    const config = await blob(Buffer.from('{}'), 'application/vnd.oci.empty.v1+json');
+    const pushed = [];
+    for (const [content, mediaType, title] of layers) pushed.push(await blob(content, mediaType, title));
+    const manifest = JSON.stringify({ schemaVersion: 2, mediaType: type, config, layers: pushed });
+    await send('PUT', `https://${host}/v2/models/loadcast/manifests/${tag}`, manifest, type);
+    manifests.set(tag, `sha256:${digestOf(Buffer.from(manifest))}`);
+  }
+
+  const ONNX = 'application/vnd.onnx';
+  beforeAll(async () => {
+    agent = new Agent({ connect: { ca: certificate.cert } });
+    const { basicRegistry, tokenRegistry } = stores;
+    const own = basic('reader', 'correct');
+    await push(basicRegistry.host, own, 'v7', [
+      [Buffer.from('read me'), 'text/plain', 'README.md'],
+      [MODEL, ONNX, 'model.onnx'],
+    ]);
+    await push(basicRegistry.host, own, 'moved', [[OTHER, ONNX, 'model.onnx']]);
+    await push(basicRegistry.host, own, 'packed', [[OTHER, 'application/x.layer.v1.tar+gzip', 'models']]);
+    const { issuer, service } = tokenRegistry;
+    const access = [{ type: 'repository', name: 'models/loadcast', actions: ['pull', 'push'] }];
+    const token = `Bearer ${jwt({ iss: issuer, sub: 'x', aud: service, access })}`;
+    await push(tokenRegistry.host, token, 'v7', [[MODEL, ONNX, 'model.onnx']]);
+  });
+  afterAll(async () => agent?.destroy());
+
+  test('the layer of the pinned digest, by tag and by the digest of the manifest', async () => {
+    const { host } = stores.basicRegistry;
+    await bring(`oci://${host}/models/loadcast:v7`, keys(host));
+    await rm(join(folder, 'models'), { recursive: true });
+    await bring(`oci://${host}/models/loadcast:gone@${manifests.get('v7')}`, keys(host));
+  });
+
+  test('with user and password as plain keys', async () => {
+    const { host } = stores.basicRegistry;
+    const plain = { username: 'reader', password: 'correct', 'ca.crt': certificate.cert };
+    expect(await bring(`oci://${host}/models/loadcast:v7`, plain)).toMatchObject({ from: 'store' });
+  });
+
+  test('with a token that the registry sends us for', async () => {
+    const { host } = stores.tokenRegistry;
+    expect(await bring(`oci://${host}/models/loadcast:v7`, keys(host))).toMatchObject({ from: 'store' });
+    expect(realm.asked.at(-1)?.path).toContain('scope=repository%3Amodels%2Floadcast%3Apull');
+  });
+
+  test('a tag that was moved is told by both digests, before anything is transferred', async () => {
+    const { host } = stores.basicRegistry;
+    const told = await refusal(bring(`oci://${host}/models/loadcast:moved`, keys(host)));
+    expect(told.code).toBe('ARTIFACT_DIGEST_MISMATCH');
+    expect(told.message).toContain(digestOf(OTHER));
+    expect(told.message).toContain(digestOf(MODEL));
+  });
+
+  test('an archive is not looked into, and the message says what to do', async () => {
+    const { host } = stores.basicRegistry;
+    const told = await refusal(bring(`oci://${host}/models/loadcast:packed`, keys(host)));
+    expect(told).toMatchObject({ code: 'ARTIFACT_NOT_FOUND', message: expect.stringContaining('oras push') });
+  });
+
+  test.each([
+    ['a wrong password', 'basicRegistry', 'geheim'],
+    ['a token that opens nothing', 'tokenRegistry', 'geheim'],
+  ] as const)('%s is told by the key of the Secret, never its value', async (_, at, password) => {
+    const { host } = stores[at];
+    const told = await refusal(bring(`oci://${host}/models/loadcast:v7`, keys(host, password)));
+    expect(told).toMatchObject({
+      code: 'ARTIFACT_DENIED',
+      message: expect.stringContaining('.dockerconfigjson'),
+    });
+    expect(told.message).not.toContain(password);
+    expect(told.message).not.toContain(Buffer.from(`reader:${password}`).toString('base64'));
+  });
+
+  test.each([
+    ['no such tag', ':none', {}, 'ARTIFACT_NOT_FOUND'],
+    ['another manifest', `@sha256:${'0'.repeat(64)}`, {}, 'ARTIFACT_NOT_FOUND'],
+    ['not JSON', ':v7', { '.dockerconfigjson': 'geheim' }, 'ARTIFACT_CREDENTIALS'],
+    ['an unknown CA', ':v7', { 'ca.crt': '' }, 'ARTIFACT_TLS'],
+  ])('%s', async (_, reference, change, code) => {
+    const { host } = stores.basicRegistry;
+    const told = await refusal(
+      bring(`oci://${host}/models/loadcast${reference}`, { ...keys(host), ...change }),
+    );
+    expect(told.code).toBe(code);
+    expect(told.message).not.toContain('geheim');
+  });
+});
