@@ -6,6 +6,7 @@ import { stepsOf, targetMirror, targetWeight } from './course.ts';
 import { weightOf } from './draft.ts';
 import { recordOf } from './history.ts';
 import type { RolloutInput, RolloutState, Share, WantedVersion } from './types.ts';
+import { variantsOf } from './variants.ts';
 
 type Seen = Pick<RolloutInput, 'settings' | 'pods'>;
 
@@ -50,6 +51,7 @@ export function wantedVersions(
   for (const { version, weight, mirrorPercent } of published)
     if (weight > 0 || mirrorPercent > 0) atLeast(version, pods.get(version)?.replicas ?? 0);
   if (state.canary !== undefined) atLeast(state.canary.version, canaryReplicas(state, seen));
+  for (const variant of variantsOf(state, settings)) atLeast(variant.version, variant.replicas);
   // Last and alone: a smaller number from a scaler takes pods of stable at once, as it would of any workload.
   if (state.stable !== undefined) replicas.set(state.stable, settings.replicas);
   return [...replicas]

@@ -15,6 +15,12 @@ export function newestRecord({ history }: Pick<RolloutState, 'history'>): Versio
   );
 }
 
+/** The newest that was to become stable: a variant of a test says nothing about what the model asked for before. */
+export function newestRollout({ history }: Pick<RolloutState, 'history'>): VersionRecord | undefined {
+  const tests: readonly Outcome[] = ['Testing', 'Tested'];
+  return newestRecord({ history: history.filter(({ outcome }) => !tests.includes(outcome)) });
+}
+
 export function newestOfDigest(
   { history }: Pick<RolloutState, 'history'>,
   digest: string,
@@ -35,7 +41,7 @@ export function amend(
 }
 
 export function ended(
-  outcome: Exclude<Outcome, 'Rolling' | 'Serving'>,
+  outcome: Exclude<Outcome, 'Rolling' | 'Serving' | 'Testing'>,
   endedAtMs: number,
   reason: string,
   message: string,
@@ -53,9 +59,13 @@ export function wasGivenUp({ outcome }: VersionRecord): boolean {
  * next version counts on from it.
  */
 export function prune(state: RolloutState, limit: number): RolloutState {
-  const live = new Set([state.stable, state.canary?.version, ...state.kept.map(({ version }) => version)]);
-  const newest = newestRecord(state)?.version;
-  const past = state.history.filter(({ version }) => !live.has(version) && version !== newest);
+  const live = new Set([
+    state.stable,
+    state.canary?.version,
+    ...[...state.kept, ...(state.variants ?? [])].map(({ version }) => version),
+  ]);
+  const newest = [newestRecord(state)?.version, newestRollout(state)?.version];
+  const past = state.history.filter(({ version }) => !live.has(version) && !newest.includes(version));
   const dropped = new Set(past.slice(0, Math.max(0, past.length - limit)));
   return dropped.size === 0
     ? state

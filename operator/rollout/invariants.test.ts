@@ -86,6 +86,11 @@ const act: fc.Arbitrary<Act> = fc.oneof(
       (world) =>
         world.change({ promote: { version: of, step: at } }),
   ),
+  fc.subarray(['x', 'y', 'b']).map(
+    (names): Act =>
+      (world) =>
+        world.change({ variants: names.map((name) => ({ name, weight: 20, ...source(name) })) }),
+  ),
   fc.tuple(version, version).map(
     ([of, to]): Act =>
       (world) =>

@@ -19,16 +19,19 @@ import {
 import { advance } from './steps.ts';
 import { shareTraffic } from './traffic.ts';
 import type { RolloutInput, RolloutPlan } from './types.ts';
+import { beginVariants, endVariants } from './variants.ts';
 
 const PHASES: readonly PlanPhase[] = [
   abortByPerson,
   abortByJudge,
   abortWhenCrashing,
   rollBackPromoted,
+  endVariants,
   retarget,
   abortAtDeadline,
   advance,
   promote,
+  beginVariants,
   shareTraffic,
   releaseKept,
   fallBackToCpu,

@@ -13,6 +13,7 @@ import type {
   RolloutState,
   Step,
 } from './types.ts';
+import { isTested, testCondition } from './variants.ts';
 
 export function phaseOf(state: RolloutState, input: RolloutInput): Phase {
   const { stable, canary } = state;
@@ -20,6 +21,7 @@ export function phaseOf(state: RolloutState, input: RolloutInput): Phase {
   if (canary !== undefined && stable !== undefined)
     return isHeld(state, canary, input) ? 'Paused' : 'Progressing';
   if (stable === undefined) return canary === undefined && state.history.length > 0 ? 'Degraded' : 'Pending';
+  if (ready && isRefused(state, input) && isTested(state, input.settings)) return 'Paused';
   return ready && !isRefused(state, input) ? 'Healthy' : 'Degraded';
 }
 
@@ -46,6 +48,7 @@ export function conditionsOf(state: RolloutState, input: RolloutInput): readonly
     progressing(state, input),
     ...judged(state, input),
     ...acceleratedCondition(state, input),
+    ...testCondition(state, input),
   ];
 }
 
@@ -81,6 +84,12 @@ function progressing(state: RolloutState, input: RolloutInput): RolloutCondition
       `${at}${hint(step, canary, input)}`,
     );
   }
+  if (isRefused(state, input) && isTested(state, input.settings))
+    return is(
+      'Unknown',
+      'TestRunning',
+      'another file is asked for; it begins when spec.abTest is taken away',
+    );
   const refused = isRefused(state, input) ? newestOfDigest(state, input.wanted?.digest ?? '') : undefined;
   if (refused !== undefined)
     return is(
@@ -89,7 +98,8 @@ function progressing(state: RolloutState, input: RolloutInput): RolloutCondition
       `version ${refused.version} went back: ${refused.message}`,
     );
   if (stable === undefined) return is('Unknown', 'NoVersion', 'no version has begun yet');
-  return is('True', 'Complete', `version ${stable} serves all of the traffic`);
+  const all = (state.variants ?? []).length === 0 ? ' serves all of the traffic' : ' is stable';
+  return is('True', 'Complete', `version ${stable}${all}`);
 }
 
 function waitingText(state: RolloutState, canary: Canary, input: RolloutInput): string {

@@ -4,8 +4,9 @@
  * plan, when no published weight is anything but stable's.
  */
 import { type Draft, dropCanary, type PlanPhase, release, tell, withState } from './draft.ts';
-import { amend, newestOfDigest, newestRecord, recordOf, wasGivenUp } from './history.ts';
+import { amend, newestOfDigest, newestRecord, newestRollout, recordOf, wasGivenUp } from './history.ts';
 import type { RolloutInput, RolloutState, VersionRecord } from './types.ts';
+import { isTested } from './variants.ts';
 
 export const retarget: PlanPhase = (draft, input) => {
   const undo = undoInForce(draft.state, input);
@@ -18,7 +19,7 @@ export function undoInForce(
   { settings: { undo }, wanted }: Pick<RolloutInput, 'settings' | 'wanted'>,
 ): VersionRecord | undefined {
   if (undo === undefined || undo.to === undo.version) return undefined;
-  const newest = newestRecord(state);
+  const newest = newestRollout(state);
   if (newest?.version !== undo.version) return undefined;
   const to = recordOf(state, undo.to);
   if (to === undefined || !to.proven || wasGivenUp(to)) return undefined;
@@ -49,15 +50,18 @@ function followModel(draft: Draft, input: RolloutInput): Draft {
   }
   if (state.canary !== undefined)
     return dropCanary(draft, input, 'Superseded', 'ModelChanged', 'the model asks for another version');
+  if (isTested(state, input.settings)) return draft;
   const known = newestOfDigest(state, wanted.digest);
-  const newest = newestRecord(state)?.version ?? 0;
+  const newest = newestRollout(state)?.version ?? 0;
   const retried = known !== undefined && input.settings.retry?.version === known.version;
   // An aborted version is not revived: it takes a person, or another model in between.
   if (known !== undefined && wasGivenUp(known) && known.version === newest && !retried) return draft;
   if (!isQuiet(state)) return draft;
   if (known?.outcome === 'Replaced')
     return begin(draft, input, known, `returning to version ${known.version}, which has served before`);
-  const version = newest + 1;
+  if (known?.outcome === 'Tested')
+    return begin(draft, input, known, `version ${known.version}, which was tested, has begun`);
+  const version = (newestRecord(state)?.version ?? 0) + 1;
   const { nowMs: startedAtMs } = input;
   const record: VersionRecord = { version, ...wanted, outcome: 'Rolling', proven: false, startedAtMs };
   const added = withState(draft, { ...state, history: [...state.history, record] });
@@ -70,9 +74,11 @@ function moved(state: RolloutState, { version, storageUri }: VersionRecord, to: 
 }
 
 /** What is published may still be acted on: none begins while one that was dropped may get traffic. */
-function isQuiet({ traffic, stable, kept }: RolloutState): boolean {
-  const watched = kept.filter((entry) => entry.for === 'Watch').map(({ version }) => version);
-  return traffic.every(({ version }) => version === stable || watched.includes(version));
+function isQuiet({ traffic, stable, kept, variants = [] }: RolloutState): boolean {
+  const others = [...kept.filter((entry) => entry.for === 'Watch'), ...variants].map(
+    ({ version }) => version,
+  );
+  return traffic.every(({ version }) => version === stable || others.includes(version));
 }
 
 function begin(draft: Draft, { nowMs }: RolloutInput, record: VersionRecord, message: string): Draft {

@@ -7,6 +7,7 @@ import { enoughReady } from './capacity.ts';
 import { stepsOf, targetMirror, targetWeight } from './course.ts';
 import { type PlanPhase, weightOf, withState } from './draft.ts';
 import type { RolloutInput, RolloutState, Share } from './types.ts';
+import { scaled, variantShares } from './variants.ts';
 
 export const shareTraffic: PlanPhase = (draft, input) => {
   const traffic = sharesOf(draft.state, input);
@@ -20,15 +21,23 @@ function sharesOf(state: RolloutState, input: RolloutInput): readonly Share[] {
   const base = [stable, ...watchedVersions(state)].find(
     (version) => version !== undefined && isReady(version),
   );
-  if (canary === undefined || !isReady(canary.version)) return all(base);
-  if (base === undefined) return before > 0 ? all(canary.version) : [];
+  const variants = variantShares(state, input);
+  const tested = variants.reduce((sum, { weight }) => sum + weight, 0);
+  if (base === undefined) {
+    if (canary !== undefined && isReady(canary.version) && before > 0) return all(canary.version);
+    const carrying = variants.filter(({ version }) => weightOf(state.traffic, version) > 0);
+    return carrying.length === 0 ? [] : scaled(carrying);
+  }
+  if (canary === undefined || !isReady(canary.version))
+    return [{ version: base, weight: 100 - tested, mirrorPercent: 0 }, ...variants];
   const steps = stepsOf(state, input);
   const target = targetWeight(steps, canary.step);
-  const weight = enoughReady(state, input) ? target : Math.min(before, target);
+  const weight = Math.min(enoughReady(state, input) ? target : Math.min(before, target), 100 - tested);
   const mirrorPercent = targetMirror(steps, canary.step);
   return [
-    { version: base, weight: 100 - weight, mirrorPercent: 0 },
+    { version: base, weight: 100 - tested - weight, mirrorPercent: 0 },
     { version: canary.version, weight, mirrorPercent },
+    ...variants,
   ].filter((share) => share.weight > 0 || share.mirrorPercent > 0);
 }
 

@@ -17,6 +17,13 @@ export interface ModelSource {
   readonly digest: string;
 }
 
+/** A version of an A/B test. */
+export interface Variant extends ModelSource {
+  readonly name: string;
+  /** Per cent of the traffic; stable answers the rest. */
+  readonly weight: number;
+}
+
 export interface RolloutSettings {
   /** Pods that all of the traffic needs. */
   readonly replicas: number;
@@ -38,9 +45,19 @@ export interface RolloutSettings {
   /** How long a version without weight keeps its pods, until nobody sends to it any more. */
   readonly drainMs: number;
   readonly historyLimit: number;
+  readonly variants?: readonly Variant[] | undefined;
 }
 
-export type Outcome = 'Rolling' | 'Serving' | 'Replaced' | 'Aborted' | 'Superseded' | 'RolledBack' | 'Undone';
+export type Outcome =
+  | 'Rolling'
+  | 'Serving'
+  | 'Replaced'
+  | 'Aborted'
+  | 'Superseded'
+  | 'RolledBack'
+  | 'Undone'
+  | 'Testing'
+  | 'Tested';
 
 export interface VersionRecord extends ModelSource {
   readonly version: number;
@@ -81,11 +98,18 @@ export interface Share {
   readonly mirrorPercent: number;
 }
 
+/** The version that a variant of an A/B test is. */
+export interface VariantVersion {
+  readonly name: string;
+  readonly version: number;
+}
+
 /** What outlives a pass and a leader: it stands in status. */
 export interface RolloutState {
   readonly stable: number | undefined;
   readonly canary: Canary | undefined;
   readonly kept: readonly Kept[];
+  readonly variants?: readonly VariantVersion[];
   /** As it was published last: what routers may still go by. */
   readonly traffic: readonly Share[];
   /** Oldest first; numbers grow. */
@@ -147,7 +171,7 @@ export interface RolloutEvent {
 }
 
 export interface RolloutCondition {
-  readonly type: 'Ready' | 'Progressing' | 'Judged' | 'Accelerated';
+  readonly type: 'Ready' | 'Progressing' | 'Judged' | 'Accelerated' | 'Testing';
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { array, assert, boolean, double, integer, property, record, string } from 'fast-check';
-import { chooseMirrors, chooseVersion, stickyShare } from './choose.ts';
+import { chooseMirrors, chooseVersion } from './choose.ts';
 import { type Route, RouteTable, type VersionRoute } from './routes.ts';
 
 function version(change: Partial<VersionRoute>): VersionRoute {
@@ -15,7 +15,7 @@ function route(...versions: readonly VersionRoute[]): Route {
 function split(of: Route): Record<string, number> {
   const counts: Record<string, number> = {};
   for (let i = 0; i < 1000; i++) {
-    const chosen = chooseVersion(of, (i + 0.5) / 1000)?.version ?? 'none';
+    const chosen = chooseVersion(of, {}, () => (i + 0.5) / 1000)?.version ?? 'none';
     counts[chosen] = (counts[chosen] ?? 0) + 1;
   }
   return counts;
@@ -72,26 +72,97 @@ describe('a version by weight', () => {
         const of = route(
           ...list.map(({ weight, ready }, i) => version({ version: i + 1, weight, ...(ready ? {} : none) })),
         );
-        const chosen = chooseVersion(of, at);
+        const chosen = chooseVersion(of, {}, () => at);
         expect(chosen?.endpoints.length ?? 1).toBeGreaterThan(0);
         if (list[0]?.ready === true) expect(chosen).toBeDefined();
       }),
     );
   });
+});
 
-  test('a sticky caller changes sides once while a weight grows', () => {
+describe('a version by key', () => {
+  const never = (): number => {
+    throw new Error('chance has no part in it');
+  };
+  const variant = (name: string, version_: number, weight: number, change = {}) =>
+    version({ version: version_, name, weight, ...change });
+  const of = (key: string, ...versions: readonly VersionRoute[]) =>
+    chooseVersion(route(...versions), { key }, never)?.version;
+
+  test('a caller changes sides once while a weight grows', () => {
     assert(
-      property(string(), (caller) => {
-        const at = stickyShare(caller);
-        const sides = [0, 10, 25, 50, 75, 100].map(
-          (weight) =>
-            chooseVersion(route(version({ weight: 100 - weight }), version({ version: 2, weight })), at)
-              ?.version,
+      property(string(), (key) => {
+        const sides = [0, 10, 25, 50, 75, 100].map((weight) =>
+          of(key, version({ weight: 100 - weight }), version({ version: 2, weight })),
         );
-        const changes = sides.filter((side, i) => i > 0 && side !== sides[i - 1]).length;
-        expect(changes).toBe(1);
+        expect(sides.filter((side, i) => i > 0 && side !== sides[i - 1])).toHaveLength(1);
       }),
     );
+  });
+
+  test('more than two get what their weights say, within the bounds of chance', () => {
+    const counts = [0, 0, 0, 0];
+    for (let i = 0; i < 20_000; i++) {
+      const side = of(`caller ${i}`, version({ weight: 50 }), variant('b', 2, 30), variant('c', 3, 20));
+      counts[side ?? 0] = (counts[side ?? 0] ?? 0) + 1;
+    }
+    // Four standard deviations of a binomial count are below 290.
+    for (const [side, share] of [0, 0.5, 0.3, 0.2].entries())
+      expect(Math.abs((counts[side] ?? 0) - 20_000 * share)).toBeLessThan(290);
+  });
+
+  test('another weight moves callers to and from that variant alone', () => {
+    assert(
+      property(string(), integer({ min: 1, max: 60 }), (key, weight) => {
+        const before = of(key, version({ weight: 60 }), variant('b', 2, 20), variant('c', 3, 20));
+        const after = of(key, version({ weight: 60 }), variant('b', 2, weight), variant('c', 3, 20));
+        if (before !== after) expect([before, after]).toContain(2);
+      }),
+    );
+  });
+
+  test('a variant that is down lends its callers to stable, and nobody else moves', () => {
+    assert(
+      property(string(), (key) => {
+        const [b, c] = [variant('b', 2, 30), variant('c', 3, 20)];
+        const before = of(key, version({ weight: 50 }), b, c);
+        const during = of(key, version({ weight: 50 }), { ...b, ...none }, c);
+        expect(during).toBe(before === 2 ? 1 : before);
+      }),
+    );
+  });
+
+  test('a variant keeps its callers when its file changes, and tests of two models do not go together', () => {
+    const keys = Array.from({ length: 200 }, (_, i) => `caller ${i}`);
+    const versions = [version({ weight: 50 }), variant('b', 2, 50)];
+    const sides = keys.map((key) => of(key, ...versions));
+    expect(keys.map((key) => of(key, version({ weight: 50 }), variant('b', 7, 50)) ?? 0)).toEqual(
+      sides.map((side) => (side === 2 ? 7 : side)),
+    );
+    const other = { ...route(...versions), name: 'other' };
+    expect(keys.map((key) => chooseVersion(other, { key }, never)?.version)).not.toEqual(sides);
+  });
+});
+
+describe('a version by name', () => {
+  const versions = [
+    version({ weight: 80 }),
+    version({ version: 2, name: 'b', weight: 10 }),
+    version({ version: 3, name: 'c', weight: 10, ...none }),
+  ];
+  const named = (name: string) => chooseVersion(route(...versions), { name }, () => 0.85)?.version;
+
+  test.each([
+    ['b', 2],
+    ['stable', 1],
+    ['c', 1],
+  ])('%s', (name, expected) => {
+    expect(named(name)).toBe(expected);
+  });
+
+  test('a name that nobody has: the weights decide', () => {
+    expect(named('nobody')).toBe(2);
+    expect(named('1')).toBe(2);
   });
 });
 

@@ -7,10 +7,12 @@ import { ForesailError, messageOf } from '../errors.ts';
 import type { Route } from './routes.ts';
 
 const name = z.string().regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, { error: 'must be a DNS label' });
+const header = z.string().min(1).max(128);
 const percent = z.int().min(0).max(100);
 
 const versionSchema = z.strictObject({
   version: z.int().min(1),
+  name: name.optional(),
   weight: percent,
   mirrorPercent: percent.default(0),
   endpoints: z.array(z.url({ protocol: /^http$/ })).default([]),
@@ -22,7 +24,8 @@ const routeSchema = z
     name,
     stable: z.int().min(1),
     versions: z.array(versionSchema).min(1).max(16),
-    stickyHeader: z.string().min(1).max(128).optional(),
+    nameHeader: header.optional(),
+    stickyHeader: header.optional(),
   })
   .refine(({ versions }) => versions.reduce((sum, { weight }) => sum + weight, 0) === 100, {
     error: 'the weights must sum to 100',
@@ -48,12 +51,14 @@ export function parseRoutes(text: string, file: string): Route[] {
     const [issue] = parsed.error.issues;
     throw invalid(file, `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`, parsed.error);
   }
-  return parsed.data.routes.map(({ stickyHeader, ...route }) => ({
+  return parsed.data.routes.map(({ nameHeader, stickyHeader, ...route }) => ({
     ...route,
-    versions: route.versions.map((version) => ({
+    versions: route.versions.map(({ name: called, ...version }) => ({
       ...version,
+      ...(called === undefined ? {} : { name: called }),
       endpoints: version.endpoints.map((url) => new URL(url).origin),
     })),
+    ...(nameHeader === undefined ? {} : { nameHeader }),
     ...(stickyHeader === undefined ? {} : { stickyHeader }),
   }));
 }

@@ -82,6 +82,53 @@ describe('routes of a cluster', () => {
     ]);
   });
 
+  describe('of an A/B test', () => {
+    const abTest = {
+      stickyHeader: 'x-user',
+      variants: [
+        { name: 'b', storageUri: 's3://b', sha256: 'b'.repeat(64), weight: 30 },
+        { name: 'c', storageUri: 's3://c', sha256: 'c'.repeat(64), weight: 20 },
+      ],
+    };
+    const running = (name: string, of: number) => ({ ...STABLE, name, version: of });
+    const slices = [1, 2, 3].map((of) => slice(of, [ready(`10.0.0.${of}`)]));
+
+    test('a variant that gets nothing yet keeps its share, without pods', () => {
+      const [route] = routesOf(
+        [
+          {
+            ...model({
+              stable: STABLE,
+              variants: [running('b', 2), running('c', 3)],
+              traffic: [
+                { version: 1, weight: 80 },
+                { version: 3, weight: 20 },
+              ],
+            }),
+            spec: { abTest },
+          },
+        ],
+        slices,
+      );
+      expect(route).toMatchObject({
+        stickyHeader: 'x-user',
+        versions: [
+          { version: 1, weight: 50, endpoints: ['http://10.0.0.1:8080'] },
+          { version: 2, name: 'b', weight: 30, endpoints: [] },
+          { version: 3, name: 'c', weight: 20, endpoints: ['http://10.0.0.3:8080'] },
+        ],
+      });
+    });
+
+    test('that has not begun is a route as any other', () => {
+      const [route] = routesOf(
+        [{ ...model({ stable: STABLE, traffic: [{ version: 1, weight: 100 }] }), spec: { abTest } }],
+        slices,
+      );
+      expect(route?.versions).toMatchObject([{ version: 1, weight: 100 }]);
+    });
+  });
+
   test.each([
     ['no status', undefined],
     ['no traffic yet', { traffic: [] }],

@@ -4,9 +4,10 @@
  */
 import { MODEL_DEPLOYMENT } from '../api/modeldeployment/kind.ts';
 import { LABELS, PORTS } from '../api/modeldeployment/labels.ts';
+import type { ModelDeploymentSpec } from '../api/modeldeployment/spec.ts';
 import type { ModelDeploymentStatus } from '../api/modeldeployment/status.ts';
 import { type KubeObject, type ResourceRef, type WatchScope, watchIn } from '../runtime/index.ts';
-import type { Route, RouteTable } from './routes.ts';
+import type { Route, RouteTable, VersionRoute } from './routes.ts';
 
 const { group, version, plural } = MODEL_DEPLOYMENT;
 const MODEL_DEPLOYMENTS: ResourceRef = { group, version, plural, namespaced: true };
@@ -18,7 +19,8 @@ const ENDPOINT_SLICES: ResourceRef = {
 };
 
 export interface RoutedModel extends KubeObject {
-  readonly status?: Pick<ModelDeploymentStatus, 'stable' | 'traffic'>;
+  readonly spec?: Pick<ModelDeploymentSpec, 'abTest'>;
+  readonly status?: Pick<ModelDeploymentStatus, 'stable' | 'traffic' | 'variants'>;
 }
 
 export interface EndpointSlice extends KubeObject {
@@ -65,8 +67,8 @@ export function routesOf(models: readonly RoutedModel[], slices: readonly Endpoi
     const key = `${namespace}/${labels[LABELS.deployment] ?? ''}/${labels[LABELS.version] ?? ''}`;
     origins.set(key, [...(origins.get(key) ?? []), ...originsOf(slice)]);
   }
-  return models.flatMap(({ metadata: { namespace = '', name }, status }): Route[] => {
-    const { traffic = [], stable } = status ?? {};
+  return models.flatMap(({ metadata: { namespace = '', name }, spec, status }): Route[] => {
+    const { traffic = [], stable, variants = [] } = status ?? {};
     if (traffic.length === 0) return [];
     const versions = traffic.map(({ version, weight, mirrorPercent = 0 }) => ({
       version,
@@ -77,19 +79,49 @@ export function routesOf(models: readonly RoutedModel[], slices: readonly Endpoi
     // Stable answers for the others also while it has no weight of its own.
     const backstop =
       stable === undefined || listed ? [] : [{ version: stable.version, weight: 0, mirrorPercent: 0 }];
+    const all = [...versions, ...backstop].map((version) => ({
+      ...version,
+      // Sorted and once: an endpoint may stand in two slices while it moves from one to the other.
+      endpoints: [...new Set(origins.get(`${namespace}/${name}/${version.version}`))].sort(),
+    }));
+    const route = { namespace, name, stable: stable?.version ?? versions[0]?.version ?? 0 };
+    const { abTest } = spec ?? {};
+    if (abTest === undefined) return [{ ...route, versions: all }];
+    const { header, stickyHeader } = abTest;
     return [
       {
-        namespace,
-        name,
-        stable: stable?.version ?? versions[0]?.version ?? 0,
-        versions: [...versions, ...backstop].map((version) => ({
-          ...version,
-          // Sorted and once: an endpoint may stand in two slices while it moves from one to the other.
-          endpoints: [...new Set(origins.get(`${namespace}/${name}/${version.version}`))].sort(),
-        })),
+        ...route,
+        versions: tested(all, variants, abTest.variants, route.stable),
+        ...(header === undefined ? {} : { nameHeader: header }),
+        ...(stickyHeader === undefined ? {} : { stickyHeader }),
       },
     ];
   });
+}
+
+/**
+ * The versions with the names and the shares of a test. A variant that gets no traffic yet keeps its share, without
+ * pods, so that its callers are stable's for the time being and nobody else changes sides.
+ */
+function tested(
+  versions: readonly VersionRoute[],
+  running: readonly { readonly name: string; readonly version: number }[],
+  asked: readonly { readonly name: string; readonly weight: number }[],
+  stable: number,
+): VersionRoute[] {
+  const variants = running.flatMap(({ name, version }) => {
+    const weight = asked.find((variant) => variant.name === name)?.weight;
+    const published = versions.find((each) => each.version === version);
+    if (weight === undefined) return [];
+    return [{ version, mirrorPercent: 0, endpoints: [], ...published, name, weight }];
+  });
+  const rest = versions.filter(({ version }) => !variants.some((variant) => variant.version === version));
+  const taken = [...rest.filter(({ version }) => version !== stable), ...variants];
+  const left = 100 - taken.reduce((sum, { weight }) => sum + weight, 0);
+  return [
+    ...rest.map((each) => (each.version === stable ? { ...each, weight: Math.max(0, left) } : each)),
+    ...variants,
+  ];
 }
 
 function originsOf({ endpoints = [], ports = [], addressType }: EndpointSlice): string[] {

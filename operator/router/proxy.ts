@@ -8,7 +8,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { Agent, type Dispatcher } from 'undici';
 import { isForesailError } from '../errors.ts';
 import { ByteBudget, readBody } from './body.ts';
-import { chooseMirrors, chooseVersion, stickyShare } from './choose.ts';
+import { type Caller, chooseMirrors, chooseVersion } from './choose.ts';
 import { PodLoad } from './pod-load.ts';
 import type { Route, RouteTable, VersionRoute } from './routes.ts';
 
@@ -165,7 +165,7 @@ export class Proxy {
       const body = await readBody(request, this.#limits.maxBodyBytes, this.#held, begin);
       held = body.length;
       const message = messageOf(request, { host: target.host, path: found.path }, body);
-      const chosen = chooseVersion(route, this.#place(route, request.headers));
+      const chosen = chooseVersion(route, callerOf(route, request.headers), this.#random);
       if (chosen === undefined) {
         refuse(response, 503, 'no version of this model has a ready pod', 1);
         return ended('noEndpoint');
@@ -217,11 +217,6 @@ export class Proxy {
   /** Once all are answered: what is under way then are copies, for which nobody waits. */
   async close(): Promise<void> {
     await this.#agent.destroy();
-  }
-
-  #place({ stickyHeader }: Route, headers: IncomingHttpHeaders): number {
-    const value = stickyHeader === undefined ? undefined : headers[stickyHeader.toLowerCase()];
-    return typeof value === 'string' ? stickyShare(value) : this.#random();
   }
 
   /** Tries the pods of a version in turn. `busy`: each of them has as many requests as it may. */
@@ -306,6 +301,15 @@ export class Proxy {
         });
     }
   }
+}
+
+function callerOf({ nameHeader, stickyHeader }: Route, headers: IncomingHttpHeaders): Caller {
+  const said = (header: string | undefined): string | undefined => {
+    const value = header === undefined ? undefined : headers[header.toLowerCase()];
+    return typeof value === 'string' ? value : undefined;
+  };
+  const [name, key] = [said(nameHeader), said(stickyHeader)];
+  return { ...(name === undefined ? {} : { name }), ...(key === undefined ? {} : { key }) };
 }
 
 /** A URL names the host itself (RFC 9112, section 3.2.2); undefined for `*`. */

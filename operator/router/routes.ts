@@ -2,7 +2,9 @@
 
 export interface VersionRoute {
   readonly version: number;
-  /** Per cent of the requests. The weights of a route sum to 100. */
+  /** What a variant of an A/B test is called. */
+  readonly name?: string;
+  /** Per cent of the requests. */
   readonly weight: number;
   /** Per cent of the requests to other versions of which it gets a copy; its answers are thrown away. */
   readonly mirrorPercent: number;
@@ -16,6 +18,8 @@ export interface Route {
   /** Answers for a version that has no ready pod. */
   readonly stable: number;
   readonly versions: readonly VersionRoute[];
+  /** Header that names the variant that answers, or `stable`. */
+  readonly nameHeader?: string;
   /** Header by whose value a caller stays with one version while the weights stay. */
   readonly stickyHeader?: string;
 }

@@ -18,7 +18,11 @@ const variantSchema = z.object({
 
 export const abTestSchema = withRules(
   z.object({
-    header: headerName().optional().describe('Header whose value is the name of the variant that answers.'),
+    header: headerName()
+      .optional()
+      .describe(
+        'Header whose value is the name of the variant that answers, or `stable`. Without it the weights decide.',
+      ),
     stickyHeader: headerName()
       .optional()
       .describe('Header whose value decides for good, by its hash, which variant answers.'),
@@ -39,6 +43,12 @@ export const abTestSchema = withRules(
     cel: 'has(self.header) != has(self.stickyHeader)',
     message: 'abTest: exactly one of header and stickyHeader is required',
     holds: (test) => (test.header === undefined) !== (test.stickyHeader === undefined),
+  },
+  {
+    cel: "self.variants.all(v, v.name != 'stable')",
+    message: 'abTest.variants: stable is the name of the version that is tested against',
+    path: ['variants'],
+    holds: ({ variants }) => variants.every(({ name }) => name !== 'stable'),
   },
   {
     cel: 'self.variants.map(v, v.weight).sum() < 100',

@@ -6,6 +6,8 @@ export const LABELS = {
   version: 'foresail.io/model-version',
   /** The first twelve hex digits of the model file's sha256. */
   digest: 'foresail.io/digest',
+  /** Name of a registered model, on the ConfigMap that lists its versions. */
+  registry: 'foresail.io/registry',
 } as const;
 
 /** Deployment, Service and PodDisruptionBudget of a version. */

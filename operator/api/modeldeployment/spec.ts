@@ -25,7 +25,9 @@ export const modelDeploymentSpecSchema = withRules(
     rollout: rolloutSchema.prefault({}).describe('How a new version takes over.'),
     abTest: abTestSchema
       .optional()
-      .describe('Variants beside stable for as long as this stands. Not served yet: status says so.'),
+      .describe(
+        'Variants beside stable for as long as this stands. A new file of `model` waits until it is taken away.',
+      ),
     route: z
       .object({
         gateway: z

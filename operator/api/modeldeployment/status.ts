@@ -20,6 +20,8 @@ export const OUTCOMES = [
   'Superseded',
   'RolledBack',
   'Undone',
+  'Testing',
+  'Tested',
 ] as const;
 
 const served = {
@@ -71,6 +73,16 @@ export const modelDeploymentStatusSchema = z.object({
     .describe(
       '`Pending` until a first version serves; `Degraded` when what serves is not what `model` asks for.',
     ),
+  resolved: z
+    .object({
+      registry: shortText().describe('Name of the registered model.'),
+      alias: shortText().describe('Alias that is followed.'),
+      version: versionNumber().describe('Version of the registry that it means; its number there, not here.'),
+      digest: shortText().describe('sha256 of its file.'),
+      storageUri: z.string().max(2048).describe('Where its file lies.'),
+    })
+    .optional()
+    .describe('What `spec.model.from` means now. Absent while that is not known.'),
   stable: z.object(served).optional().describe('The version that was promoted last.'),
   canary: z
     .object({
@@ -98,6 +110,17 @@ export const modelDeploymentStatusSchema = z.object({
     .optional()
     .describe('Versions without traffic that still have pods.')
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['version'] }),
+  variants: z
+    .array(
+      z.object({
+        name: shortText().describe('Name of the variant in `spec.abTest`.'),
+        ...served,
+      }),
+    )
+    .max(8)
+    .optional()
+    .describe('The versions of the A/B test.')
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] }),
   traffic: z
     .array(trafficSchema)
     .max(16)
@@ -147,7 +170,7 @@ export const modelDeploymentStatusSchema = z.object({
   conditions: conditionsSchema
     .optional()
     .describe(
-      'Ready, Progressing, ModelResolved, Judged, Accelerated; `docs/guides/roll-out-a-model.md` has their reasons.',
+      'Ready, Progressing, ModelResolved, Judged, Accelerated, Testing, Routed; `docs/guides/roll-out-a-model.md` has their reasons.',
     ),
 });
 

@@ -151,6 +151,27 @@ test('the model in the box is served out of the image, whatever schemes are allo
   expect(stage.traffic).toBe('1:100');
 });
 
+test('an A/B test: its variants are versions, and status says which, across a change of leader', async () => {
+  const variant = (name: string, letter: string, weight: number) => ({
+    name,
+    storageUri: `s3://models/${letter}`,
+    sha256: letter.repeat(64),
+    weight,
+  });
+  const stage = new Stage({
+    abTest: { stickyHeader: 'X-User', variants: [variant('b', 'b', 30), variant('c', 'c', 20)] },
+  });
+  await stage.settle();
+  stage.restart();
+  await stage.settle();
+  expect(stage.traffic).toBe('1:50 2:30 3:20');
+  expect(stage.status.variants).toMatchObject([
+    { name: 'b', version: 2, digest: 'b'.repeat(64), weight: 30 },
+    { name: 'c', version: 3, digest: 'c'.repeat(64), weight: 20 },
+  ]);
+  expect(stage.condition('Testing')).toMatchObject({ status: 'True', reason: 'Running' });
+});
+
 describe('an object that is not served', () => {
   test.each<[string, Record<string, unknown>, string]>([
     ['file://', { model: { storageUri: 'file:///a', sha256: 'a'.repeat(64) } }, 'SchemeNotAllowed'],
@@ -197,7 +218,7 @@ describe('an object that is not served', () => {
   });
 });
 
-test('a registry that nobody configured holds what is new and keeps what serves', async () => {
+test('a registry that is not there holds what is new and keeps what serves', async () => {
   const stage = new Stage();
   await stage.settle();
   stage.change({
@@ -206,7 +227,7 @@ test('a registry that nobody configured holds what is new and keeps what serves'
   await stage.settle();
   expect(stage.condition('ModelResolved')).toMatchObject({
     status: 'False',
-    reason: 'RegistryNotConfigured',
+    reason: 'RegistryNotFound',
   });
   expect(stage.traffic).toBe('1:100');
 });

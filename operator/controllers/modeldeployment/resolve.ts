@@ -1,7 +1,9 @@
 /** Phase "resolve": which file is wanted, and whether the administrator lets it be served as it is asked for. */
-import type { ModelDeploymentSpec } from '../../api/index.ts';
+import type { ModelDeploymentSpec, ModelDeploymentStatus } from '../../api/index.ts';
 import { BOX_MODEL } from '../../inference/box-model.ts';
 import type { ModelSource } from '../../rollout/types.ts';
+import type { NewCondition } from '../../runtime/index.ts';
+import type { Registries } from './registry.ts';
 
 export interface Admission {
   /** Schemes of `storageUri` that are allowed here. */
@@ -16,13 +18,51 @@ export interface Refusal {
   readonly message: string;
 }
 
-export type Resolved = { readonly source: ModelSource } | { readonly refusal: Refusal };
+export type Resolved =
+  | { readonly source: ModelSource; readonly followed?: { readonly version: number } & Followable }
+  | { readonly refusal: Refusal };
 
-export function resolveModel({ model }: Pick<ModelDeploymentSpec, 'model'>): Resolved {
+type Followable = NonNullable<ModelDeploymentSpec['model']['from']>;
+
+export function resolveModel(
+  namespace: string,
+  { model }: Pick<ModelDeploymentSpec, 'model'>,
+  registries: Registries,
+  { schemes }: Pick<Admission, 'schemes'>,
+): Resolved {
   const { storageUri, sha256, from } = model;
   if (storageUri !== undefined && sha256 !== undefined) return { source: { storageUri, digest: sha256 } };
-  const asked = from === undefined ? '' : ` to say what ${from.registry}:${from.alias} is`;
-  return { refusal: { reason: 'RegistryNotConfigured', message: `no model registry is configured${asked}` } };
+  // The schema lets it come to this with an alias alone.
+  if (from === undefined) return { refusal: { reason: 'InvalidSpec', message: 'spec.model names no file' } };
+  const followed = registries.follow(namespace, from);
+  if ('reason' in followed) return { refusal: followed };
+  const scheme = followed.storageUri.split(':')[0] ?? '';
+  if (!schemes.includes(scheme)) {
+    const message = `${from.registry}:${from.alias} lies at ${scheme}://, which the administrator does not allow`;
+    return { refusal: { reason: 'SchemeNotAllowed', message } };
+  }
+  const source = { storageUri: followed.storageUri, digest: followed.sha256 };
+  return { source, followed: { ...from, version: followed.version } };
+}
+
+/** What it has come to, for status and condition. */
+export function toldOf(resolved: Resolved): {
+  readonly condition: NewCondition;
+  readonly resolved: ModelDeploymentStatus['resolved'];
+} {
+  const type = 'ModelResolved';
+  if ('refusal' in resolved)
+    return { condition: { type, status: 'False', ...resolved.refusal }, resolved: undefined };
+  const { source, followed } = resolved;
+  const digest = `sha256 ${source.digest}`;
+  if (followed === undefined)
+    return { condition: { type, status: 'True', reason: 'Pinned', message: digest }, resolved: undefined };
+  const { registry, alias, version } = followed;
+  const message = `${registry}:${alias} is version ${version} of the registry, ${digest}`;
+  return {
+    condition: { type, status: 'True', reason: 'Followed', message },
+    resolved: { registry, alias, version, ...source },
+  };
 }
 
 /** The first thing that keeps the object from being acted on at all. */
@@ -59,6 +99,11 @@ export function refusalOf(
     return {
       reason: 'ServiceAccountNotAllowed',
       message: `spec.serviceAccountName: ${spec.serviceAccountName} is not on the administrator's list`,
+    };
+  if (spec.abTest !== undefined && spec.route !== undefined)
+    return {
+      reason: 'NotSupported',
+      message: 'spec.abTest is served by the built-in router alone: remove it or spec.route',
     };
   if (spec.route !== undefined)
     return {

@@ -26,6 +26,12 @@ export function settingsOf(spec: ModelDeploymentSpec, drainMs: number): RolloutS
     watchMs: parseDurationMs(postPromotionWatch),
     drainMs,
     historyLimit: spec.revisionHistoryLimit,
+    variants: spec.abTest?.variants.map(({ name, storageUri, sha256, weight }) => ({
+      name,
+      storageUri,
+      digest: sha256,
+      weight,
+    })),
   };
 }
 

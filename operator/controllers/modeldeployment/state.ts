@@ -3,7 +3,7 @@ import type { ModelDeploymentStatus, VersionRecord as RecordStatus } from '../..
 import type { Kept, Pods, RolloutState, Share, VersionRecord } from '../../rollout/types.ts';
 
 export function stateOf(status: ModelDeploymentStatus | undefined): RolloutState {
-  const { stable, canary, kept = [], traffic = [], history = [] } = status ?? {};
+  const { stable, canary, kept = [], traffic = [], history = [], variants } = status ?? {};
   return {
     stable: stable?.version,
     canary:
@@ -23,6 +23,7 @@ export function stateOf(status: ModelDeploymentStatus | undefined): RolloutState
         for: entry.for,
       }),
     ),
+    ...(variants === undefined ? {} : { variants: variants.map(({ name, version }) => ({ name, version })) }),
     traffic: traffic.map(
       ({ version, weight, mirrorPercent = 0 }): Share => ({ version, weight, mirrorPercent }),
     ),
@@ -53,7 +54,7 @@ export function statusOfState(
   state: RolloutState,
   pods: ReadonlyMap<number, Pods>,
   steps: number,
-): Pick<ModelDeploymentStatus, 'stable' | 'canary' | 'kept' | 'traffic' | 'history'> {
+): Pick<ModelDeploymentStatus, 'stable' | 'canary' | 'variants' | 'kept' | 'traffic' | 'history'> {
   const shown = (version: number) => {
     const share = state.traffic.find((each) => each.version === version);
     return {
@@ -79,6 +80,10 @@ export function statusOfState(
             unreadySince: canary.unreadySinceMs === undefined ? undefined : timeText(canary.unreadySinceMs),
             shadowPercent: mirror === 0 ? undefined : mirror,
           },
+    variants:
+      state.variants === undefined || state.variants.length === 0
+        ? undefined
+        : state.variants.map(({ name, version }) => ({ name, ...shown(version) })),
     kept: state.kept.map(({ version, untilMs, for: why }) => ({
       version,
       until: timeText(untilMs),

@@ -118,6 +118,10 @@ function brokenRules(): BadInput[] {
       'spec.abTest.variants',
       ['b', 'c'].map((name) => ({ ...MINIMAL.model, name, weight: 50 })),
     ]),
+    change('a variant that is called stable', 'spec.abTest.variants', [
+      'spec.abTest.variants',
+      [{ ...MINIMAL.model, name: 'stable', weight: 5 }],
+    ]),
     change('two variants of one name', 'spec.abTest.variants[1]', [
       'spec.abTest.variants',
       [1, 2].map((weight) => ({ ...MINIMAL.model, name: 'b', weight })),
