@@ -146,6 +146,8 @@ export const operatorConfigSchema = z.strictObject({
         })
         .optional(),
     }),
+    /** Whether aliases of registered models are followed. It takes the right to read ConfigMaps where models are. */
+    registries: z.boolean().default(false),
     /** For so long a pod must be ready before weight rests on it. */
     minReady: configDuration('5s', '0s', '1h'),
     /** How long a version without weight keeps its pods, so that whoever sends to them has noticed. */

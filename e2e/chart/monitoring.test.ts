@@ -44,7 +44,7 @@ test.each(sources)('%s', async (_, expressions) => {
 });
 
 test.each(sources)('labels of %s', (_, expressions) => {
-  const source = ['metrics', 'runtime-metrics']
+  const source = ['metrics', 'rollout-metrics', 'runtime-metrics']
     .map((file) => readFileSync(join(config, '..', 'operator/observability', `${file}.ts`), 'utf8'))
     .join('\n');
   const labels = expressions

@@ -9,6 +9,7 @@ import { createGuardedJudge } from '../controllers/modeldeployment/guards/guarde
 import { createCounterReader } from '../controllers/modeldeployment/guards/pod-metrics.ts';
 import { BY_OWNER, CHILD_KINDS, createInformers } from '../controllers/modeldeployment/informers.ts';
 import { versionOf } from '../controllers/modeldeployment/pod-health.ts';
+import { createRegistries, NO_REGISTRIES } from '../controllers/modeldeployment/registry.ts';
 import type { StateMapsOptions } from '../controllers/state-maps.ts';
 import type { HistoryStore } from '../history/types.ts';
 import type { NumberSource } from '../metricsources/types.ts';
@@ -76,9 +77,10 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
   } = options;
   const { enabled, image, command, schemes, serviceAccounts, fetch, minReady, drain } = config.modelServing;
   if (!enabled) return { models: NO_SERVED_MODELS, judge: NO_FORECAST_JUDGE };
-  const informers = createInformers(watch);
+  const informers = createInformers(watch, config.modelServing.registries);
   manager.addInformer(informers.objects);
   manager.addInformer(informers.pods);
+  if (informers.registries !== undefined) manager.addInformer(informers.registries);
   for (const kind of CHILD_KINDS) manager.addInformer(informers.children[kind]);
   const { address, allowAddresses, timeout } = config.modelServing;
   const objects = informers.objects.store;
@@ -137,6 +139,8 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
       events,
       judge,
       metrics,
+      registries:
+        informers.registries === undefined ? NO_REGISTRIES : createRegistries(informers.registries.store),
       admission: { schemes, serviceAccounts, protectedNamespaces: config.protectedNamespaces },
       hasImage: image !== undefined,
       drainMs: drain,

@@ -7,7 +7,7 @@ import {
   informerSource,
   type RuntimeObserver,
 } from '../../runtime/index.ts';
-import { CHILD_KINDS, type Informers, ownerKeys } from './informers.ts';
+import { CHILD_KINDS, followersOf, type Informers, ownerKeys } from './informers.ts';
 import type { SeenPod } from './pod-health.ts';
 import { createReconcile, type ReconcilerOptions } from './reconciler.ts';
 
@@ -28,6 +28,9 @@ export function createModelDeploymentController(options: ModelDeploymentControll
       // Its own status too: what was published is what the next pass goes on from.
       informerSource(informers.objects),
       informerSource(informers.pods, { mapToKeys: ownerKeys, changed: healthChanged }),
+      ...(informers.registries === undefined
+        ? []
+        : [informerSource(informers.registries, { mapToKeys: followersOf(informers.objects.store) })]),
       ...CHILD_KINDS.map((kind) => informerSource(informers.children[kind], { mapToKeys: ownerKeys })),
     ],
     workers,

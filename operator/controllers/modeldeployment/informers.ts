@@ -1,15 +1,18 @@
 /** Everything that the controller watches: the objects themselves, and the children by the label that we gave them. */
-import { LABELS } from '../../api/index.ts';
+import { LABELS, type Model } from '../../api/index.ts';
 import {
   type Informer,
   type InformerOptions,
   type KubeObject,
+  keyOf,
   type ResourceRef,
+  type Store,
   type WatchScope,
   watchIn,
 } from '../../runtime/index.ts';
 import type { Child } from './objects.ts';
 import { projectPod, type SeenPod } from './pod-health.ts';
+import type { RegistryIndex } from './registry.ts';
 import { REF } from './status.ts';
 
 export const CHILDREN = {
@@ -18,6 +21,7 @@ export const CHILDREN = {
   poddisruptionbudgets: { group: 'policy', version: 'v1', plural: 'poddisruptionbudgets', namespaced: true },
 } as const satisfies Record<string, ResourceRef>;
 
+const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };
 const PODS: ResourceRef = { group: '', version: 'v1', plural: 'pods', namespaced: true };
 
 export type ChildKind = keyof typeof CHILDREN;
@@ -39,9 +43,11 @@ export interface Informers {
   readonly objects: Informer<KubeObject>;
   readonly children: Readonly<Record<ChildKind, Informer<SeenChild>>>;
   readonly pods: Informer<SeenPod>;
+  /** Absent where the administrator has not switched registries on. */
+  readonly registries: Informer<RegistryIndex> | undefined;
 }
 
-export function createInformers(scope: WatchScope): Informers {
+export function createInformers(scope: WatchScope, registries: boolean): Informers {
   const make = <T extends KubeObject>(of: InformerOptions<T>) => watchIn(scope, of);
   const child = (kind: ChildKind) =>
     make<SeenChild>({
@@ -64,10 +70,27 @@ export function createInformers(scope: WatchScope): Informers {
       indexes: { [BY_OWNER]: ownerKeys },
       project: projectPod,
     }),
+    registries: registries
+      ? make<RegistryIndex>({ ref: CONFIG_MAPS, name: 'model registries', labelSelector: LABELS.registry })
+      : undefined,
   };
 }
 
 export function ownerKeys({ metadata }: KubeObject): string[] {
   const owner = metadata.labels?.[LABELS.deployment];
   return owner === undefined ? [] : [`${metadata.namespace}/${owner}`];
+}
+
+/** ModelDeployments that follow the registry of this index. */
+export function followersOf(objects: Pick<Store<KubeObject>, 'list'>) {
+  return ({ metadata: { namespace, labels } }: KubeObject): string[] =>
+    objects
+      .list()
+      .filter((object) => {
+        const { spec } = object as { readonly spec?: { readonly model?: Partial<Model> } };
+        return (
+          object.metadata.namespace === namespace && spec?.model?.from?.registry === labels?.[LABELS.registry]
+        );
+      })
+      .map(keyOf);
 }

@@ -39,7 +39,8 @@ import { reasonOf } from '../predictivescaler/readiness.ts';
 import type { ChildWriter } from './children.ts';
 import type { FullJudgement, Judge } from './judge.ts';
 import { sampleOf } from './progress.ts';
-import { type Admission, refusalOf, resolveModel } from './resolve.ts';
+import type { Registries } from './registry.ts';
+import { type Admission, refusalOf, resolveModel, toldOf } from './resolve.ts';
 import { settingsOf } from './settings.ts';
 import { stateOf } from './state.ts';
 import { buildStatus, REF } from './status.ts';
@@ -54,6 +55,7 @@ export interface ReconcilerOptions {
   readonly judge?: Judge | undefined;
   readonly metrics: RolloutMetrics;
   readonly admission: Admission;
+  readonly registries: Registries;
   /** False while no image is configured: nothing can be served. */
   readonly hasImage: boolean;
   readonly drainMs: number;
@@ -72,6 +74,7 @@ interface Scope {
   settings?: RolloutSettings;
   plan?: RolloutPlan;
   judgement?: FullJudgement | undefined;
+  resolved?: ModelDeploymentStatus['resolved'];
 }
 
 const RETRY_TERMINAL_MS = 60_000;
@@ -164,7 +167,10 @@ class Pass {
 
   #plan(scope: Scope): void {
     const { key, object, nowMs, conditions } = scope;
-    const resolved = resolveModel(object.spec);
+    const { admission, registries } = this.#o;
+    const resolved = resolveModel(object.metadata.namespace, object.spec, registries, admission);
+    const told = toldOf(resolved);
+    scope.resolved = told.resolved;
     const state = stateOf(object.status);
     scope.settings = settingsOf(object.spec, this.#o.drainMs);
     scope.judgement = this.#judgement(object, state);
@@ -177,17 +183,7 @@ class Pass {
       nowMs,
     };
     scope.plan = planRollout(input);
-    conditions.push(
-      'source' in resolved
-        ? {
-            type: 'ModelResolved',
-            status: 'True',
-            reason: 'Pinned',
-            message: `sha256 ${resolved.source.digest}`,
-          }
-        : { type: 'ModelResolved', status: 'False', ...resolved.refusal },
-      ...scope.plan.conditions,
-    );
+    conditions.push(told.condition, ...scope.plan.conditions);
     // Of a version that went with this very plan nothing is shown.
     if (judgementInForce(scope.plan.state, input.judge) === undefined) scope.judgement = undefined;
   }
@@ -232,6 +228,7 @@ class Pass {
       pods: children.podsOf(key),
       replicas: children.replicasOf(key),
       judgement,
+      resolved: scope.resolved,
       conditions,
       nowMs,
     });
@@ -266,6 +263,7 @@ const NOTHING_SEEN = {
   pods: new Map(),
   replicas: new Map(),
   judgement: undefined,
+  resolved: undefined,
 };
 
 function notReady(reason: string, message: string): NewCondition {

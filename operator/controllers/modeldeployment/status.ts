@@ -19,6 +19,8 @@ export interface StatusInput {
   /** Pods that exist of each version, ready or not. */
   readonly replicas: ReadonlyMap<number, number>;
   readonly judgement: FullJudgement | undefined;
+  /** What an alias was found to mean. */
+  readonly resolved: ModelDeploymentStatus['resolved'];
   readonly conditions: readonly NewCondition[];
   readonly nowMs: number;
 }
@@ -34,6 +36,7 @@ export function buildStatus(input: StatusInput): ModelDeploymentStatus {
   return {
     ...(observedGeneration === undefined ? {} : { observedGeneration }),
     phase: plan.phase,
+    resolved: input.resolved,
     ...statusOfState(plan.state, pods, stepsOf(plan.state, { settings }).length),
     judge: judgement === undefined ? undefined : judgeStatus(judgement),
     ...scaleOf(name, plan.state, input.replicas),

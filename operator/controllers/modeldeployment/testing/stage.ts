@@ -22,6 +22,7 @@ import { BY_OWNER, CHILD_KINDS, type ChildKind, ownerKeys, type SeenChild } from
 import type { Judge } from '../judge.ts';
 import type { SeenPod } from '../pod-health.ts';
 import { createReconcile, type ReconcilerOptions } from '../reconciler.ts';
+import { createRegistries, type RegistryIndex } from '../registry.ts';
 import { REF } from '../status.ts';
 import { CHILD_SETTINGS } from './child-settings.ts';
 
@@ -50,6 +51,8 @@ export class Stage {
   readonly broken = new Set<number>();
   judge: Judge | undefined;
   hasImage = true;
+  /** Of the registry that the object follows. */
+  index: RegistryIndex | undefined;
   /** What the cache still shows when it is behind the server. */
   cached: Stored | undefined;
   /** Looks at each write before it is done. */
@@ -153,6 +156,7 @@ export class Stage {
       metrics: rolloutMetrics([this.registry]),
       judge: { judgementOf: (...args) => this.judge?.judgementOf(...args) },
       admission: { schemes: ['s3', 'gs'], serviceAccounts: ['reader'], protectedNamespaces: ['kube-system'] },
+      registries: createRegistries({ get: () => this.index }),
       hasImage: this.hasImage,
       drainMs: DRAIN_MS,
       judgePeriodMs: 15_000,
