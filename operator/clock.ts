@@ -8,7 +8,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start; never goes back. */
   monotonic(): number;
-  /** Resolves after `ms` of monotonic time; rejects with the signal's reason when it aborts. */
+  /** Resolves after `ms` of monotonic time, at once when that is past; rejects with the signal's reason when it aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `fn` once after `ms`; the returned function cancels. The timer does not keep the process alive. */
   after(ms: number, fn: () => void): () => void;
@@ -27,15 +27,18 @@ export const systemClock: Clock = {
         clearTimeout(timer);
         reject(signal?.reason);
       };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      }, ms);
+      const timer = setTimeout(
+        () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+        Math.max(ms, 0),
+      );
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   },
   after(ms, fn) {
-    const timer = setTimeout(fn, ms);
+    const timer = setTimeout(fn, Math.max(ms, 0));
     timer.unref();
     return () => clearTimeout(timer);
   },
