@@ -29,6 +29,52 @@ describe('the health of pods', () => {
       { restarts: 0, problem: 'container fetch: CrashLoopBackOff' },
     ],
     [
+      'a file that cannot be fetched, with the reason',
+      [
+        {
+          initContainerStatuses: [
+            {
+              ...waiting('fetch', 'CrashLoopBackOff', 2),
+              lastState: { terminated: { exitCode: 1, message: 'once more\nforesail: the store is down\n' } },
+            },
+          ],
+        },
+      ],
+      { restarts: 0, problem: 'container fetch: CrashLoopBackOff: foresail: the store is down' },
+    ],
+    [
+      'a fetch that failed and tries again',
+      [
+        {
+          initContainerStatuses: [
+            {
+              name: 'fetch',
+              ready: false,
+              state: { running: {} },
+              lastState: { terminated: { exitCode: 1, message: 'down' } },
+            },
+          ],
+        },
+      ],
+      { restarts: 0, problem: 'container fetch: down' },
+    ],
+    [
+      'a fetch that failed once and ended well',
+      [
+        {
+          initContainerStatuses: [
+            {
+              name: 'fetch',
+              ready: true,
+              state: { terminated: { exitCode: 0, message: 'sha256 …' } },
+              lastState: { terminated: { exitCode: 1, message: 'down' } },
+            },
+          ],
+        },
+      ],
+      { restarts: 0 },
+    ],
+    [
       'a server that crashes, in one of two pods',
       [
         { containerStatuses: [{ name: 'server' }] },

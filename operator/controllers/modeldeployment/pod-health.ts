@@ -1,6 +1,6 @@
 /**
  * What a Deployment does not tell of its pods: how often the server has crashed, for how long no node has had room,
- * what keeps a pod from starting, in the kubelet's own word, and where those that are ready can be asked.
+ * what keeps a pod from starting, in the kubelet's own word and the container's last, and where those that are ready can be asked.
  */
 import { LABELS } from '../../api/index.ts';
 import type { Pods } from '../../rollout/types.ts';
@@ -24,16 +24,31 @@ export interface SeenPod extends KubeObject {
 
 interface ContainerStatus {
   readonly name: string;
+  readonly ready?: boolean;
   readonly restartCount?: number;
-  readonly state?: { readonly waiting?: { readonly reason?: string } };
+  readonly state?: { readonly waiting?: { readonly reason?: string }; readonly terminated?: Terminated };
+  readonly lastState?: { readonly terminated?: Terminated };
+}
+
+interface Terminated {
+  readonly exitCode?: number;
+  readonly message?: string;
 }
 
 export function projectPod(object: KubeObject): SeenPod {
   const { metadata, status = {} } = object as KubeObject & Partial<SeenPod>;
   const { name, namespace, uid, labels, resourceVersion } = metadata;
-  const container = ({ name: of, restartCount = 0, state }: ContainerStatus): ContainerStatus => {
+  const container = (seen: ContainerStatus): ContainerStatus => {
+    const { name: of, ready, restartCount = 0, state, lastState } = seen;
     const reason = state?.waiting?.reason;
-    return { name: of, restartCount, ...(reason === undefined ? {} : { state: { waiting: { reason } } }) };
+    const message = lastWords(state?.terminated ?? lastState?.terminated);
+    return {
+      name: of,
+      restartCount,
+      ...(ready === undefined ? {} : { ready }),
+      ...(reason === undefined ? {} : { state: { waiting: { reason } } }),
+      ...(message === undefined ? {} : { lastState: { terminated: { message } } }),
+    };
   };
   return {
     metadata: {
@@ -66,6 +81,15 @@ export function versionOf({ metadata }: KubeObject): number | undefined {
   return Number.isSafeInteger(version) && version > 0 ? version : undefined;
 }
 
+const MOST_WORDS = 300;
+
+/** The last line of a container that failed. */
+function lastWords(terminated: Terminated | undefined): string | undefined {
+  if (terminated === undefined || terminated.exitCode === 0) return undefined;
+  const line = terminated.message?.trim().split('\n').at(-1)?.trim();
+  return line === undefined || line === '' ? undefined : line.slice(0, MOST_WORDS);
+}
+
 /** Every pod passes through these on its way; they say nothing. */
 const USUAL = new Set(['PodInitializing', 'ContainerCreating']);
 
@@ -85,9 +109,14 @@ export function healthOf(
   });
   const waiting = pods
     .flatMap(({ status }) => [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])])
-    .flatMap(({ name, state }) => {
+    .flatMap(({ name, ready, state, lastState }) => {
       const reason = state?.waiting?.reason;
-      return reason === undefined || USUAL.has(reason) ? [] : [`container ${name}: ${reason}`];
+      const words = [
+        ...(reason === undefined || USUAL.has(reason) ? [] : [reason]),
+        // Of one that works again what it died of is past.
+        ...(ready === true ? [] : [lastState?.terminated?.message ?? []].flat()),
+      ];
+      return words.length === 0 ? [] : [`container ${name}: ${words.join(': ')}`];
     });
   const problem = waiting[0] ?? (unschedulable.length > 0 ? 'no node has room for a pod' : undefined);
   return {
