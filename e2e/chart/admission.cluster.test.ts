@@ -111,6 +111,18 @@ describe('a ModelDeployment', () => {
     [
       'editor',
       'shop',
+      {
+        ...S3,
+        abTest: {
+          header: 'X',
+          variants: [{ name: 'b', weight: 1, storageUri: 'hf://a/b', sha256: 'a'.repeat(64) }],
+        },
+      },
+      /spec\.abTest\.variants: .* is not allowed here/,
+    ],
+    [
+      'editor',
+      'shop',
       { ...S3, serviceAccountName: 'default' },
       /spec\.serviceAccountName: default is not allowed here/,
     ],
@@ -124,6 +136,116 @@ describe('a ModelDeployment', () => {
       spec,
     };
     const answer = await post(path, object, user).then(
+      () => 'created',
+      (error: Error) => error.message,
+    );
+    if (typeof expected === 'string') expect(answer).toBe(expected);
+    else expect(answer).toMatch(expected);
+  });
+});
+
+describe('what belongs to a ModelDeployment', () => {
+  const MODEL = '/apis/foresail.io/v1alpha1/namespaces/shop/modeldeployments';
+  const DEPLOYMENT = '/apis/apps/v1/namespaces/shop/deployments/loadcast-v1';
+  const SERVICE = '/api/v1/namespaces/shop/services/loadcast-v1';
+  const PLAIN = '/api/v1/namespaces/shop/services/plain';
+
+  beforeAll(async () => {
+    await role('status-writer', [
+      { apiGroups: ['foresail.io'], resources: ['modeldeployments/status'], verbs: ['patch'] },
+      { apiGroups: [''], resources: ['configmaps'], verbs: ['create'] },
+    ]);
+    await bind('outsider', 'Role', 'status-writer');
+    const spec = { model: { storageUri: 's3://models/a', sha256: 'a'.repeat(64) } };
+    const kind = 'ModelDeployment';
+    const { metadata } = (await post(MODEL, {
+      apiVersion: 'foresail.io/v1alpha1',
+      kind,
+      metadata: { name: 'loadcast' },
+      spec,
+    })) as { metadata: { uid: string } };
+    const labels = { 'foresail.io/model-deployment': 'loadcast', 'foresail.io/model-version': '1' };
+    const owned = {
+      labels,
+      ownerReferences: [
+        {
+          apiVersion: 'foresail.io/v1alpha1',
+          kind,
+          name: 'loadcast',
+          uid: metadata.uid,
+          controller: true,
+        },
+      ],
+    };
+    const containers = [{ name: 'server', image: 'example.invalid/foresail' }];
+    await post('/apis/apps/v1/namespaces/shop/deployments', {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'loadcast-v1', ...owned },
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers } },
+      },
+    });
+    const service = (name: string, more: object) =>
+      post('/api/v1/namespaces/shop/services', {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name, ...more },
+        spec: { selector: labels, ports: [{ port: 80 }] },
+      });
+    await service('loadcast-v1', owned);
+    await service('plain', { labels });
+  }, 60_000);
+
+  const traffic = { status: { traffic: [{ version: 1, weight: 100 }] } };
+  const image = { spec: { template: { spec: { containers: [{ name: 'server', image: 'mine' }] } } } };
+  const restart = { spec: { template: { metadata: { annotations: { restartedAt: 'now' } } } } };
+  const theirs = { spec: { selector: { app: 'mine' } } };
+  const unlabelled = { metadata: { labels: { 'foresail.io/model-version': null } } };
+  const orphaned = { metadata: { ownerReferences: [] } };
+  const refused =
+    /(Deployment|Service) loadcast-v1 is made from the ModelDeployment loadcast: change that one instead/;
+  test.each<[string, User, string, object, string | RegExp]>([
+    ['its status', 'outsider', `${MODEL}/loadcast/status`, traffic, /status: outsider may not write it/],
+    [
+      'its status, by an administrator',
+      'admin',
+      `${MODEL}/loadcast/status`,
+      traffic,
+      /only the operator does/,
+    ],
+    ['the image of a version', 'editor', DEPLOYMENT, image, refused],
+    ['its pods', 'editor', DEPLOYMENT, { spec: { replicas: 0 } }, refused],
+    ['its label', 'editor', DEPLOYMENT, unlabelled, refused],
+    ['its owner', 'editor', DEPLOYMENT, orphaned, refused],
+    ['the Service of a version', 'editor', SERVICE, theirs, refused],
+    ['a label of one’s own', 'editor', DEPLOYMENT, { metadata: { labels: { team: 'a' } } }, 'changed'],
+    ['a restart', 'editor', DEPLOYMENT, restart, 'changed'],
+    ['a Service that only has the labels', 'editor', PLAIN, theirs, 'changed'],
+  ])('%s', async (_, user, path, patch, expected) => {
+    const answer = await request(cluster, 'PATCH', `${path}?dryRun=All`, patch, {
+      token: tokenOf(user),
+    }).then(
+      () => 'changed',
+      (error: Error) => error.message,
+    );
+    if (typeof expected === 'string') expect(answer).toBe(expected);
+    else expect(answer).toMatch(expected);
+  });
+
+  test.each<[User, Record<string, string>, string | RegExp]>([
+    ['editor', { 'foresail.io/registry': 'loadcast' }, 'created'],
+    ['outsider', { 'foresail.io/registry': 'loadcast' }, /data: outsider may not create pods in shop/],
+    ['outsider', {}, 'created'],
+  ])('an index of a registry by %s, %j: %s', async (user, labels, expected) => {
+    const object = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'foresail-registry-loadcast', labels },
+    };
+    const answer = await post('/api/v1/namespaces/shop/configmaps?dryRun=All', object, user).then(
       () => 'created',
       (error: Error) => error.message,
     );
