@@ -15,17 +15,31 @@ export const fallBackToCpu: PlanPhase = (draft, { settings: { gpuFallbackMs }, p
   }, draft);
 };
 
-/** Present where a GPU is asked for and a wait for it has an end. */
+/** Present where a GPU is asked for. */
 export function acceleratedCondition(
   state: RolloutState,
-  { settings: { gpuFallbackMs } }: RolloutInput,
+  { settings: { asksForGpu, gpuFallbackMs }, pods }: RolloutInput,
 ): readonly RolloutCondition[] {
-  if (gpuFallbackMs === undefined) return [];
+  if (asksForGpu !== true) return [];
   const live = [state.stable, state.canary?.version];
   const onCpu = state.history.filter(({ version, onCpu: is }) => is === true && live.includes(version));
   const type = 'Accelerated';
+  const waiting = live.filter(
+    (version) =>
+      version !== undefined &&
+      pods.get(version)?.unschedulableSinceMs !== undefined &&
+      recordOf(state, version)?.onCpu !== true,
+  );
+  if (waiting.length > 0) {
+    const then =
+      gpuFallbackMs === undefined
+        ? ''
+        : `; it is served by CPU when none has for ${gpuFallbackMs / 60_000} minutes`;
+    const message = `version ${waiting.join(', ')}: no node with a GPU has room${then}`;
+    return [{ type, status: 'Unknown', reason: 'WaitingForGpu', message }];
+  }
   if (onCpu.length === 0)
-    return [{ type, status: 'True', reason: 'Gpu', message: 'every version asks for a GPU' }];
+    return [{ type, status: 'True', reason: 'Gpu', message: 'every version has the GPU that it asks for' }];
   const versions = onCpu.map(({ version }) => version).join(', ');
   return [{ type, status: 'False', reason: 'CpuFallback', message: `served by CPU: version ${versions}` }];
 }

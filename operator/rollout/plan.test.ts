@@ -435,10 +435,17 @@ describe('a version that asks for a GPU', () => {
     world.pods.set(1, { replicas: 4, ready: 0, available: 0, unschedulableSinceMs: world.nowMs });
 
   test('is served by CPU when no node has had room in time, and says so', () => {
-    const world = new World({ gpuFallbackMs: 5 * MINUTE });
+    const world = new World({ asksForGpu: true, gpuFallbackMs: 5 * MINUTE });
+    const accelerated = () => world.plan?.conditions.find(({ type }) => type === 'Accelerated');
     world.pass();
+    expect(accelerated()).toMatchObject({ status: 'True', reason: 'Gpu' });
     waiting(world);
     expect(world.pass().requeueAfterMs).toBe(5 * MINUTE);
+    expect(accelerated()).toMatchObject({
+      status: 'Unknown',
+      reason: 'WaitingForGpu',
+      message: 'version 1: no node with a GPU has room; it is served by CPU when none has for 5 minutes',
+    });
     world.nowMs += 5 * MINUTE;
     expect(world.pass().versions).toMatchObject([{ version: 1, onCpu: true }]);
     expect(world.events.map(({ reason }) => reason)).toEqual(['RolloutStarted', 'CpuFallback']);
@@ -451,11 +458,18 @@ describe('a version that asks for a GPU', () => {
   });
 
   test('waits for ever where nobody lets it fall back', () => {
-    const world = new World();
+    const world = new World({ asksForGpu: true });
     world.pass();
     waiting(world);
     world.nowMs += 10_000 * MINUTE;
-    expect(world.pass().versions).toMatchObject([{ version: 1, onCpu: false }]);
+    const { versions, conditions } = world.pass();
+    expect(versions).toMatchObject([{ version: 1, onCpu: false }]);
+    expect(conditions).toContainEqual({
+      type: 'Accelerated',
+      status: 'Unknown',
+      reason: 'WaitingForGpu',
+      message: 'version 1: no node with a GPU has room',
+    });
   });
 });
 

@@ -39,6 +39,7 @@ export interface RolloutSettings {
     readonly onNoData: 'Hold' | 'Rollback';
   };
   readonly progressDeadlineMs: number;
+  readonly asksForGpu?: boolean | undefined;
   /** How long to wait for a node with a GPU; undefined: no GPU is asked for, or for ever. */
   readonly gpuFallbackMs?: number | undefined;
   readonly watchMs: number;

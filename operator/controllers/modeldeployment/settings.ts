@@ -22,6 +22,7 @@ export function settingsOf(spec: ModelDeploymentSpec, drainMs: number): RolloutS
       onNoData: judge.onNoData,
     },
     progressDeadlineMs: parseDurationMs(progressDeadline),
+    asksForGpu: spec.server.gpu !== undefined,
     gpuFallbackMs: gpuFallbackMs(spec.server),
     watchMs: parseDurationMs(postPromotionWatch),
     drainMs,
