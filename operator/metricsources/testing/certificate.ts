@@ -4,6 +4,8 @@ import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 function der(tag: number, ...parts: readonly (Buffer | string)[]): Buffer {
   const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
   if (body.length < 128) return Buffer.concat([Buffer.from([tag, body.length]), body]);
+  // As short as it can be written: Go refuses anything longer.
+  if (body.length < 256) return Buffer.concat([Buffer.from([tag, 0x81, body.length]), body]);
   return Buffer.concat([Buffer.from([tag, 0x82, body.length >> 8, body.length & 255]), body]);
 }
 
