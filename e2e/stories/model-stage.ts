@@ -39,11 +39,14 @@ export class ModelStage {
   }
 
   /** Weight and drain without waiting, so that a story takes seconds. */
-  operator(kubeconfigPath = this.cluster.kubeconfigs[OPERATOR] as string): Promise<OperatorProcess> {
+  operator(
+    kubeconfigPath = this.cluster.kubeconfigs[OPERATOR] as string,
+    modelServing: object = {},
+  ): Promise<OperatorProcess> {
     return startOperator(this.cluster, {
       kubeconfigPath,
       config: {
-        modelServing: { image: 'example.invalid/foresail', minReady: '0s', drain: '1s' },
+        modelServing: { image: 'example.invalid/foresail', minReady: '0s', drain: '1s', ...modelServing },
         leaderElection: { leaseDuration: '4s', renewDeadline: '3s', retryPeriod: '500ms' },
       },
     });

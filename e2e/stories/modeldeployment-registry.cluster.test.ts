@@ -1,0 +1,75 @@
+/** A ModelDeployment follows an alias: whoever publishes moves it, and the new version has to prove itself. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { ModelDeploymentStatus } from '../../operator/api/index.ts';
+import { request } from '../api.ts';
+import type { OperatorProcess } from '../operator.ts';
+import { type ModelStage, model, SHOP, setModelStage } from './model-stage.ts';
+
+const NAME = 'followed';
+const INDEX = 'foresail-registry-loadcast';
+
+let stage: ModelStage;
+let operator: OperatorProcess;
+
+beforeAll(async () => {
+  stage = await setModelStage();
+  operator = await stage.operator(undefined, { registries: true });
+}, 600_000);
+
+afterAll(async () => {
+  await operator?.stop();
+  await stage?.cluster.stop();
+});
+
+const content = (candidate: number) => ({
+  'index.json': JSON.stringify({
+    versions: ['a', 'b', 'c'].map((letter, i) => ({ version: i + 1, ...model(letter) })),
+    aliases: { candidate },
+  }),
+});
+const path = (name = '') => `/api/v1/namespaces/${SHOP}/configmaps${name}`;
+const move = (candidate: number) =>
+  request(stage.cluster, 'PATCH', path(`/${INDEX}`), { data: content(candidate) });
+const resolved = ({ conditions = [] }: ModelDeploymentStatus) =>
+  conditions.find(({ type }) => type === 'ModelResolved')?.reason;
+
+test('it waits for the registry, and serves what the alias means once there is one', async () => {
+  await stage.create(NAME, {
+    model: { from: { registry: 'loadcast', alias: 'candidate' } },
+    rollout: { steps: [{ setWeight: 50 }, { pause: {} }] },
+  });
+  const waiting = await stage.becomes(NAME, 'says so', (status) => resolved(status) === 'RegistryNotFound');
+  expect(waiting.phase).toBe('Pending');
+  await request(stage.cluster, 'POST', path(), {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: INDEX, labels: { 'foresail.io/registry': 'loadcast' } },
+    data: content(2),
+  });
+  const status = await stage.trafficBecomes(NAME, '1:100');
+  expect(status.resolved).toEqual({
+    registry: 'loadcast',
+    alias: 'candidate',
+    version: 2,
+    storageUri: model('b').storageUri,
+    digest: model('b').sha256,
+  });
+  expect(status.stable?.digest).toBe(model('b').sha256);
+}, 120_000);
+
+test('an alias that moves is a new version, which begins its steps', async () => {
+  await move(3);
+  const status = await stage.trafficBecomes(NAME, '1:50 2:50');
+  expect(status.canary).toMatchObject({ version: 2, digest: model('c').sha256, step: 1 });
+  await stage.rollout('promote', NAME);
+  await stage.trafficBecomes(NAME, '2:100');
+}, 120_000);
+
+test('a registry that is spoilt or gone changes nothing of what serves', async () => {
+  await move(9);
+  await stage.becomes(NAME, 'says so', (status) => resolved(status) === 'RegisteredVersionNotFound');
+  await request(stage.cluster, 'DELETE', path(`/${INDEX}`));
+  const status = await stage.becomes(NAME, 'says so', (each) => resolved(each) === 'RegistryNotFound');
+  expect(status).toMatchObject({ phase: 'Healthy', stable: { version: 2, weight: 100 } });
+  expect(status.resolved).toBeUndefined();
+}, 120_000);
