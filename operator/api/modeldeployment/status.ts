@@ -170,7 +170,7 @@ export const modelDeploymentStatusSchema = z.object({
   conditions: conditionsSchema
     .optional()
     .describe(
-      'Ready, Progressing, ModelResolved, Judged, Accelerated, Testing, Routed; `docs/guides/roll-out-a-model.md` has their reasons.',
+      'Ready, Progressing, ModelResolved, Judged, Accelerated, Testing, Routed; `docs/reference/modeldeployment-status.md` has their reasons.',
     ),
 });
 
