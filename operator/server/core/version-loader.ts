@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import { checkBeforeServing, type WarmUp } from './checks/before-serving.ts';
-import { readGolden } from './checks/golden.ts';
+import { ownGolden, readGolden } from './checks/golden.ts';
 import type { Signature } from './child/protocol.ts';
 import { refused } from './errors.ts';
 import { Instance } from './instance.ts';
@@ -52,7 +52,9 @@ export async function loadModel(
   try {
     signal.throwIfAborted();
     const golden =
-      found.goldenPath === undefined ? undefined : await readGolden(found.goldenPath, signature, sha256);
+      found.goldenPath === undefined
+        ? ownGolden(signature)
+        : await readGolden(found.goldenPath, signature, sha256);
     const warmUp = await checkBeforeServing(
       first.instance,
       signature,

@@ -27,10 +27,14 @@ export function modelRoutes(server: FastifyInstance, wire: Wire): void {
     server.get<{ Params: ModelParams }>(`${path}/ready`, async (request, reply) => {
       const { model, version } = modelPath(request.params);
       const ready = engine.modelReady(model, version);
+      if (ready) return reply.send({ name: model, ready });
+      const states = engine
+        .index(false)
+        .filter((state) => state.name === model && (version === undefined || state.version === version));
       // Tells a model that is not there from one that is not ready yet.
-      if (!ready && engine.index(false).every((state) => state.name !== model))
-        engine.metadata(model, version);
-      return reply.code(ready ? 200 : 503).send({ name: model, ready });
+      if (states.length === 0) engine.metadata(model, version);
+      const reason = states.at(-1)?.reason ?? '';
+      return reply.code(503).send({ name: model, ready, ...(reason === '' ? {} : { reason }) });
     });
     server.get<{ Params: ModelParams }>(`${path}/stats`, async (request) => {
       const { model, version } = modelPath(request.params);

@@ -1,5 +1,6 @@
 /**
- * Golden vectors: questions with known answers that lie beside the model as `golden.json`. Two forms are read: tensors
+ * Golden vectors: questions with known answers that lie beside the model as `golden.json`, or, where a file travels
+ * alone, in its own metadata. Two forms are read: tensors
  * in the Open Inference Protocol's JSON form for any model, and the trainer's form for forecasters (context, seasonal, and
  * the quantiles of some steps). They also serve as inputs for the warm-up, where made-up numbers would not do.
  */
@@ -79,9 +80,18 @@ export async function readGolden(path: string, signature: Signature, sha256: str
   if (size > MAX_GOLDEN_BYTES) {
     throw wrong(`golden.json has ${size} bytes, at most ${MAX_GOLDEN_BYTES} are read`);
   }
+  return parseText(await readFile(path, 'utf8'), signature, sha256);
+}
+
+/** Those in the metadata of the model file (`foresail.golden`), if any. @throws MODEL_REFUSED (GoldenInvalid) */
+export function ownGolden(signature: Signature): Golden | undefined {
+  return signature.golden === undefined ? undefined : parseText(signature.golden, signature, '');
+}
+
+function parseText(text: string, signature: Signature, sha256: string): Golden {
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(path, 'utf8'));
+    json = JSON.parse(text);
   } catch (cause) {
     throw wrong('golden.json is not JSON', cause);
   }

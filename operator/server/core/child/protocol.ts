@@ -34,10 +34,15 @@ const specSchema = z.object({
   shape: z.array(z.int().min(-1)).max(16),
 });
 
+/** As long as a text of a model's metadata may be. */
+const MAX_GOLDEN_TEXT = 64 * 1024;
+
 export const signatureSchema = z.object({
   opset: z.int().positive(),
   /** The same input has not always the same answer. */
   random: z.boolean(),
+  /** Golden vectors that the file itself carries, as it has them. */
+  golden: z.string().max(MAX_GOLDEN_TEXT).optional(),
   /** Only for a file that keeps the forecast contract. */
   forecast: z
     .object({
@@ -56,6 +61,7 @@ type Checked = z.infer<typeof signatureSchema>;
 export interface Signature {
   readonly opset: number;
   readonly random: boolean;
+  readonly golden?: string | undefined;
   readonly forecast?: Readonly<Checked['forecast']>;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];

@@ -35,6 +35,7 @@ export async function openChildSession(bytes: Uint8Array, order: LoadOrder): Pro
   const signature: Signature = {
     opset: summary.opset,
     random: summary.random,
+    golden: summary.metadata.get('foresail.golden'),
     inputs,
     outputs,
     ...(forecast === undefined ? {} : { forecast }),

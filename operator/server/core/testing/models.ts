@@ -89,6 +89,11 @@ export function nanModel(): Buffer {
   );
 }
 
+/** The file with one entry more in its metadata. */
+export function withMetadata(file: Buffer, key: string, value: string): Buffer {
+  return Buffer.concat([file, bytes(14, text(1, key), text(2, value))]);
+}
+
 /** y = x + noise: another answer each time. */
 export function randomModel(): Buffer {
   return model(
