@@ -113,6 +113,8 @@ export const operatorConfigSchema = z.strictObject({
     schemes: z.array(z.enum(URI_SCHEMES)).default(['s3', 'gs', 'https', 'oci', 'pvc']),
     /** Service accounts that pods of a tenant may have, for workload identity. */
     serviceAccounts: z.array(z.string().min(1)).default([]),
+    /** Whether ModelDeployments may name an HTTPRoute of the Gateway API, whose weights are then written. */
+    gateway: z.boolean().default(false),
     /** Where PredictiveScalers ask a version for forecasts: its Service, `{service}` in `{namespace}`. */
     address: z
       .string()

@@ -279,7 +279,10 @@ export class KubeClient implements Client {
     options: WriteOptions,
     signal: AbortSignal,
   ): Promise<T> {
-    const query = new URLSearchParams({ fieldValidation: options.fieldValidation ?? 'Strict' });
+    const query = new URLSearchParams({
+      fieldValidation: options.fieldValidation ?? 'Strict',
+      ...(options.fieldManager === undefined ? {} : { fieldManager: options.fieldManager }),
+    });
     const path = withQuery(objectPath(ref, key, subresource), query);
     const resource = subresource === undefined ? ref.plural : `${ref.plural}/${subresource}`;
     const body =

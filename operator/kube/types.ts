@@ -71,6 +71,8 @@ export interface WriteOptions {
   readonly resourceVersion?: string;
   /** Refuses unknown and duplicate fields instead of dropping them. Default 'Strict'. */
   readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
+  /** Name under which the server remembers the fields that are written. Default: that of the program. */
+  readonly fieldManager?: string;
 }
 
 /** autoscaling/v1 Scale, the same for every kind that has the subresource. */

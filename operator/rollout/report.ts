@@ -52,7 +52,8 @@ export function conditionsOf(state: RolloutState, input: RolloutInput): readonly
   ];
 }
 
-function readyCondition({ traffic }: RolloutState): RolloutCondition {
+/** By the traffic that is published. */
+export function readyCondition({ traffic }: Pick<RolloutState, 'traffic'>): RolloutCondition {
   const serving = traffic.filter(({ weight }) => weight > 0);
   if (serving.length === 0)
     return { type: 'Ready', status: 'False', reason: 'NoReadyPods', message: 'no version has a ready pod' };

@@ -5,6 +5,7 @@
 import type { OperatorConfig } from '../config.ts';
 import { createChildWriter } from '../controllers/modeldeployment/children.ts';
 import { createModelDeploymentController } from '../controllers/modeldeployment/controller.ts';
+import { createRouteWriter } from '../controllers/modeldeployment/gateway.ts';
 import { createGuardedJudge } from '../controllers/modeldeployment/guards/guarded-judge.ts';
 import { createCounterReader } from '../controllers/modeldeployment/guards/pod-metrics.ts';
 import { BY_OWNER, CHILD_KINDS, createInformers } from '../controllers/modeldeployment/informers.ts';
@@ -75,7 +76,8 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
     signal,
     states,
   } = options;
-  const { enabled, image, command, schemes, serviceAccounts, fetch, minReady, drain } = config.modelServing;
+  const { enabled, image, command, schemes, serviceAccounts, gateway, fetch, minReady, drain } =
+    config.modelServing;
   if (!enabled) return { models: NO_SERVED_MODELS, judge: NO_FORECAST_JUDGE };
   const informers = createInformers(watch, config.modelServing.registries);
   manager.addInformer(informers.objects);
@@ -141,7 +143,8 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
       metrics,
       registries:
         informers.registries === undefined ? NO_REGISTRIES : createRegistries(informers.registries.store),
-      admission: { schemes, serviceAccounts, protectedNamespaces: config.protectedNamespaces },
+      admission: { schemes, serviceAccounts, gateway, protectedNamespaces: config.protectedNamespaces },
+      routes: createRouteWriter(writer, watch.clock),
       hasImage: image !== undefined,
       drainMs: drain,
       judgePeriodMs: JUDGE_PERIOD_MS,

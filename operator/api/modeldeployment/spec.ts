@@ -37,7 +37,10 @@ export const modelDeploymentSpecSchema = withRules(
           .describe('Weights of an HTTPRoute of the Gateway API.'),
       })
       .optional()
-      .describe('What splits the traffic. Absent: the built-in router. Not served yet: status says so.'),
+      .describe(
+        'What splits the traffic. Absent: the built-in router. A rule of the route is the model’s when its backend is ' +
+          'the Service of a version, or one with the name of this object: its backends and their weights are written.',
+      ),
     revisionHistoryLimit: z
       .int()
       .min(0)

@@ -181,7 +181,14 @@ describe('an object that is not served', () => {
       'SchemeNotAllowed',
     ],
     ['an account that is not listed', { serviceAccountName: 'admin' }, 'ServiceAccountNotAllowed'],
-    ['a route', { route: { gateway: { httpRouteName: 'a' } } }, 'NotSupported'],
+    [
+      'an A/B test by a gateway',
+      {
+        route: { gateway: { httpRouteName: 'a' } },
+        abTest: { header: 'X', variants: [{ name: 'b', ...B.model, weight: 5 }] },
+      },
+      'NotSupported',
+    ],
     [
       'a variant from file://',
       { abTest: { header: 'X', variants: [{ name: 'b', ...B.model, storageUri: 'file:///b', weight: 5 }] } },
@@ -191,6 +198,15 @@ describe('an object that is not served', () => {
     const stage = new Stage(spec);
     await stage.settle();
     expect(stage.condition('Ready')).toMatchObject({ status: 'False', reason });
+    expect(stage.writes).toEqual(['status']);
+  });
+
+  test('with a route where the administrator does not let routes be written', async () => {
+    const stage = new Stage({ route: { gateway: { httpRouteName: 'a' } } });
+    stage.gateway = false;
+    stage.restart();
+    await stage.settle();
+    expect(stage.condition('Ready')).toMatchObject({ status: 'False', reason: 'GatewayNotEnabled' });
     expect(stage.writes).toEqual(['status']);
   });
 

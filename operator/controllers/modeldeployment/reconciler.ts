@@ -19,7 +19,7 @@ import type { Logger } from '../../logger.ts';
 import type { RolloutMetrics } from '../../observability/rollout-metrics.ts';
 import { comparedIn } from '../../rollout/compared.ts';
 import { planRollout } from '../../rollout/plan.ts';
-import { judgementInForce } from '../../rollout/report.ts';
+import { judgementInForce, readyCondition } from '../../rollout/report.ts';
 import type { RolloutInput, RolloutPlan, RolloutSettings } from '../../rollout/types.ts';
 import {
   type EventRecorder,
@@ -37,6 +37,7 @@ import {
 } from '../../runtime/index.ts';
 import { reasonOf } from '../predictivescaler/readiness.ts';
 import type { ChildWriter } from './children.ts';
+import type { RouteWriter } from './gateway.ts';
 import type { FullJudgement, Judge } from './judge.ts';
 import { sampleOf } from './progress.ts';
 import type { Registries } from './registry.ts';
@@ -56,6 +57,7 @@ export interface ReconcilerOptions {
   readonly metrics: RolloutMetrics;
   readonly admission: Admission;
   readonly registries: Registries;
+  readonly routes: RouteWriter;
   /** False while no image is configured: nothing can be served. */
   readonly hasImage: boolean;
   readonly drainMs: number;
@@ -75,6 +77,7 @@ interface Scope {
   plan?: RolloutPlan;
   judgement?: FullJudgement | undefined;
   resolved?: ModelDeploymentStatus['resolved'];
+  lookAgainMs?: number;
 }
 
 const RETRY_TERMINAL_MS = 60_000;
@@ -122,6 +125,7 @@ class Pass {
   async #phases(scope: Scope, signal: AbortSignal): Promise<void> {
     this.#admit(scope);
     this.#plan(scope);
+    await this.#route(scope, signal);
     await this.#act(scope, signal);
   }
 
@@ -193,6 +197,25 @@ class Pass {
     return pair && this.#o.judge?.judgementOf({ object, ...pair });
   }
 
+  /** Where gateways split the traffic, what is published follows them: nobody that they may send to loses its pods. */
+  async #route(scope: Scope, signal: AbortSignal): Promise<void> {
+    const { object, plan, conditions } = scope;
+    if (plan === undefined || object.spec.route === undefined) return;
+    const published = stateOf(object.status).traffic;
+    const routed = await this.#o.routes.write(object, plan.state.traffic, published, signal);
+    const { traffic } = routed;
+    scope.plan = { ...plan, state: { ...plan.state, traffic } };
+    scope.lookAgainMs = routed.lookAgainMs;
+    const unrouted = traffic.length === 0 && plan.state.traffic.length > 0;
+    const ready = unrouted ? notReady('NotRouted', routed.condition.message) : readyCondition({ traffic });
+    conditions.splice(
+      conditions.findIndex(({ type }) => type === 'Ready'),
+      1,
+      ready,
+    );
+    conditions.push(routed.condition);
+  }
+
   async #act({ object, plan }: Scope, signal: AbortSignal): Promise<void> {
     if (plan === undefined) return;
     await this.#o.children.apply(object, plan.versions, () => this.#assertNewest(object, signal), signal);
@@ -248,9 +271,9 @@ class Pass {
       this.#o.events.event(eventTarget(object), type, reason, message);
   }
 
-  #next({ plan }: Scope): Result {
+  #next({ plan, lookAgainMs }: Scope): Result {
     const { judge, judgePeriodMs } = this.#o;
-    const times = plan?.requeueAfterMs === undefined ? [] : [plan.requeueAfterMs];
+    const times = [plan?.requeueAfterMs, lookAgainMs].filter((time) => time !== undefined);
     const judged = plan?.conditions.some(({ type }) => type === 'Judged') === true;
     if (judge !== undefined && judged) times.push(judgePeriodMs);
     return times.length === 0 ? {} : { requeueAfterMs: Math.min(...times) };

@@ -11,6 +11,8 @@ export interface Admission {
   /** Service accounts that pods of tenants may have. */
   readonly serviceAccounts: readonly string[];
   readonly protectedNamespaces: readonly string[];
+  /** Whether HTTPRoutes may be written. */
+  readonly gateway: boolean;
 }
 
 export interface Refusal {
@@ -71,7 +73,7 @@ export function refusalOf(
   spec: ModelDeploymentSpec,
   admission: Admission,
 ): Refusal | undefined {
-  const { schemes, serviceAccounts, protectedNamespaces } = admission;
+  const { schemes, serviceAccounts, protectedNamespaces, gateway } = admission;
   if (protectedNamespaces.includes(namespace))
     return {
       reason: 'ProtectedNamespace',
@@ -105,10 +107,11 @@ export function refusalOf(
       reason: 'NotSupported',
       message: 'spec.abTest is served by the built-in router alone: remove it or spec.route',
     };
-  if (spec.route !== undefined)
+  if (spec.route !== undefined && !gateway)
     return {
-      reason: 'NotSupported',
-      message: 'spec.route is not served yet: remove it for the built-in router',
+      reason: 'GatewayNotEnabled',
+      message:
+        'spec.route: the administrator has not set modelServing.gateway; remove it for the built-in router',
     };
   return undefined;
 }

@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 import type { ModelDeployment, ModelDeploymentStatus } from '../../../api/index.ts';
 import { MINIMAL, modelDeployment } from '../../../api/modeldeployment/testing/full-object.ts';
 import { ForesailError } from '../../../errors.ts';
+import { HTTP_ROUTES } from '../../../gateway/http-route.ts';
 import { silentLogger } from '../../../logger.ts';
 import { rolloutMetrics } from '../../../observability/rollout-metrics.ts';
 import {
@@ -18,6 +19,7 @@ import {
 } from '../../../runtime/index.ts';
 import { FakeClock } from '../../../testing/fake-clock.ts';
 import { createChildWriter } from '../children.ts';
+import { createRouteWriter } from '../gateway.ts';
 import { BY_OWNER, CHILD_KINDS, type ChildKind, ownerKeys, type SeenChild } from '../informers.ts';
 import type { Judge } from '../judge.ts';
 import type { SeenPod } from '../pod-health.ts';
@@ -51,6 +53,9 @@ export class Stage {
   readonly broken = new Set<number>();
   judge: Judge | undefined;
   hasImage = true;
+  /** Whether the administrator lets HTTPRoutes be written, and those that there are. */
+  gateway = true;
+  readonly routes = new IndexedStore<Stored>();
   /** Of the registry that the object follows. */
   index: RegistryIndex | undefined;
   /** What the cache still shows when it is behind the server. */
@@ -155,7 +160,13 @@ export class Stage {
       },
       metrics: rolloutMetrics([this.registry]),
       judge: { judgementOf: (...args) => this.judge?.judgementOf(...args) },
-      admission: { schemes: ['s3', 'gs'], serviceAccounts: ['reader'], protectedNamespaces: ['kube-system'] },
+      admission: {
+        schemes: ['s3', 'gs'],
+        serviceAccounts: ['reader'],
+        protectedNamespaces: ['kube-system'],
+        gateway: this.gateway,
+      },
+      routes: createRouteWriter(this.client, this.clock),
       registries: createRegistries({ get: () => this.index }),
       hasImage: this.hasImage,
       drainMs: DRAIN_MS,
@@ -185,7 +196,11 @@ export class Stage {
       ) =>
         this.#write(`patch ${ref.plural}/${key.name}`, () => {
           const before = this.#found(ref, key, options.resourceVersion);
-          return this.#put(this.#store(ref), merged(before, patch) as Stored) as unknown as T;
+          const { generation = 0 } = before.metadata;
+          // The server counts the changes of a spec.
+          const counted = 'spec' in patch ? { metadata: { generation: generation + 1 } } : {};
+          const after = merged(merged(before, patch), counted);
+          return this.#put(this.#store(ref), after as Stored) as unknown as T;
         }),
       patchStatus: async <T extends KubeObject>(
         ref: ResourceRef,
@@ -216,6 +231,7 @@ export class Stage {
 
   #store(ref: ResourceRef): IndexedStore<Stored> {
     if (ref.plural === REF.plural) return this.objects;
+    if (ref.plural === HTTP_ROUTES.plural) return this.routes;
     const kind = CHILD_KINDS.find((each) => each === ref.plural);
     if (kind === undefined) throw new Error(`nothing knows ${ref.plural}`);
     return this.children[kind] as unknown as IndexedStore<Stored>;
