@@ -125,6 +125,8 @@ describe('it scales', () => {
   }, 60_000);
 });
 
+const POLICY_BINDINGS = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings';
+
 describe('it serves a model', () => {
   const MODEL = `/apis/foresail.io/v1alpha1/namespaces/${SHOP}/modeldeployments/loadcast`;
   const model = (letter: string) => ({ storageUri: `s3://models/${letter}`, sha256: letter.repeat(64) });
@@ -152,10 +154,14 @@ describe('it serves a model', () => {
       spec,
     });
     await versionsBecome('1:100');
-    for (const path of children)
-      await request(cluster, 'PATCH', `${path}loadcast-v1`, {
+    const spoil = (path: string) =>
+      request(cluster, 'PATCH', `${path}loadcast-v1`, {
         metadata: { labels: { 'foresail.io/digest': 'mine' } },
       });
+    for (const path of children) await expect(spoil(path)).rejects.toThrow('change that one instead');
+    // Where the administrator lets everybody, it is put right.
+    await request(cluster, 'DELETE', `${POLICY_BINDINGS}/foresail-model-children`);
+    await eventually('nothing is refused any more', () => Promise.all(children.map(spoil)));
     await eventually('the labels are ours again', async () => {
       const found = await Promise.all(
         children.map((path) => request<Labelled>(cluster, 'GET', `${path}loadcast-v1`)),
