@@ -71,6 +71,12 @@ describe('routes of a cluster', () => {
     ]);
   });
 
+  test('a slice whose pods are still to come has null for a list', () => {
+    const empty = { ...slice(1, []), endpoints: null, ports: null };
+    const [route] = routesOf([model({ stable: STABLE, traffic: [{ version: 1, weight: 100 }] })], [empty]);
+    expect(route?.versions).toMatchObject([{ version: 1, endpoints: [] }]);
+  });
+
   test('stable stands by also without a weight', () => {
     const [route] = routesOf(
       [model({ stable: STABLE, traffic: [{ version: 2, weight: 100 }] })],

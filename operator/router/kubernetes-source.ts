@@ -25,11 +25,14 @@ export interface RoutedModel extends KubeObject {
 
 export interface EndpointSlice extends KubeObject {
   readonly addressType?: string;
-  readonly endpoints?: readonly {
-    readonly addresses?: readonly string[];
-    readonly conditions?: { readonly ready?: boolean };
-  }[];
-  readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
+  /** Of a slice without pods the server says `null`, of these as of its ports. */
+  readonly endpoints?:
+    | readonly {
+        readonly addresses?: readonly string[];
+        readonly conditions?: { readonly ready?: boolean };
+      }[]
+    | null;
+  readonly ports?: readonly { readonly name?: string; readonly port?: number }[] | null;
 }
 
 /** Keeps the table true until the signal. Resolves `synced` once it is for the first time. */
@@ -124,9 +127,9 @@ function tested(
   ];
 }
 
-function originsOf({ endpoints = [], ports = [], addressType }: EndpointSlice): string[] {
-  const { port = PORTS.http } = ports.find(({ name }) => name === 'http') ?? {};
-  return endpoints
+function originsOf({ endpoints, ports, addressType }: EndpointSlice): string[] {
+  const { port = PORTS.http } = ports?.find(({ name }) => name === 'http') ?? {};
+  return (endpoints ?? [])
     .filter(({ conditions }) => conditions?.ready !== false)
     .flatMap(({ addresses = [] }) => addresses.slice(0, 1))
     .map((address) => `http://${addressType === 'IPv6' ? `[${address}]` : address}:${port}`);
