@@ -19,8 +19,8 @@ deps: ## Install the Node dependencies (cached outside the work tree by lock fil
 	@tools/setup/node.sh
 
 .PHONY: cluster-bin
-cluster-bin: deps ## Build Kubernetes, etcd, kwok, Prometheus and helm from Go modules (cached)
-	@e2e/build.sh kubernetes etcd kwok prometheus helm cluster >/dev/null
+cluster-bin: deps ## Build Kubernetes, etcd, kwok, Prometheus, helm and three artifact stores from Go modules (cached)
+	@e2e/build.sh kubernetes etcd kwok prometheus helm cluster versitygw distribution fake-gcs-server >/dev/null
 
 .PHONY: demo-bin
 demo-bin: deps

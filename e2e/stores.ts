@@ -79,14 +79,25 @@ export async function startStores({
       start(
         'versitygw',
         (port) => [
-          ...['--port', `127.0.0.1:${port}`, '--cert', cert, '--key', key, '--quiet'],
-          ...['posix', join(folder, 's3')],
+          '--port',
+          `127.0.0.1:${port}`,
+          '--cert',
+          cert,
+          '--key',
+          key,
+          '--quiet',
+          'posix',
+          join(folder, 's3'),
         ],
         { ROOT_ACCESS_KEY: S3_KEYS.accessKeyId, ROOT_SECRET_KEY: S3_KEYS.secretAccessKey },
       ),
       start('fake-gcs-server', (port) => [
-        ...['-scheme', 'http', '-host', '127.0.0.1', '-port', String(port), '-log-level', 'error'],
-        ...['-backend', 'memory', '-data', join(folder, 'gcs')],
+        '-scheme=http',
+        '-host=127.0.0.1',
+        `-port=${port}`,
+        '-log-level=error',
+        '-backend=memory',
+        `-data=${join(folder, 'gcs')}`,
       ]),
       registry('basic', { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } }),
       registry('token', { token: { realm, ...TOKENS, rootcertbundle: cert } }),
@@ -128,11 +139,9 @@ async function startProgram(
     stream.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-4_000);
     });
-  const ended = once(child, 'exit');
-  await eventually(`${name} listens`, async () => {
-    if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`);
-    return listens(port);
-  });
+  const dead = new AbortController();
+  const ended = once(child, 'exit').finally(() => dead.abort(new Error(`${name} ended: ${said}`)));
+  await eventually(`${name} listens`, () => listens(port), 30_000, dead.signal);
   return async () => {
     child.kill('SIGKILL');
     await ended;

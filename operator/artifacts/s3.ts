@@ -123,6 +123,9 @@ async function* piecesOf(
   }
 }
 
+/** About the keys, whatever number comes with them: AWS says 400 to an old token, others 404 to an unknown key. */
+const ABOUT_KEYS = /AccessKey|Signature|Token|Authorization|UserNotFound/;
+
 /** The store's own word (`SignatureDoesNotMatch`) is worth more than its number. Messages may hold keys: not repeated. */
 function faultOf(name: string, error: unknown, hint: string): ForesailError {
   if (isForesailError(error)) return error;
@@ -131,7 +134,8 @@ function faultOf(name: string, error: unknown, hint: string): ForesailError {
     $metadata?: { httpStatusCode?: number };
   };
   const status = $metadata?.httpStatusCode;
-  if (status !== undefined) return statusError(name, status, `${word}; ${hint}`);
+  if (status !== undefined)
+    return statusError(`${name} (${word})`, ABOUT_KEYS.test(word) ? 403 : status, hint);
   // The clock, a malformed key, a token file that is not there.
   return new ForesailError(
     'ARTIFACT_CREDENTIALS',

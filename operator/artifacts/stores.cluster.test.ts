@@ -1,28 +1,23 @@
 /** Fetching from stores that nobody here wrote, with what can go wrong at them. */
-import { createHash, sign } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { sign } from 'node:crypto';
+import { Agent as HttpsAgent } from 'node:https';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Agent, request } from 'undici';
 import { type Stores, startStores } from '../../e2e/stores.ts';
-import { isForesailError } from '../errors.ts';
 import { type Certificate, selfSigned } from '../metricsources/testing/certificate.ts';
 import { type ScriptedServer, scriptedServer } from '../metricsources/testing/scripted-server.ts';
-import { type FetchOptions, fetchArtifact } from './fetch.ts';
 import { basic } from './secret.ts';
 import { breakingProxy } from './testing/breaking-proxy.ts';
-import { parseArtifactUri } from './uri.ts';
+import { digestOf, type Pod, startPod } from './testing/pod.ts';
 
 const MODEL = Buffer.alloc(3_000_000, 'a model of some size ');
 const OTHER = Buffer.from('another model');
-const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
 
 let certificate: Certificate;
 let stores: Stores;
 let realm: ScriptedServer;
-let folder: string;
+let pod: Pod;
 
 beforeAll(async () => {
   certificate = selfSigned();
@@ -52,10 +47,9 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'foresail-stores-test-'));
+  pod = await startPod();
 });
-
-afterEach(async () => rm(folder, { recursive: true }));
+afterEach(async () => pod[Symbol.asyncDispose]());
 
 function jwt(claims: Readonly<Record<string, unknown>>): string {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -67,45 +61,6 @@ function jwt(claims: Readonly<Record<string, unknown>>): string {
   ].join('.');
   const signature = sign('sha256', Buffer.from(text), { key: certificate.key, dsaEncoding: 'ieee-p1363' });
   return `${text}.${signature.toString('base64url')}`;
-}
-
-/** Fetches as a pod with this Secret would. */
-async function bring(
-  uri: string,
-  keys: Readonly<Record<string, string>>,
-  content: Uint8Array = MODEL,
-  change: Partial<FetchOptions> = {},
-) {
-  const credentials = await mkdtemp(join(folder, 'secret-'));
-  for (const [key, value] of Object.entries(keys)) await writeFile(join(credentials, key), value);
-  const place = join(folder, 'models', 'model.onnx');
-  const fetched = await fetchArtifact(
-    parseArtifactUri(uri),
-    place,
-    { sha256: digestOf(content), maxBytes: 10_000_000 },
-    {
-      guard: { allowed: new Set(['loopback']), apiServers: () => [] },
-      allowHttp: false,
-      allowFile: false,
-      claims: '/nowhere',
-      credentials,
-      retries: { sleep: async () => {} },
-      ...change,
-    },
-    AbortSignal.timeout(30_000),
-  );
-  expect((await readFile(place)).equals(content)).toBe(true);
-  return fetched;
-}
-
-async function refusal(attempt: Promise<unknown>): Promise<{ code: string; message: string }> {
-  const error = await attempt.then(
-    () => undefined,
-    (caught: unknown) => caught,
-  );
-  if (!isForesailError(error)) throw new Error(`not refused: ${String(error)}`, { cause: error });
-  expect(await readdir(join(folder, 'models')).catch(() => [])).toEqual([]);
-  return { code: error.code, message: error.message };
 }
 
 describe('S3', () => {
@@ -125,7 +80,7 @@ describe('S3', () => {
       region: 'us-east-1',
       forcePathStyle: true,
       credentials: stores.s3,
-      requestHandler: { httpsAgent: { ca: certificate.cert } },
+      requestHandler: { httpsAgent: new HttpsAgent({ ca: certificate.cert }) },
     });
     await client.send(new CreateBucketCommand({ Bucket: 'models' }));
     await put("loadcast/7 (it's new).onnx", MODEL);
@@ -133,7 +88,7 @@ describe('S3', () => {
   afterAll(() => client.destroy());
 
   test('a file whose name has every sign in it', async () => {
-    expect(await bring("s3://models/loadcast/7 (it's new).onnx", keys())).toEqual({
+    expect(await pod.fetch("s3://models/loadcast/7 (it's new).onnx", MODEL, keys())).toEqual({
       bytes: MODEL.length,
       from: 'store',
     });
@@ -141,16 +96,18 @@ describe('S3', () => {
 
   test('goes on where a connection broke', async () => {
     await using wire = await breakingProxy(stores.s3.origin, 1_000_000);
-    await bring("s3://models/loadcast/7 (it's new).onnx", { ...keys(), AWS_ENDPOINT_URL: wire.origin });
+    await pod.fetch("s3://models/loadcast/7 (it's new).onnx", MODEL, {
+      ...keys(),
+      AWS_ENDPOINT_URL: wire.origin,
+    });
     expect(wire.connections()).toBeGreaterThan(1);
   });
 
   test('another file under the same name is refused, and both digests are told', async () => {
     await put('moved.onnx', OTHER);
-    await bring('s3://models/moved.onnx', keys(), OTHER);
-    await rm(join(folder, 'models'), { recursive: true });
+    await pod.fetch('s3://models/moved.onnx', OTHER, keys());
     await put('moved.onnx', MODEL);
-    const { code, message } = await refusal(bring('s3://models/moved.onnx', keys(), OTHER));
+    const { code, message } = await pod.refused('s3://models/moved.onnx', OTHER, keys());
     expect(code).toBe('ARTIFACT_DIGEST_MISMATCH');
     expect(message).toContain(digestOf(MODEL));
     expect(message).toContain(digestOf(OTHER));
@@ -176,7 +133,7 @@ describe('S3', () => {
       'metadata',
     ],
   ])('%s is told by the key of the Secret, never its value', async (_, change, code, names) => {
-    const told = await refusal(bring('s3://models/moved.onnx', { ...keys(), ...change }));
+    const told = await pod.refused('s3://models/moved.onnx', MODEL, { ...keys(), ...change });
     expect(told.code).toBe(code);
     expect(told.message).toContain(names);
     expect(told.message).not.toContain('geheim');
@@ -184,13 +141,13 @@ describe('S3', () => {
 
   test('the client connects to no address that is refused', async () => {
     const guard = { allowed: new Set<never>(), apiServers: () => [] };
-    const told = await refusal(bring('s3://models/moved.onnx', keys(), MODEL, { guard }));
+    const told = await pod.refused('s3://models/moved.onnx', MODEL, keys(), { guard });
     expect(told.code).toBe('ADDRESS_NOT_ALLOWED');
   });
 
   test('a file that is not there', async () => {
-    expect((await refusal(bring('s3://models/no.onnx', keys()))).code).toBe('ARTIFACT_NOT_FOUND');
-    expect((await refusal(bring('s3://nobucket/no.onnx', keys()))).code).toBe('ARTIFACT_NOT_FOUND');
+    expect((await pod.refused('s3://models/no.onnx', MODEL, keys())).code).toBe('ARTIFACT_NOT_FOUND');
+    expect((await pod.refused('s3://nobucket/no.onnx', MODEL, keys())).code).toBe('ARTIFACT_NOT_FOUND');
   });
 });
 
@@ -199,15 +156,14 @@ describe('Google Cloud Storage', () => {
 
   test('a public file, over http only where that is allowed', async () => {
     const uri = 'gs://public-models/loadcast/7 (a).onnx';
-    expect(await bring(uri, keys(), MODEL, { allowHttp: true })).toMatchObject({ bytes: MODEL.length });
-    await rm(join(folder, 'models'), { recursive: true });
-    expect((await refusal(bring(uri, keys()))).code).toBe('ARTIFACT_INSECURE');
+    expect(await pod.fetch(uri, MODEL, keys(), { allowHttp: true })).toMatchObject({ bytes: MODEL.length });
+    expect((await pod.refused(uri, MODEL, keys())).code).toBe('ARTIFACT_INSECURE');
   });
 
   test('goes on where a connection broke', async () => {
     await using wire = await breakingProxy(stores.gcs.origin, 1_000_000);
     const at = { STORAGE_EMULATOR_HOST: wire.origin };
-    await bring('gs://public-models/loadcast/7 (a).onnx', at, MODEL, { allowHttp: true });
+    await pod.fetch('gs://public-models/loadcast/7 (a).onnx', MODEL, at, { allowHttp: true });
     expect(wire.connections()).toBeGreaterThan(1);
   });
 
@@ -215,7 +171,7 @@ describe('Google Cloud Storage', () => {
     ['gs://public-models/no.onnx', 'ARTIFACT_NOT_FOUND'],
     ['gs://public-models/moved.onnx', 'ARTIFACT_DIGEST_MISMATCH'],
   ])('%s is refused: %s', async (uri, code) => {
-    expect((await refusal(bring(uri, keys(), MODEL, { allowHttp: true }))).code).toBe(code);
+    expect((await pod.refused(uri, MODEL, keys(), { allowHttp: true })).code).toBe(code);
   });
 });
 
@@ -269,7 +225,7 @@ describe('an OCI registry', () => {
     for (const [content, mediaType, title] of layers) pushed.push(await blob(content, mediaType, title));
     const manifest = JSON.stringify({ schemaVersion: 2, mediaType: type, config, layers: pushed });
     await send('PUT', `https://${host}/v2/models/loadcast/manifests/${tag}`, manifest, type);
-    manifests.set(tag, `sha256:${digestOf(Buffer.from(manifest))}`);
+    manifests.set(`${host} ${tag}`, `sha256:${digestOf(Buffer.from(manifest))}`);
   }
 
   const ONNX = 'application/vnd.onnx';
@@ -292,26 +248,29 @@ describe('an OCI registry', () => {
 
   test('the layer of the pinned digest, by tag and by the digest of the manifest', async () => {
     const { host } = stores.basicRegistry;
-    await bring(`oci://${host}/models/loadcast:v7`, keys(host));
-    await rm(join(folder, 'models'), { recursive: true });
-    await bring(`oci://${host}/models/loadcast:gone@${manifests.get('v7')}`, keys(host));
+    await pod.fetch(`oci://${host}/models/loadcast:v7`, MODEL, keys(host));
+    await pod.fetch(`oci://${host}/models/loadcast:gone@${manifests.get(`${host} v7`)}`, MODEL, keys(host));
   });
 
   test('with user and password as plain keys', async () => {
     const { host } = stores.basicRegistry;
     const plain = { username: 'reader', password: 'correct', 'ca.crt': certificate.cert };
-    expect(await bring(`oci://${host}/models/loadcast:v7`, plain)).toMatchObject({ from: 'store' });
+    expect(await pod.fetch(`oci://${host}/models/loadcast:v7`, MODEL, plain)).toMatchObject({
+      from: 'store',
+    });
   });
 
   test('with a token that the registry sends us for', async () => {
     const { host } = stores.tokenRegistry;
-    expect(await bring(`oci://${host}/models/loadcast:v7`, keys(host))).toMatchObject({ from: 'store' });
+    expect(await pod.fetch(`oci://${host}/models/loadcast:v7`, MODEL, keys(host))).toMatchObject({
+      from: 'store',
+    });
     expect(realm.asked.at(-1)?.path).toContain('scope=repository%3Amodels%2Floadcast%3Apull');
   });
 
   test('a tag that was moved is told by both digests, before anything is transferred', async () => {
     const { host } = stores.basicRegistry;
-    const told = await refusal(bring(`oci://${host}/models/loadcast:moved`, keys(host)));
+    const told = await pod.refused(`oci://${host}/models/loadcast:moved`, MODEL, keys(host));
     expect(told.code).toBe('ARTIFACT_DIGEST_MISMATCH');
     expect(told.message).toContain(digestOf(OTHER));
     expect(told.message).toContain(digestOf(MODEL));
@@ -319,7 +278,7 @@ describe('an OCI registry', () => {
 
   test('an archive is not looked into, and the message says what to do', async () => {
     const { host } = stores.basicRegistry;
-    const told = await refusal(bring(`oci://${host}/models/loadcast:packed`, keys(host)));
+    const told = await pod.refused(`oci://${host}/models/loadcast:packed`, MODEL, keys(host));
     expect(told).toMatchObject({ code: 'ARTIFACT_NOT_FOUND', message: expect.stringContaining('oras push') });
   });
 
@@ -328,7 +287,7 @@ describe('an OCI registry', () => {
     ['a token that opens nothing', 'tokenRegistry', 'geheim'],
   ] as const)('%s is told by the key of the Secret, never its value', async (_, at, password) => {
     const { host } = stores[at];
-    const told = await refusal(bring(`oci://${host}/models/loadcast:v7`, keys(host, password)));
+    const told = await pod.refused(`oci://${host}/models/loadcast:v7`, MODEL, keys(host, password));
     expect(told).toMatchObject({
       code: 'ARTIFACT_DENIED',
       message: expect.stringContaining('.dockerconfigjson'),
@@ -344,9 +303,10 @@ describe('an OCI registry', () => {
     ['an unknown CA', ':v7', { 'ca.crt': '' }, 'ARTIFACT_TLS'],
   ])('%s', async (_, reference, change, code) => {
     const { host } = stores.basicRegistry;
-    const told = await refusal(
-      bring(`oci://${host}/models/loadcast${reference}`, { ...keys(host), ...change }),
-    );
+    const told = await pod.refused(`oci://${host}/models/loadcast${reference}`, MODEL, {
+      ...keys(host),
+      ...change,
+    });
     expect(told.code).toBe(code);
     expect(told.message).not.toContain('geheim');
   });
