@@ -2,13 +2,18 @@
 import { API_VERSION, MODEL_DEPLOYMENT, type ModelDeployment, type Step } from '../api/index.ts';
 
 export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): string {
-  const { stable, canary, traffic = [], kept = [], judge, history = [], conditions = [] } = status;
+  const { stable, canary, traffic = [], kept = [], judge, resolved, history = [], conditions = [] } = status;
   const shares = traffic.map(
     ({ version, weight, mirrorPercent = 0 }) =>
       `version ${version} ${weight} %${mirrorPercent > 0 ? ` (${mirrorPercent} % copied to it)` : ''}`,
   );
   const lines = [
     `${API_VERSION} ${MODEL_DEPLOYMENT.kind} ${metadata.namespace}/${metadata.name}: ${status.phase ?? 'not looked at yet'}`,
+    ...(resolved === undefined
+      ? []
+      : [
+          `  follows  ${resolved.registry}:${resolved.alias}, version ${resolved.version} of the registry (${resolved.digest.slice(0, 12)})`,
+        ]),
     `  stable   ${stable === undefined ? '-' : `version ${stable.version} (${stable.digest.slice(0, 12)}), ${stable.readyReplicas} pods ready`}`,
     `  canary   ${canary === undefined ? '-' : `version ${canary.version} (${canary.digest.slice(0, 12)}), ${canary.readyReplicas} pods ready, since ${canary.startedAt}`}`,
     `  traffic  ${shares.join(', ') || 'none: no version has a ready pod'}`,
@@ -16,6 +21,9 @@ export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): s
     ...(judge === undefined
       ? []
       : [`  judge    ${judge.verdict}${judge.message === undefined ? '' : `: ${judge.message}`}`]),
+    ...(judge?.guards ?? []).map(
+      ({ name, outcome, message }) => `  guard    ${GUARD_MARKS[outcome]} ${name}: ${message}`,
+    ),
     ...(canary === undefined
       ? []
       : [
@@ -36,6 +44,8 @@ export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): s
   ];
   return lines.join('\n');
 }
+
+const GUARD_MARKS = { Passed: '✓', Waiting: '·', Blind: '?', Breached: '✗' } as const;
 
 function mark(index: number, at: number): string {
   if (index < at) return '✓';

@@ -144,7 +144,9 @@ export const chartValuesSchema = z.strictObject({
     ),
     egress: passedOnList
       .nullish()
-      .describe('Egress rules (as in a NetworkPolicy): API server, DNS, Prometheus. null: unrestricted.'),
+      .describe(
+        'Egress rules (as in a NetworkPolicy): API server, DNS, Prometheus, pods of models on 8080. null: unrestricted.',
+      ),
   }),
 
   resources: passedOn.describe('As in a Pod. A limit of CPU delays decisions and lease renewals.'),

@@ -23,11 +23,9 @@ const indexSchema = z.object({
   versions: z
     .array(z.object({ version: int32(1), ...pinnedModel, createdAt: z.iso.datetime().optional() }))
     .max(MOST_VERSIONS),
-  aliases: z
-    .record(dnsLabel(), int32(1))
-    .refine((aliases) => Object.keys(aliases).length <= MOST_ALIASES, {
-      error: `must be at most ${MOST_ALIASES}`,
-    }),
+  aliases: z.record(dnsLabel(), int32(1)).refine((aliases) => Object.keys(aliases).length <= MOST_ALIASES, {
+    error: `must be at most ${MOST_ALIASES}`,
+  }),
 });
 
 /** What an alias means now, or what keeps it from meaning anything. */

@@ -1,0 +1,68 @@
+import { expect, test } from '@jest/globals';
+import { parseModelDeployment } from '../api/index.ts';
+import { rolloutText } from './rollout-text.ts';
+
+const OBJECT = {
+  apiVersion: 'foresail.io/v1alpha1',
+  kind: 'ModelDeployment',
+  metadata: { name: 'loadcast', namespace: 'shop' },
+  spec: {
+    model: { from: { registry: 'loadcast', alias: 'candidate' } },
+    task: 'generic',
+    rollout: { steps: [{ shadow: {} }, { analysis: {} }, { pause: { duration: '30m' } }] },
+  },
+};
+const at = '2026-11-21T10:00:00Z';
+const served = (version: number, letter: string) => ({
+  version,
+  digest: letter.repeat(64),
+  readyReplicas: 2,
+  weight: 0,
+});
+
+test('an object that nobody has looked at yet', () => {
+  expect(rolloutText(parseModelDeployment(OBJECT)).split('\n')[0]).toBe(
+    'foresail.io/v1alpha1 ModelDeployment shop/loadcast: not looked at yet',
+  );
+});
+
+test('a rollout in its analysis: where it stands, what it follows, and which guard holds it', () => {
+  const status = {
+    phase: 'Paused',
+    resolved: {
+      registry: 'loadcast',
+      alias: 'candidate',
+      version: 41,
+      digest: 'b'.repeat(64),
+      storageUri: 's3://b',
+    },
+    stable: { ...served(6, 'a'), weight: 100 },
+    canary: { ...served(7, 'b'), startedAt: at, step: 1, steps: 3, stepStartedAt: at },
+    traffic: [
+      { version: 6, weight: 100 },
+      { version: 7, weight: 0, mirrorPercent: 100 },
+    ],
+    judge: {
+      verdict: 'Inconclusive',
+      message: 'guard NaN: no pod of the new version can be asked',
+      guards: [
+        { name: 'Errors', outcome: 'Passed', message: 'holds' },
+        { name: 'NaN', outcome: 'Blind', message: 'no pod of the new version can be asked' },
+      ],
+    },
+  };
+  expect(rolloutText(parseModelDeployment({ ...OBJECT, status })).split('\n')).toEqual([
+    'foresail.io/v1alpha1 ModelDeployment shop/loadcast: Paused',
+    '  follows  loadcast:candidate, version 41 of the registry (bbbbbbbbbbbb)',
+    '  stable   version 6 (aaaaaaaaaaaa), 2 pods ready',
+    '  canary   version 7 (bbbbbbbbbbbb), 2 pods ready, since 2026-11-21T10:00:00Z',
+    '  traffic  version 6 100 %, version 7 0 % (100 % copied to it)',
+    '  judge    Inconclusive: guard NaN: no pod of the new version can be asked',
+    '  guard    ✓ Errors: holds',
+    '  guard    ? NaN: no pod of the new version can be asked',
+    '  steps',
+    '    ✓ 0 shadow 100 % of the requests',
+    '    ▸ 1 wait for the judge',
+    '    \u0020 2 wait 30m',
+  ]);
+});
