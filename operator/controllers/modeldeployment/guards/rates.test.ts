@@ -140,6 +140,27 @@ describe('a version that does worse', () => {
     expect(world.outcomes).toMatchObject({ Latency: 'Breached', Errors: 'Passed' });
   });
 
+  test('is not told by one moment in which its node hangs', () => {
+    const [a, b] = [new Pod('a'), new Pod('b')];
+    const world = setUp([a], [b]);
+    world.rounds(20, (round) => {
+      a.serve(100);
+      b.serve(100, { seconds: round === 10 ? 0.5 : 0.005 });
+    });
+    expect(world.outcomes['Latency']).toBe('Passed');
+  });
+
+  test('by errors of a share that is the canary’s tenth, within two looks', () => {
+    const [a, b] = [new Pod('a'), new Pod('b')];
+    const world = setUp([a], [b]);
+    world.rounds(2, () => {
+      a.serve(900);
+      b.serve(50);
+      b.serve(50, { outcome: 'backend' });
+    });
+    expect(world.outcomes['Errors']).toBe('Breached');
+  });
+
   test('is not told by a tail that is a little longer', () => {
     const [a, b] = [new Pod('a'), new Pod('b')];
     const world = setUp([a], [b]);

@@ -41,6 +41,13 @@ const OPTIONS = {
   Latency: { ...GUARD_DEFAULTS, tolerance: 2 },
 } as const;
 
+/**
+ * Failures come in bursts: a node that hangs for a moment fails hundreds of requests of whoever has a pod there. The
+ * test takes each for a coin of its own, so one look counts for so many of them at most. A likelihood ratio to a power
+ * below 1 that does not depend on who failed is a bet as fair as the ratio itself (Jensen's inequality).
+ */
+const MOST_PER_LOOK = { Errors: 10, NaN: 10, Latency: 4 } as const;
+
 const WHAT = {
   Errors: 'fails more often than stable',
   NaN: 'answers NaN more often than stable',
@@ -108,7 +115,7 @@ export class RateGuards {
 
   #compare(stable: Delta, canary: Delta): void {
     const take = (name: RateGuardName, counts: (of: Delta) => Counts) =>
-      this.#guards.get(name)?.take(counts(stable), counts(canary));
+      this.#guards.get(name)?.take(...tempered(counts(stable), counts(canary), MOST_PER_LOOK[name]));
     take('Errors', ({ answered, failed }) => ({ requests: answered + failed, failures: failed }));
     take('NaN', ({ answered, nonFinite }) => ({ requests: answered, failures: nonFinite }));
     const bound = this.#usualWithin;
@@ -148,6 +155,12 @@ export class RateGuards {
       if (counters === undefined) this.#before.delete(uid);
       else this.#before.set(uid, counters);
   }
+}
+
+function tempered(stable: Counts, canary: Counts, most: number): [Counts, Counts] {
+  const power = Math.min(1, most / Math.max(1, stable.failures + canary.failures));
+  const scaled = (counts: Counts) => ({ ...counts, failures: counts.failures * power });
+  return [scaled(stable), scaled(canary)];
 }
 
 /** Stable pods of about the canary's age where there are some; else all of them. Chosen by age alone, never by counts. */
