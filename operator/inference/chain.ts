@@ -29,6 +29,12 @@ const FAILURES: Readonly<Record<string, ForecastFailure>> = {
   MODEL_RUN_FAILED: 'ModelFailed',
 };
 
+/** What a forecaster threw, in the words of the condition ForecastReady. */
+export function failedAttempt(id: string, error: unknown): FailedAttempt {
+  const code = isForesailError(error) ? error.code : '';
+  return { id, reason: FAILURES[code] ?? 'ModelFailed', message: messageOf(error) };
+}
+
 /** Rejects only with the signal's reason. */
 export async function forecastByChain(
   links: readonly ChainLink[],
@@ -45,8 +51,7 @@ export async function forecastByChain(
       failed.push({ id: link.id, reason: 'ForecastRejected', message: `the forecast ${fault}` });
     } catch (error) {
       signal.throwIfAborted();
-      const code = isForesailError(error) ? error.code : '';
-      failed.push({ id: link.id, reason: FAILURES[code] ?? 'ModelFailed', message: messageOf(error) });
+      failed.push(failedAttempt(link.id, error));
     }
   }
   // The chosen forecaster's reason is what a user can act on; the simple ones merely had no history either.

@@ -33,7 +33,13 @@ function version(number: number, middle: number | 'fails') {
     },
   };
   const forecaster = { id: link.id, forecast: () => Promise.reject(new Error('not asked')) };
-  const served: ServedVersion = { version: number, digest: `sha256:${number}`, link, forecaster };
+  const served: ServedVersion = {
+    version: number,
+    digest: `sha256:${number}`,
+    link,
+    forecaster,
+    failure: undefined,
+  };
   return { served, asked };
 }
 

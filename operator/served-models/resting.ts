@@ -5,10 +5,18 @@ import type { Forecaster } from '../forecast/types.ts';
 /** Less than the time between two looks, so that each look tries once. */
 const REST_MS = 5_000;
 
-export function resting(forecaster: Forecaster, clock: Pick<Clock, 'monotonic'>): Forecaster {
+export interface Resting extends Forecaster {
+  /** What it failed with when it was asked last; undefined when it answered. */
+  readonly failure: unknown;
+}
+
+export function resting(forecaster: Forecaster, clock: Pick<Clock, 'monotonic'>): Resting {
   let failure: { readonly error: unknown; readonly untilMs: number } | undefined;
   return {
     id: forecaster.id,
+    get failure() {
+      return failure?.error;
+    },
     async forecast(windows, signal) {
       if (failure !== undefined && clock.monotonic() < failure.untilMs) throw failure.error;
       try {

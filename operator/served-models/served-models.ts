@@ -8,9 +8,9 @@ import { type ModelDeployment, parseModelDeployment, versionName } from '../api/
 import type { Clock } from '../clock.ts';
 import { stateOf } from '../controllers/modeldeployment/state.ts';
 import { isForesailError } from '../errors.ts';
-import type { Forecaster } from '../forecast/types.ts';
+import type { FailedAttempt, Forecaster } from '../forecast/types.ts';
 import { Batcher } from '../inference/batcher.ts';
-import { batchedLink, type ChainLink } from '../inference/chain.ts';
+import { batchedLink, type ChainLink, failedAttempt } from '../inference/chain.ts';
 import { type AddressGuard, guardedConnector } from '../net/guarded-connector.ts';
 import { comparedIn } from '../rollout/compared.ts';
 import type { KubeObject, Store } from '../runtime/index.ts';
@@ -26,6 +26,8 @@ export interface ServedVersion {
   readonly link: ChainLink;
   /** As it is, for replays of a past. */
   readonly forecaster: Forecaster;
+  /** Why it did not answer when it was asked last. */
+  readonly failure: FailedAttempt | undefined;
 }
 
 export type NamedModel =
@@ -116,13 +118,17 @@ export function createServedModels(options: ServedModelsOptions): ServedModels {
       { model: name, version, digest, baseUrl },
       { dispatcher: agent, timeoutMs },
     );
-    const batcher = new Batcher(resting(client, clock), { clock });
+    const server = resting(client, clock);
+    const batcher = new Batcher(server, { clock });
     const fresh = {
       uid,
       version,
       digest: `sha256:${digest}`,
       link: batchedLink(batcher),
       forecaster: client,
+      get failure() {
+        return server.failure === undefined ? undefined : failedAttempt(client.id, server.failure);
+      },
       batcher,
     };
     opened.set(key, fresh);

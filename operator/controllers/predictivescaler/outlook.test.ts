@@ -45,7 +45,8 @@ function ownModel(id: string) {
       return await linkOf(persistence).forecast(window, until);
     },
   };
-  const acting = { version: 1, digest: 'sha256:aa', link, forecaster: { ...persistence, id } };
+  const forecaster = { ...persistence, id };
+  const acting = { version: 1, digest: 'sha256:aa', link, forecaster, failure: undefined };
   own.named = { kind: 'served', uid: 'm1', acting, compared: undefined };
   return own;
 }

@@ -372,12 +372,11 @@ function servingCondition(
 ): OwnCondition {
   if (problem !== undefined) return forecastReady('False', problem.reason, problem.message);
   const fallen = seen.find((look) => look.fellBack !== undefined);
-  if (fallen?.fellBack !== undefined)
-    return forecastReady(
-      'False',
-      fallen.fellBack.reason,
-      `${fallen.by} serves instead: ${fallen.fellBack.message}`,
-    );
+  // Its owner wants to know of a server that is away, also while another forecaster does better than it.
+  const failure = fallen?.fellBack ?? named?.acting.failure;
+  const server = fallen ?? seen[0];
+  if (failure !== undefined && server !== undefined)
+    return forecastReady('False', failure.reason, `${server.by} serves instead: ${failure.message}`);
   const own = named?.acting.link.id;
   const leading = seen.find(({ forecast, by }) =>
     own === undefined ? forecast.model.digest === 'builtin' : by !== own,
