@@ -287,6 +287,16 @@ describe('serving models', () => {
     expect(await image({ config: { modelServing: { image: 'mine:1' } } })).toBe('mine:1');
   });
 
+  test('routes of the Gateway API are written only where that is asked for', async () => {
+    const routes = async (modelServing: object) =>
+      rules(await helm.template({ config: { modelServing } }))
+        .filter(({ apiGroups }) => apiGroups?.includes('gateway.networking.k8s.io'))
+        .map(({ resources, verbs }) => ({ resources, verbs }));
+    expect(await routes({})).toEqual([]);
+    expect(await routes({ gateway: true })).toEqual([{ resources: ['httproutes'], verbs: ['get', 'patch'] }]);
+    expect(await routes({ enabled: false, gateway: true })).toEqual([]);
+  });
+
   test('switched off, the rights for it are not granted', async () => {
     expect(writes(await helm.template())).toHaveLength(1);
     expect(writes(await helm.template({ config: { modelServing: { enabled: false } } }))).toEqual([]);

@@ -1,0 +1,19 @@
+/** The CRDs of the Gateway API, from the folder of its Go module; none of them is kept in this repository. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { ClusterFacts } from './cluster.ts';
+import { established } from './crd.ts';
+import { kubectl } from './kubectl.ts';
+
+const MODULE = 'sigs.k8s.io/gateway-api';
+const LOCK = join(import.meta.dirname, 'tools/gateway-api');
+
+export async function installGatewayApi(cluster: ClusterFacts): Promise<void> {
+  // Checked against go.sum; already there after the first time.
+  const { stdout } = await promisify(execFile)('go', ['mod', 'download', '-json', MODULE], { cwd: LOCK });
+  const { Dir } = JSON.parse(stdout) as { readonly Dir: string };
+  const file = join(Dir, 'config/crd/standard/gateway.networking.k8s.io_httproutes.yaml');
+  await kubectl(cluster, ['apply', '--server-side', '-f', file]);
+  await established(cluster, 'httproutes.gateway.networking.k8s.io');
+}
