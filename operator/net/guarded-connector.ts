@@ -89,11 +89,7 @@ export function guardedConnector(
         callback(error, null);
         return;
       }
-      // A peer that has reset the connection already has no address any more, which says nothing against it.
-      const late =
-        socket.remoteAddress === undefined
-          ? fault('Unreachable', 'the connection was lost before anything was sent')
-          : refusal(socket.remoteAddress);
+      const late = peerFault(socket.remoteAddress, refusal, fault);
       if (late === undefined) {
         callback(null, socket);
         return;
@@ -102,4 +98,14 @@ export function guardedConnector(
       callback(late, null);
     });
   };
+}
+
+/** A peer that has reset the connection already has no address any more, which says nothing against it. */
+export function peerFault(
+  address: string | undefined,
+  refusal: (address: string) => Error | undefined,
+  fault: MakeFault = addressFault,
+): Error | undefined {
+  if (address !== undefined) return refusal(address);
+  return fault('Unreachable', 'the connection was lost before anything was sent');
 }

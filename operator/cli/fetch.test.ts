@@ -1,0 +1,81 @@
+/** The command as kubelet runs it: what it prints, how it ends, and on a volume that is full. */
+import { execFile, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+
+const CONTENT = Buffer.alloc(1_000_000, 'onnx');
+const SHA256 = createHash('sha256').update(CONTENT).digest('hex');
+const MAIN = join(import.meta.dirname, 'main.ts');
+
+let folder: string;
+let models: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'foresail-fetch-cli-'));
+  models = join(folder, 'models');
+  await mkdir(models);
+  await writeFile(join(folder, 'model.onnx'), CONTENT);
+});
+afterEach(async () => rm(folder, { recursive: true }));
+
+const words = (...more: readonly string[]): readonly string[] => [
+  process.execPath,
+  MAIN,
+  'fetch',
+  ...['--uri', `file://${folder}/model.onnx`, '--sha256', SHA256, '--to', models],
+  ...more,
+];
+
+async function run([program = '', ...args]: readonly string[]) {
+  const env = { PATH: process.env['PATH'], NODE_OPTIONS: '--disable-warning=ExperimentalWarning' };
+  return promisify(execFile)(program, args, { env }).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({
+      code,
+      stdout,
+      stderr,
+    }),
+  );
+}
+
+test('says what it did, and keeps the file for the next', async () => {
+  const cache = ['--cache', join(folder, 'cache')];
+  expect(JSON.parse((await run(words('--allow-file', ...cache))).stdout)).toEqual({
+    sha256: SHA256,
+    bytes: CONTENT.length,
+    from: 'store',
+  });
+  expect(await readFile(join(models, 'model.onnx'))).toEqual(CONTENT);
+  await rm(join(models, 'model.onnx'));
+  expect(JSON.parse((await run(words(...cache))).stdout)).toMatchObject({ from: 'cache' });
+});
+
+test('a refusal ends it with the reason as the last line', async () => {
+  const { code, stdout, stderr } = await run(words());
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toBe('foresail: file:// is not allowed here [ARTIFACT_DENIED]\n');
+});
+
+/** A small file system of our own, in namespaces that no privilege is needed for where the kernel allows that. */
+const SMALL = ['unshare', '--map-root-user', '--mount', 'sh', '-c'];
+const mountable = (() => {
+  try {
+    const [program = '', ...args] = [...SMALL, 'mount -t tmpfs none /mnt'];
+    execFileSync(program, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+(mountable ? test : test.skip)('a full volume is told as that, and nothing is left on it', async () => {
+  const script = 'mount -t tmpfs -o size=128k none "$0" && { "$@"; code=$?; ls -A "$0"; exit $code; }';
+  const { code, stdout, stderr } = await run([...SMALL, script, models, ...words('--allow-file')]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(
+    /^foresail: no space is left in .*models after \d+ bytes of the file \[ARTIFACT_NO_SPACE\]\n$/,
+  );
+});
