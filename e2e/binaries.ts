@@ -28,13 +28,24 @@ export const NODE_TOOLS: readonly Tool[] = ['kubelet', 'containerd', 'cni', 'cor
 /** What the tests of artifacts fetch from. */
 export const STORE_TOOLS: readonly Tool[] = ['versitygw', 'distribution', 'fake-gcs-server'];
 
+const SCRIPT = fileURLToPath(new URL('build.sh', import.meta.url));
+
 /** Program name (kube-apiserver, kubectl, promtool, …) → absolute path. */
 export type Binaries = ReadonlyMap<string, string>;
 
+/** Whether all of them stand, so that nothing would have to be built. */
+export async function binariesStand(tools: readonly Tool[]): Promise<boolean> {
+  const child = spawn('sh', [SCRIPT, '--check', ...tools], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  return code === 0;
+}
+
 /** Builds what is missing; a few milliseconds when nothing is. Progress goes to this process's stderr. */
 export async function ensureBinaries(tools: readonly Tool[], signal?: AbortSignal): Promise<Binaries> {
-  const script = fileURLToPath(new URL('build.sh', import.meta.url));
-  const child = spawn('sh', [script, ...tools], { stdio: ['ignore', 'pipe', 'inherit'], signal });
+  const child = spawn('sh', [SCRIPT, ...tools], { stdio: ['ignore', 'pipe', 'inherit'], signal });
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     stdout += chunk;

@@ -5,6 +5,8 @@
 #                               real node: kubelet containerd cni coredns metrics-server; for the tests of
 #                               artifact stores: versitygw distribution fake-gcs-server
 #
+#   e2e/build.sh --check [TOOL...]   builds nothing; exit status 3 when one of them would have to be built
+#
 # stdout: one line per program, "NAME PATH"; everything for people goes to stderr.
 # The binaries lie in ${XDG_CACHE_HOME:-~/.cache}/foresail/bin/TOOL-HASH, where HASH covers go.mod,
 # go.sum, the flags and the version of Go, so that every clone on the machine shares them and a
@@ -154,6 +156,8 @@ build() { # build TOOL LABEL; the lock is held
 }
 
 # --- main ---------------------------------------------------------------------------------------
+check=''
+[ "${1:-}" != --check ] || { check=yes; shift; }
 tools=${*:-kubernetes etcd kwok prometheus helm cluster}
 missing=''
 for tool in $tools; do
@@ -161,6 +165,7 @@ for tool in $tools; do
   describe "$tool"
   stands || missing="$missing $tool"
 done
+[ -z "$check" ] || [ -z "$missing" ] || exit 3
 
 if [ -n "$missing" ]; then
   command -v flock >/dev/null 2>&1 || die 'the program "flock" (util-linux) is needed to build'

@@ -15,8 +15,16 @@ export interface LoadGenerator {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** `url` with an address of the node's network: names are known to pods only. It ends by itself after `maxSeconds`. */
-export function startLoad(cluster: ClusterFacts, url: string, maxSeconds: number): LoadGenerator {
+/**
+ * `url` with an address of the node's network: names are known to pods only. It ends by itself after `maxSeconds`. With
+ * a `body` it posts JSON.
+ */
+export function startLoad(
+  cluster: ClusterFacts,
+  url: string,
+  maxSeconds: number,
+  body?: object,
+): LoadGenerator {
   const script = join(import.meta.dirname, 'load.ts');
   const child = spawnInside(cluster, [
     process.execPath,
@@ -24,6 +32,7 @@ export function startLoad(cluster: ClusterFacts, url: string, maxSeconds: number
     script,
     url,
     String(maxSeconds),
+    ...(body === undefined ? [] : [JSON.stringify(body)]),
   ]);
   const closed = once(child, 'close');
   closed.catch(() => undefined);
@@ -52,16 +61,23 @@ export interface LoadTotal {
   /** Seconds in which half of the answers took longer than `slowMs`. */
   readonly slowSeconds: number;
   readonly errors: Readonly<Record<string, number>>;
+  readonly versions: Readonly<Record<string, number>>;
 }
 
 export function totalOf(seconds: readonly LoadSecond[], slowMs: number): LoadTotal {
   const errors: Record<string, number> = {};
+  const versions: Record<string, number> = {};
   let [sent, failed, slowSeconds] = [0, 0, 0];
   for (const second of seconds) {
     sent += second.sent;
     failed += second.failed;
     if ((second.p50 ?? (second.inFlight > 0 ? Number.POSITIVE_INFINITY : 0)) > slowMs) slowSeconds += 1;
-    for (const [error, count] of Object.entries(second.errors)) errors[error] = (errors[error] ?? 0) + count;
+    addTo(errors, second.errors);
+    addTo(versions, second.versions);
   }
-  return { sent, failed, slowSeconds, errors };
+  return { sent, failed, slowSeconds, errors, versions };
+}
+
+function addTo(sum: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [key, count] of Object.entries(counts)) sum[key] = (sum[key] ?? 0) + count;
 }

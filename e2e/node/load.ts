@@ -2,12 +2,12 @@
  * Sends requests at a rate, whether or not they are answered in time, as users do. A program of its own, to be run
  * inside the node's network:
  *
- *   node load.ts URL SECONDS      each line of stdin is a new rate per second; stdout: one JSON line a second
+ *   node load.ts URL SECONDS [BODY]   each line of stdin is a new rate per second; stdout: one JSON line a second
  *
  * Every request has a connection of its own, so that a Service spreads them. It ends by itself after SECONDS, when stdin
  * ends, or after a million requests.
  */
-import { get } from 'node:http';
+import { request as ask } from 'node:http';
 import { createInterface } from 'node:readline';
 
 /** What happened in one second. */
@@ -23,13 +23,16 @@ export interface LoadSecond {
   readonly p99: number | null;
   /** Of failures, by what they were. */
   readonly errors: Readonly<Record<string, number>>;
+  /** Of answers, by the version that the router named. */
+  readonly versions: Readonly<Record<string, number>>;
 }
 
 const TICK_MS = 10;
 const MOST = 1_000_000;
 const TIMEOUT_MS = 10_000;
 
-const [url = '', seconds = ''] = process.argv.slice(2);
+/** With a body (JSON) it is a POST. */
+const [url = '', seconds = '', body] = process.argv.slice(2);
 const end = performance.now() + Math.min(Number(seconds), 3_600) * 1_000;
 
 let rate = 0;
@@ -40,6 +43,13 @@ let sent = 0;
 let failed = 0;
 let latencies: number[] = [];
 let errors: Record<string, number> = {};
+let versions: Record<string, number> = {};
+
+const OPTIONS = {
+  agent: false,
+  timeout: TIMEOUT_MS,
+  ...(body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json' } }),
+};
 
 function send(): void {
   const begun = performance.now();
@@ -57,13 +67,19 @@ function send(): void {
   sent += 1;
   total += 1;
   inFlight += 1;
-  const request = get(url, { agent: false, timeout: TIMEOUT_MS }, (response) => {
+  const request = ask(url, OPTIONS, (response) => {
     response.resume();
-    response.on('end', () => finish(response.statusCode === 200 ? undefined : String(response.statusCode)));
+    response.on('end', () => {
+      const { statusCode, headers } = response;
+      const version = headers['foresail-model-version'];
+      if (typeof version === 'string') versions[version] = (versions[version] ?? 0) + 1;
+      finish(statusCode === 200 ? undefined : String(statusCode));
+    });
     response.on('error', (error) => finish((error as NodeJS.ErrnoException).code ?? error.message));
   });
   request.on('timeout', () => request.destroy(Object.assign(new Error('timeout'), { code: 'timeout' })));
   request.on('error', (error) => finish((error as NodeJS.ErrnoException).code ?? error.message));
+  request.end(body);
 }
 
 function report(): void {
@@ -78,12 +94,14 @@ function report(): void {
     p50: quantile(0.5),
     p99: quantile(0.99),
     errors,
+    versions,
   };
   process.stdout.write(`${JSON.stringify(second)}\n`);
   sent = 0;
   failed = 0;
   latencies = [];
   errors = {};
+  versions = {};
 }
 
 let last = performance.now();

@@ -1,24 +1,30 @@
 /**
  * `make e2e`: the stories that need pods which run, on a real kubelet. A line per story, a plain count at the end.
- * Where no real node can run the stories count as skipped, with the reason.
+ * Where no real node can run the stories count as skipped, with the reason; with `--if-built` also where its programs
+ * would have to be compiled first, which takes as long as all other tests.
  */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../operator/errors.ts';
-import { ensureBinaries, NODE_TOOLS } from '../binaries.ts';
+import { binariesStand, ensureBinaries, NODE_TOOLS, type Tool } from '../binaries.ts';
 import { DEFAULT_TOOLS } from '../cluster.ts';
 import { realNodeObstacle } from './requirements.ts';
 import { setNodeStage } from './stage.ts';
 import { LIFETIME } from './stories/lifetime.ts';
 import { NODE } from './stories/node.ts';
-import { SCALING } from './stories/scaling.ts';
+import { ROLLOUT } from './stories/rollout.ts';
+import { ROLLOUT_FAULTS } from './stories/rollout-faults.ts';
+import { RIGHTS, SCALING } from './stories/scaling.ts';
 import { type Outcome, type Story, summary, tell } from './story.ts';
 
-const { values: flags } = parseArgs({ options: { only: { type: 'string', default: '' } } });
+const { values: flags } = parseArgs({
+  options: { only: { type: 'string', default: '' }, 'if-built': { type: 'boolean', default: false } },
+});
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const chosen = <Stage>(stories: readonly Story<Stage>[]) =>
   stories.filter(({ name }) => name.includes(flags.only));
+const TOOLS: readonly Tool[] = [...DEFAULT_TOOLS, ...NODE_TOOLS, 'helm'];
 const lifetime = chosen(LIFETIME);
-const onStage = chosen([...NODE, ...SCALING]);
+const onStage = chosen([...NODE, ...SCALING, ...ROLLOUT, ...ROLLOUT_FAULTS, ...RIGHTS]);
 
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const)
@@ -29,12 +35,12 @@ print(summary(outcome));
 process.exitCode = outcome.failed === 0 ? 0 : 1;
 
 async function tellAll(signal: AbortSignal): Promise<Outcome> {
-  const obstacle = realNodeObstacle();
+  const obstacle = realNodeObstacle() ?? (await toBuild());
   if (obstacle !== undefined) {
     print(`skipped: ${obstacle}`);
     return { passed: 0, failed: 0, skipped: lifetime.length + onStage.length };
   }
-  await ensureBinaries([...DEFAULT_TOOLS, ...NODE_TOOLS, 'helm'], signal);
+  await ensureBinaries(TOOLS, signal);
   const first = await tell(lifetime, undefined, print, signal);
   if (onStage.length === 0) return first;
   try {
@@ -49,4 +55,9 @@ async function tellAll(signal: AbortSignal): Promise<Outcome> {
     print(`FAIL  the stage could not be set: ${messageOf(error)}`);
     return { ...first, failed: first.failed + onStage.length };
   }
+}
+
+async function toBuild(): Promise<string | undefined> {
+  if (!flags['if-built'] || (await binariesStand(TOOLS))) return undefined;
+  return 'the programs of a real node are not built yet; `make e2e` builds them and tells the stories';
 }
