@@ -36,7 +36,7 @@ demo: demo-bin ## Scale one Deployment by forecast and its twin by the real HPA,
 
 .PHONY: test
 test: cluster-bin venv ## Run every test: jest (unit and cluster), pytest, go test
-	@node tools/test.ts
+	@exec node tools/test.ts $(REAL_PODS)
 
 .PHONY: test-unit
 test-unit: deps ## Run the pure tests only (seconds)

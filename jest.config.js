@@ -6,7 +6,7 @@ const common = {
   transform: { '\\.ts$': '<rootDir>/tools/jest/transform.js' },
   testEnvironment: '<rootDir>/tools/jest/environment.js',
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
-  roots: ['<rootDir>/operator', '<rootDir>/e2e'],
+  roots: ['<rootDir>/operator', '<rootDir>/e2e', '<rootDir>/tools'],
 };
 
 export default {

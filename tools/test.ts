@@ -1,11 +1,13 @@
 /**
  * Runs every test runner of the project and ends with one plain line over all of them,
- * `N passed, N failed, N skipped`, since each runner counts in a form of its own.
+ * `N passed, N failed, N skipped`, since each runner counts in a form of its own. With `--real-pods` the stories on a
+ * real kubelet are among them, where one can run and its programs stand.
  */
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runChild } from './child.ts';
 
 interface Count {
   passed: number;
@@ -93,45 +95,43 @@ const goTest: Runner = {
   },
 };
 
-/** Runs to the end, showing the output as it comes. */
-function run(runner: Runner): Promise<{ code: number; stdout: string }> {
-  return new Promise((resolve, reject) => {
-    const [file, ...args] = runner.command;
-    const child = spawn(file as string, args, {
-      cwd: runner.cwd ?? root,
-      env: { ...process.env, ...runner.env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let stdout = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk;
-      if (runner !== goTest) process.stdout.write(chunk);
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code: code ?? 1, stdout }));
-  });
+const realPods: Runner = {
+  name: 'real pods',
+  command: [process.execPath, 'e2e/node/main.ts', '--if-built'],
+  count(stdout) {
+    const [, passed, failed, skipped] =
+      /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/m.exec(stdout) ?? [];
+    return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped ?? 0) };
+  },
+};
+
+async function venvPath(): Promise<string> {
+  const { code, signal, stdout } = await runChild([join(root, 'tools/setup/python.sh')]);
+  endIf(signal);
+  if (code !== 0) throw new Error('the Python environment could not be made');
+  return stdout.trim().split('\n').at(-1) as string;
 }
 
-function venvPath(): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(join(root, 'tools/setup/python.sh'), { stdio: ['ignore', 'pipe', 'inherit'] });
-    let stdout = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve(stdout.trim().split('\n').at(-1) as string);
-      else reject(new Error('the Python environment could not be made'));
-    });
-  });
+/** As the shell does it: 128 and the number of the signal. */
+function endIf(signal: NodeJS.Signals | undefined): void {
+  if (signal === undefined) return;
+  rmSync(scratch, { recursive: true });
+  process.stdout.write(`\nended by ${signal}\n`);
+  process.exit(128 + constants.signals[signal]);
 }
 
+const { values: flags } = parseArgs({ options: { 'real-pods': { type: 'boolean', default: false } } });
 const runners: Runner[] = [jest('unit'), pytest(await venvPath()), goTest, jest('cluster')];
+if (flags['real-pods']) runners.push(realPods);
 const total: Count = { passed: 0, failed: 0, skipped: 0 };
 for (const runner of runners) {
   process.stdout.write(`\n== ${runner.name}\n`);
-  const { code, stdout } = await run(runner);
+  const { code, signal, stdout } = await runChild(runner.command, {
+    cwd: runner.cwd ?? root,
+    env: { ...process.env, ...runner.env },
+    show: (chunk) => runner !== goTest && process.stdout.write(chunk),
+  });
+  endIf(signal);
   let count: Count;
   try {
     count = runner.count(stdout);
