@@ -67,8 +67,17 @@ function modelFactory(options: EngineOptions): (name: string) => ServedModel {
   // Asked once: the libraries do not come and go while the server runs.
   const providers = new Map<Accelerator, Promise<ProviderChoice>>();
   const providerFor = (accelerator: Accelerator, signal: AbortSignal): Promise<ProviderChoice> => {
-    const choice = providers.get(accelerator) ?? chooseProvider(accelerator, probe, signal);
+    const known = providers.get(accelerator);
+    if (known !== undefined) return known;
+    const choice = chooseProvider(accelerator, probe, signal).then((chosen) => {
+      // `auto` may find no GPU; who asked for one wants to know.
+      const fellBack = accelerator !== 'auto' && chosen.provider !== accelerator;
+      logger[fellBack ? 'warn' : 'info']('models run on', { accelerator, ...chosen });
+      return chosen;
+    });
     providers.set(accelerator, choice);
+    // Given up with the model that asked first, it says nothing about the next.
+    choice.catch(() => providers.delete(accelerator));
     return choice;
   };
   return (name) =>

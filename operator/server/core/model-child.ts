@@ -41,6 +41,17 @@ const NODE_RESIDENT_MIB = 128;
 /** A GPU maps far more than it uses, so no wall on address space there. */
 const NO_MEMORY_WALL_MIB = 1024 * 1024;
 
+/** How a GPU's libraries and the devices that are ours are found; everything else of our environment stays here. */
+const GPU_VARIABLES = ['LD_LIBRARY_PATH', 'CUDA_VISIBLE_DEVICES', 'CUDA_MPS_PIPE_DIRECTORY'];
+
+function gpuEnvironment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const given = GPU_VARIABLES.flatMap((name) =>
+    own[name] === undefined ? [] : [[name, own[name]] as const],
+  );
+  // The cache of compiled kernels is a file, and a child may not write any.
+  return { ...Object.fromEntries(given), CUDA_CACHE_DISABLE: '1' };
+}
+
 interface Waiting {
   readonly resolve: (frame: Frame) => void;
   readonly reject: (error: unknown) => void;
@@ -64,10 +75,8 @@ export class ModelChild {
     const onGpu = options.provider !== 'cpu';
     const { command, args } =
       options.command ?? childCommand(onGpu ? NO_MEMORY_WALL_MIB : options.memoryMiB, ENTRY);
-    // A GPU's libraries are found by this one variable; everything else of our environment stays here.
-    const libraries = process.env['LD_LIBRARY_PATH'];
     const child = spawn(command, args, {
-      env: onGpu && libraries !== undefined ? { LD_LIBRARY_PATH: libraries } : {},
+      env: onGpu ? gpuEnvironment(process.env) : {},
       cwd: '/',
       stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
       // A group of its own: what is sent to ours (Ctrl-C) is the server's to obey, which still has requests to answer.

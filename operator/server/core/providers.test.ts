@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../clock.ts';
+import { silentLogger } from '../../logger.ts';
 import type { Provider } from './child/protocol.ts';
 import { childProbe, chooseProvider, IDENTITY_MODEL } from './providers.ts';
-import { never } from './testing/engines.ts';
-import { identityProbe } from './testing/models.ts';
+import { never, newBench } from './testing/engines.ts';
+import { identityProbe, putVersion } from './testing/models.ts';
 import type { Accelerator } from './types.ts';
 
 /** A machine with these providers: no machine of the tests has a GPU. */
@@ -29,6 +30,20 @@ describe('the provider', () => {
     await expect(childProbe(systemClock)('cuda', never)).resolves.toMatch(
       /libonnxruntime_providers_cuda.so is not installed/,
     );
+  });
+
+  test('that is not what was asked for stands in the log', async () => {
+    const bench = newBench();
+    const lines: [string, object | undefined][] = [];
+    const warn = (message: string, keys?: object) => void lines.push([message, keys]);
+    putVersion(bench.root, 'm', '1', identityProbe());
+    try {
+      await bench.open({ accelerator: 'tensorrt', logger: { ...silentLogger, warn } });
+      const reason = expect.stringMatching(/tensorrt cannot be used: .*; cuda cannot be used: /);
+      expect(lines).toEqual([['models run on', { accelerator: 'tensorrt', provider: 'cpu', reason }]]);
+    } finally {
+      await bench.end();
+    }
   });
 
   test('the model of the probe is the graph it says', () => {
