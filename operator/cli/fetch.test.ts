@@ -25,7 +25,12 @@ const words = (...more: readonly string[]): readonly string[] => [
   process.execPath,
   MAIN,
   'fetch',
-  ...['--uri', `file://${folder}/model.onnx`, '--sha256', SHA256, '--to', models],
+  '--uri',
+  `file://${folder}/model.onnx`,
+  '--sha256',
+  SHA256,
+  '--to',
+  models,
   ...more,
 ];
 
@@ -60,11 +65,10 @@ test('a refusal ends it with the reason as the last line', async () => {
 });
 
 /** A small file system of our own, in namespaces that no privilege is needed for where the kernel allows that. */
-const SMALL = ['unshare', '--map-root-user', '--mount', 'sh', '-c'];
+const SMALL = ['--map-root-user', '--mount', 'sh', '-c'];
 const mountable = (() => {
   try {
-    const [program = '', ...args] = [...SMALL, 'mount -t tmpfs none /mnt'];
-    execFileSync(program, args, { stdio: 'ignore' });
+    execFileSync('unshare', [...SMALL, 'mount -t tmpfs none /mnt'], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -73,7 +77,7 @@ const mountable = (() => {
 
 (mountable ? test : test.skip)('a full volume is told as that, and nothing is left on it', async () => {
   const script = 'mount -t tmpfs -o size=128k none "$0" && { "$@"; code=$?; ls -A "$0"; exit $code; }';
-  const { code, stdout, stderr } = await run([...SMALL, script, models, ...words('--allow-file')]);
+  const { code, stdout, stderr } = await run(['unshare', ...SMALL, script, models, ...words('--allow-file')]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toMatch(
     /^foresail: no space is left in .*models after \d+ bytes of the file \[ARTIFACT_NO_SPACE\]\n$/,
