@@ -43,10 +43,10 @@ const OPTIONS = {
 
 /**
  * Failures come in bursts: a node that hangs for a moment fails hundreds of requests of whoever has a pod there. The
- * test takes each for a coin of its own, so one look counts for so many of them at most. A likelihood ratio to a power
- * below 1 that does not depend on who failed is a bet as fair as the ratio itself (Jensen's inequality).
+ * test takes each for a coin of its own, so the evidence of one look is bounded, in nats. A breach wants ln(1 / error):
+ * about a minute in which canary alone fails, somewhat more in which it alone is slow.
  */
-const MOST_PER_LOOK = { Errors: 10, NaN: 10, Latency: 4 } as const;
+const MOST_PER_LOOK = { Errors: 2.5, NaN: 2.5, Latency: 1.75 } as const;
 
 const WHAT = {
   Errors: 'fails more often than stable',
@@ -115,7 +115,7 @@ export class RateGuards {
 
   #compare(stable: Delta, canary: Delta): void {
     const take = (name: RateGuardName, counts: (of: Delta) => Counts) =>
-      this.#guards.get(name)?.take(...tempered(counts(stable), counts(canary), MOST_PER_LOOK[name]));
+      this.#guards.get(name)?.take(...tempered(counts(stable), counts(canary), name));
     take('Errors', ({ answered, failed }) => ({ requests: answered + failed, failures: failed }));
     take('NaN', ({ answered, nonFinite }) => ({ requests: answered, failures: nonFinite }));
     const bound = this.#usualWithin;
@@ -157,8 +157,14 @@ export class RateGuards {
   }
 }
 
-function tempered(stable: Counts, canary: Counts, most: number): [Counts, Counts] {
-  const power = Math.min(1, most / Math.max(1, stable.failures + canary.failures));
+/**
+ * A likelihood ratio to a power below 1 is a bet as fair as the ratio itself (Jensen's inequality), as long as the power
+ * does not depend on who failed: it is chosen by how many failed in all, as if canary had been all of them.
+ */
+function tempered(stable: Counts, canary: Counts, name: RateGuardName): [Counts, Counts] {
+  const expected = OPTIONS[name].tolerance * canary.requests;
+  const most = (stable.failures + canary.failures) * Math.log((expected + stable.requests) / expected);
+  const power = most > MOST_PER_LOOK[name] ? MOST_PER_LOOK[name] / most : 1;
   const scaled = (counts: Counts) => ({ ...counts, failures: counts.failures * power });
   return [scaled(stable), scaled(canary)];
 }
