@@ -52,8 +52,11 @@ function* badValues({ path, value, schema, required }: Node): Generator<[name: s
   }
 }
 
+/** A tolerance of nothing, and a limit of a guard: not one of what it counts. */
+const MAY_BE_ZERO = ['.tolerance', '.prometheus.max', '.prometheus.min'];
+
 function* badQuantities(path: string): Generator<[string, unknown]> {
-  if (!path.endsWith('.tolerance')) {
+  if (!MAY_BE_ZERO.some((end) => path.endsWith(end))) {
     yield ['zero', 0];
     yield ['zero as text', '0.0'];
   }
