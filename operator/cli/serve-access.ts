@@ -18,8 +18,22 @@ export interface Access {
   readonly close: () => Promise<void>;
 }
 
+export type AccessFlags = Pick<
+  ServeFlags,
+  | 'tlsCertFile'
+  | 'tlsPrivateKeyFile'
+  | 'clientCaFile'
+  | 'auth'
+  | 'authTokenAudiences'
+  | 'authAllow'
+  | 'authResource'
+  | 'kubeconfig'
+  | 'rateLimit'
+  | 'rateBurst'
+>;
+
 /** @throws FLAGS_DO_NOT_FIT, TLS_FILES_INVALID, and what a kubeconfig that cannot be read throws */
-export async function openAccess(flags: ServeFlags, log: Logger): Promise<Access> {
+export async function openAccess(flags: AccessFlags, log: Logger): Promise<Access> {
   checkFlags(flags);
   const { tlsCertFile, tlsPrivateKeyFile, clientCaFile, rateLimit } = flags;
   const tls =
@@ -51,7 +65,7 @@ export async function openAccess(flags: ServeFlags, log: Logger): Promise<Access
   };
 }
 
-function checkFlags(flags: ServeFlags): void {
+function checkFlags(flags: AccessFlags): void {
   const wants = (flag: string, why: string) =>
     new ForesailError('FLAGS_DO_NOT_FIT', 'terminal', `${flag} ${why}`, { subject: flag });
   if ((flags.tlsCertFile === undefined) !== (flags.tlsPrivateKeyFile === undefined))
@@ -71,7 +85,7 @@ function checkFlags(flags: ServeFlags): void {
 }
 
 async function authenticationOf(
-  flags: ServeFlags,
+  flags: AccessFlags,
 ): Promise<{ authentication?: Authentication; close: () => Promise<void> }> {
   const allowed = flags.authAllow ?? [];
   if (flags.auth === 'none') return { close: async () => undefined };
