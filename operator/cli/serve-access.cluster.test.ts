@@ -33,7 +33,10 @@ beforeAll(async () => {
     await kubectl('create', 'serviceaccount', account);
   // What the guide asks for, and nothing more.
   await kubectl(
-    ...['create', 'clusterrolebinding', 'inference', '--clusterrole=system:auth-delegator'],
+    'create',
+    'clusterrolebinding',
+    'inference',
+    '--clusterrole=system:auth-delegator',
     '--serviceaccount=default:inference',
   );
   await kubectl('create', 'clusterrole', 'infer', '--verb=post', '--non-resource-url=/v2/models/echo/infer');
