@@ -2,9 +2,10 @@
  * Metrics of the inference server, named after Triton's `nv_inference_*`, with true histograms where that has sums. The
  * labels model and version come from what the engine serves, never from a request, so a caller cannot make series.
  */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { CacheObserver, ResponseCache } from './around/response-cache.ts';
-import type { Engine, Observer, VersionGauges } from './core/types.ts';
+import type { Engine, Observer, Outcome, VersionGauges } from './core/types.ts';
+import { type CounterSeries, counter, type HistogramSeries, histogram, once, perKey } from './series.ts';
 import { OUTCOMES, type WireOutcome } from './wire/errors.ts';
 
 export type Protocol = 'http' | 'grpc';
@@ -38,24 +39,27 @@ export function createServerMetrics(): ServerMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const perVersion = (name: string, help: string, buckets: number[]) =>
-    new Histogram({ name, help, labelNames: PER_VERSION, buckets, registers });
-
-  const calls = new Counter({
-    name: 'foresail_server_calls_total',
-    help: 'Inference and forecast calls by protocol and how they ended, refused ones included.',
-    labelNames: ['protocol', 'outcome'],
-    registers,
+  const byOutcome = counter(
+    {
+      name: 'foresail_server_calls_total',
+      help: 'Inference and forecast calls by protocol and how they ended, refused ones included.',
+      registry,
+    },
+    ['protocol', 'outcome'],
+  );
+  const callSeconds = histogram(
+    {
+      name: 'foresail_server_call_duration_seconds',
+      help: 'Time of a call in the server: parsing, queue, run, writing.',
+      registry,
+    },
+    SECONDS,
+  );
+  const callsOf = (protocol: Protocol) => ({
+    counts: new Map(OUTCOMES.map((outcome) => [outcome, byOutcome({ protocol, outcome })] as const)),
+    seconds: callSeconds({ protocol }),
   });
-  for (const protocol of ['http', 'grpc'])
-    for (const outcome of OUTCOMES) calls.inc({ protocol, outcome }, 0);
-  const callSeconds = new Histogram({
-    name: 'foresail_server_call_duration_seconds',
-    help: 'Time of a call in the server: parsing, queue, run, writing.',
-    labelNames: ['protocol'],
-    buckets: SECONDS,
-    registers,
-  });
+  const calls = { http: callsOf('http'), grpc: callsOf('grpc') };
 
   const cacheHits = new Counter({
     name: 'foresail_inference_cache_hits_total',
@@ -77,50 +81,7 @@ export function createServerMetrics(): ServerMetrics {
   });
   for (const outcome of PAYLOAD_OUTCOMES) payloads.inc({ outcome }, 0);
 
-  const requests = new Counter({
-    name: 'foresail_inference_requests_total',
-    help: 'Requests that reached a model, by how they ended.',
-    labelNames: [...PER_VERSION, 'outcome'],
-    registers,
-  });
-  const nonFinite = new Counter({
-    name: 'foresail_inference_nonfinite_answers_total',
-    help: 'Answers with NaN or infinity in them.',
-    labelNames: PER_VERSION,
-    registers,
-  });
-  const rows = new Counter({
-    name: 'foresail_inference_count_total',
-    help: 'Rows inferred; a request with a batch of 8 counts 8.',
-    labelNames: PER_VERSION,
-    registers,
-  });
-  const runs = new Counter({
-    name: 'foresail_inference_exec_count_total',
-    help: 'Runs of a model; rows / runs is the mean batch.',
-    labelNames: [...PER_VERSION, 'failed'],
-    registers,
-  });
-  const requestSeconds = perVersion(
-    'foresail_inference_request_duration_seconds',
-    'Time of a request in the engine.',
-    SECONDS,
-  );
-  const queueSeconds = perVersion(
-    'foresail_inference_queue_duration_seconds',
-    'Time that a request waited for its run.',
-    SECONDS,
-  );
-  const computeSeconds = perVersion(
-    'foresail_inference_compute_duration_seconds',
-    'Time of the run that answered a request, its tensors packed and unpacked.',
-    SECONDS,
-  );
-  const batch = perVersion(
-    'foresail_inference_batch_size',
-    'Rows of a run.',
-    [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
-  );
+  const seriesOf = seriesPerVersion(registry);
 
   return {
     registry,
@@ -128,27 +89,30 @@ export function createServerMetrics(): ServerMetrics {
       onRequest(event) {
         // A request that no version took says nothing about a model; the calls count it.
         if (event.version === '') return;
-        const labels = { model: event.model, version: event.version };
-        requests.inc({ ...labels, outcome: event.outcome });
+        const series = seriesOf(event.model)(event.version);
+        series.requests(event.outcome).value++;
         if (event.outcome !== 'success') return;
-        // From the first answer on, so that none with NaN is told from no knowledge.
-        nonFinite.inc(labels, event.nonFinite ? 1 : 0);
-        requestSeconds.observe(labels, event.totalNs / 1e9);
-        queueSeconds.observe(labels, event.queueNs / 1e9);
+        const { nonFinite, requestSeconds, queueSeconds, computeSeconds } = series.answered();
+        if (event.nonFinite) nonFinite.value++;
+        requestSeconds.observe(event.totalNs / 1e9);
+        queueSeconds.observe(event.queueNs / 1e9);
         const computeNs = event.computeInputNs + event.computeInferNs + event.computeOutputNs;
-        computeSeconds.observe(labels, computeNs / 1e9);
+        computeSeconds.observe(computeNs / 1e9);
       },
       onBatch(event) {
-        const labels = { model: event.model, version: event.version };
-        runs.inc({ ...labels, failed: String(event.failed) });
+        const series = seriesOf(event.model)(event.version);
+        series.runs(event.failed).value++;
         if (event.failed) return;
-        rows.inc(labels, event.rows);
-        batch.observe(labels, event.rows);
+        const { rows, batch } = series.ran();
+        rows.value += event.rows;
+        batch.observe(event.rows);
       },
     },
     call(protocol, outcome, seconds) {
-      calls.inc({ protocol, outcome });
-      callSeconds.observe({ protocol }, seconds);
+      const { counts, seconds: times } = calls[protocol];
+      const series = counts.get(outcome);
+      if (series !== undefined) series.value++;
+      times.observe(seconds);
     },
     follow: (engine) => followEngine(engine, registers),
     cache: {
@@ -166,6 +130,88 @@ export function createServerMetrics(): ServerMetrics {
     },
     payload: (outcome) => payloads.inc({ outcome }),
   };
+}
+
+interface VersionSeries {
+  readonly requests: (outcome: Outcome) => CounterSeries;
+  readonly runs: (failed: boolean) => CounterSeries;
+  /** From the first answer on, so that none with NaN is told from no knowledge. */
+  readonly answered: () => {
+    readonly nonFinite: CounterSeries;
+    readonly requestSeconds: HistogramSeries;
+    readonly queueSeconds: HistogramSeries;
+    readonly computeSeconds: HistogramSeries;
+  };
+  readonly ran: () => { readonly rows: CounterSeries; readonly batch: HistogramSeries };
+}
+
+/** Each series is there from its first event on. */
+function seriesPerVersion(registry: Registry): (model: string) => (version: string) => VersionSeries {
+  const requests = counter(
+    {
+      name: 'foresail_inference_requests_total',
+      help: 'Requests that reached a model, by how they ended.',
+      registry,
+    },
+    [...PER_VERSION, 'outcome'],
+  );
+  const nonFinite = counter(
+    {
+      name: 'foresail_inference_nonfinite_answers_total',
+      help: 'Answers with NaN or infinity in them.',
+      registry,
+    },
+    PER_VERSION,
+  );
+  const rows = counter(
+    {
+      name: 'foresail_inference_count_total',
+      help: 'Rows inferred; a request with a batch of 8 counts 8.',
+      registry,
+    },
+    PER_VERSION,
+  );
+  const runs = counter(
+    {
+      name: 'foresail_inference_exec_count_total',
+      help: 'Runs of a model; rows / runs is the mean batch.',
+      registry,
+    },
+    [...PER_VERSION, 'failed'],
+  );
+  const seconds = (name: string, help: string) => histogram({ name, help, registry }, SECONDS);
+  const requestSeconds = seconds(
+    'foresail_inference_request_duration_seconds',
+    'Time of a request in the engine.',
+  );
+  const queueSeconds = seconds(
+    'foresail_inference_queue_duration_seconds',
+    'Time that a request waited for its run.',
+  );
+  const computeSeconds = seconds(
+    'foresail_inference_compute_duration_seconds',
+    'Time of the run that answered a request, its tensors packed and unpacked.',
+  );
+  const batch = histogram(
+    { name: 'foresail_inference_batch_size', help: 'Rows of a run.', registry },
+    [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+  );
+  return perKey((model: string) =>
+    perKey((version: string): VersionSeries => {
+      const labels = { model, version };
+      return {
+        requests: perKey((outcome: Outcome) => requests({ ...labels, outcome })),
+        runs: perKey((failed: boolean) => runs({ ...labels, failed: String(failed) })),
+        answered: once(() => ({
+          nonFinite: nonFinite(labels),
+          requestSeconds: requestSeconds(labels),
+          queueSeconds: queueSeconds(labels),
+          computeSeconds: computeSeconds(labels),
+        })),
+        ran: once(() => ({ rows: rows(labels), batch: batch(labels) })),
+      };
+    }),
+  );
 }
 
 /** Read when they are asked for; a version that is gone has no series. */

@@ -196,16 +196,18 @@ export class Batcher<P, A> {
   #refusal(job: Job<P>): unknown {
     const { model, latencyTargetMs, maxQueue } = this.#options;
     if (this.#closed) return notReady(model, 'it is being unloaded', 1000);
-    const predicted = this.predictedMs(job.rows, job.priority);
     if (this.#queue.full(job.priority)) {
-      return overloaded(`${maxQueue} requests are waiting for model "${model}"`, predicted ?? 1000);
+      const freeIn = this.predictedMs(job.rows, job.priority) ?? 1000;
+      return overloaded(`${maxQueue} requests are waiting for model "${model}"`, freeIn);
     }
     const allowed = Math.min(
       latencyTargetMs ?? Number.POSITIVE_INFINITY,
       job.timeoutMs ?? Number.POSITIVE_INFINITY,
     );
     // An idle model takes anyone, or a wrong prediction could shut it for good.
-    if (predicted === undefined || predicted <= allowed || this.#idle()) return undefined;
+    if (allowed === Number.POSITIVE_INFINITY || this.#idle()) return undefined;
+    const predicted = this.predictedMs(job.rows, job.priority);
+    if (predicted === undefined || predicted <= allowed) return undefined;
     const message = `model "${model}" would answer in ${Math.ceil(predicted)} ms, allowed are ${allowed} ms`;
     return overloaded(message, predicted - allowed);
   }
@@ -215,7 +217,8 @@ export class Batcher<P, A> {
   }
 
   #limit(): number {
-    return batchLimit(this.#fit.line, this.#options.latencyTargetMs, this.#options.maxBatch);
+    const { latencyTargetMs, maxBatch } = this.#options;
+    return latencyTargetMs === undefined ? maxBatch : batchLimit(this.#fit.line, latencyTargetMs, maxBatch);
   }
 
   /** A run that is late by x is expected to take x longer: a child that stalls shuts the door, not only its own run. */

@@ -27,12 +27,12 @@ export const DATATYPES: Readonly<Record<Datatype, DatatypeInfo>> = {
   BYTES: { size: 0, onnx: 8, ort: 'string' },
 };
 
-const BY_ORT = new Map(
-  Object.entries(DATATYPES).map(([datatype, info]) => [info.ort, datatype as Datatype] as const),
+const BY_ONNX = new Map(
+  Object.entries(DATATYPES).map(([datatype, info]) => [info.onnx, datatype as Datatype] as const),
 );
 
-export function datatypeOfOrt(name: string): Datatype | undefined {
-  return BY_ORT.get(name);
+export function datatypeOfOnnx(type: number): Datatype | undefined {
+  return BY_ONNX.get(type);
 }
 
 export function elementsOf(shape: readonly number[]): number {

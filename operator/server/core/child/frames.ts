@@ -23,13 +23,29 @@ export function padded(length: number): number {
 
 /** The frame as few buffers; the parts' lengths must be multiples of eight but for the last one. */
 export function frameBuffers(kind: number, id: number, parts: readonly Uint8Array[]): Uint8Array[] {
-  const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  let length = 0;
+  for (const part of parts) length += part.byteLength;
+  if (length < JOIN_BELOW) {
+    const frame = Buffer.allocUnsafe(HEADER + padded(length));
+    writeHeader(frame, length, id, kind);
+    let at = HEADER;
+    for (const part of parts) {
+      frame.set(part, at);
+      at += part.byteLength;
+    }
+    frame.fill(0, at);
+    return [frame];
+  }
   const header = Buffer.alloc(HEADER);
-  header.writeUInt32LE(padded(length), 0);
-  header.writeUInt32LE(id, 4);
-  header.writeUInt32LE(kind, 8);
-  const filler = new Uint8Array(padded(length) - length);
-  return joinSmall([header, ...parts, filler]);
+  writeHeader(header, length, id, kind);
+  return joinSmall([header, ...parts, new Uint8Array(padded(length) - length)]);
+}
+
+function writeHeader(into: Buffer, length: number, id: number, kind: number): void {
+  into.writeUInt32LE(padded(length), 0);
+  into.writeUInt32LE(id, 4);
+  into.writeUInt32LE(kind, 8);
+  into.writeUInt32LE(0, 12);
 }
 
 function joinSmall(parts: readonly Uint8Array[]): Uint8Array[] {
@@ -55,7 +71,10 @@ export function tooLong(length: number, limit: number): ForesailError {
   return new ForesailError('FRAME_TOO_LONG', 'terminal', `a frame of ${length} bytes, at most ${limit}`);
 }
 
-/** Cuts a stream into frames. Each frame gets a buffer of its own size: chunks are copied into it once. */
+/**
+ * Cuts a stream into frames. One that came whole is used where it lies; of others each gets a buffer of its own size,
+ * and chunks are copied into it once.
+ */
 export class FrameReader {
   readonly #limit: number;
   readonly #header = Buffer.alloc(HEADER);
@@ -71,6 +90,12 @@ export class FrameReader {
   push(chunk: Uint8Array): Frame[] {
     const frames: Frame[] = [];
     let at = 0;
+    if (this.#payload === undefined && this.#headerFilled === 0) {
+      for (let frame = this.#whole(chunk, at); frame !== undefined; frame = this.#whole(chunk, at)) {
+        frames.push(frame);
+        at += HEADER + frame.payload.byteLength;
+      }
+    }
     while (at < chunk.byteLength || this.#payload?.byteLength === this.#filled) {
       if (this.#payload === undefined) {
         const taken = Math.min(HEADER - this.#headerFilled, chunk.byteLength - at);
@@ -97,5 +122,14 @@ export class FrameReader {
       this.#headerFilled = 0;
     }
     return frames;
+  }
+  /** The frame at this place, if all of it is there and its payload lies as tensors need it. */
+  #whole(chunk: Uint8Array, at: number): Frame | undefined {
+    const start = at + HEADER;
+    if (start > chunk.byteLength || (chunk.byteOffset + start) % 8 !== 0) return undefined;
+    const view = Buffer.from(chunk.buffer, chunk.byteOffset + at, chunk.byteLength - at);
+    const end = HEADER + view.readUInt32LE(0);
+    if (end > view.byteLength) return undefined;
+    return { id: view.readUInt32LE(4), kind: view.readUInt32LE(8), payload: view.subarray(HEADER, end) };
   }
 }

@@ -1,8 +1,10 @@
 /** One onnxruntime session inside the child: the checks of the file, its signature, and a run from bytes to bytes. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
+// Not the package's promises: each of them takes a turn of the event loop, which costs as much as a small model's run.
+import { type Binding, binding, initOrt } from 'onnxruntime-node/dist/binding.js';
 import { describe, MAX_OPSET } from '../../../inference/contract.ts';
 import { type OnnxSummary, refuse, summarise } from '../../../inference/onnx-file.ts';
-import { DATATYPES, datatypeOfOrt } from '../tensors.ts';
+import { DATATYPES, datatypeOfOnnx } from '../tensors.ts';
 import type { Datatype, TensorData, TensorSpec } from '../types.ts';
 import type { LoadOrder, Signature } from './protocol.ts';
 import { blockTensor, decodeBlock, encodeBlock } from './tensor-block.ts';
@@ -19,17 +21,17 @@ export interface ChildSession {
    * @param payload `[u32 wanted outputs, 0 = all][u32 index…]` padded to eight, then a block of inputs
    * @returns parts of the answer: `[f64 milliseconds in the runtime]`, then a block of outputs
    */
-  run(payload: Buffer): Promise<Uint8Array[]>;
+  run(payload: Buffer): Uint8Array[];
 }
 
 /** @throws MODEL_INVALID, its subject saying which check failed */
-export async function openChildSession(bytes: Uint8Array, order: LoadOrder): Promise<ChildSession> {
+export function openChildSession(bytes: Uint8Array, order: LoadOrder): ChildSession {
   const summary = summarise(bytes, RUNTIME_DOMAINS);
   if (summary.opset > MAX_OPSET) {
     throw refuse('OpsetUnsupported', `operator set ${summary.opset}, at most ${MAX_OPSET} is known`);
   }
   const forecast = forecastContract(summary, bytes.byteLength);
-  const session = await createSession(bytes, order);
+  const session = createSession(bytes, order);
   const inputs = specsOf('WrongInputs', session.inputMetadata);
   const outputs = specsOf('WrongOutputs', session.outputMetadata);
   const signature: Signature = {
@@ -50,9 +52,11 @@ function forecastContract(summary: OnnxSummary, bytes: number): Signature['forec
   return { name, version, horizon, levels: [...levels] };
 }
 
-async function createSession(bytes: Uint8Array, order: LoadOrder): Promise<InferenceSession> {
+function createSession(bytes: Uint8Array, order: LoadOrder): Binding.InferenceSession {
+  initOrt();
+  const session = new binding.InferenceSession();
   try {
-    return await InferenceSession.create(bytes, {
+    session.loadModel(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength, {
       executionProviders: order.provider === 'cpu' ? ['cpu'] : [order.provider, 'cpu'],
       // The default threads spin: twice the CPU for little gain.
       intraOpNumThreads: order.intraOpThreads,
@@ -63,33 +67,30 @@ async function createSession(bytes: Uint8Array, order: LoadOrder): Promise<Infer
     const text = cause instanceof Error ? cause.message : String(cause);
     throw refuse('LoadFailed', `the runtime refuses the model: ${(text.split('\n')[0] ?? '').slice(0, 200)}`);
   }
+  return session;
 }
 
 function specsOf(
   reason: 'WrongInputs' | 'WrongOutputs',
-  values: readonly InferenceSession.ValueMetadata[],
+  values: readonly Binding.ValueMetadata[],
 ): TensorSpec[] {
-  return values.map((value) => {
-    const datatype = value.isTensor ? datatypeOfOrt(value.type) : undefined;
-    if (!value.isTensor || datatype === undefined) {
-      const what = value.isTensor ? value.type : 'a sequence or map';
-      throw refuse(reason, `"${value.name.slice(0, 64)}" is ${what}; only plain tensors are served`);
+  return values.map(({ name, isTensor, type, shape }) => {
+    const datatype = isTensor ? datatypeOfOnnx(type) : undefined;
+    if (datatype === undefined) {
+      const what = isTensor ? `of the ONNX type ${type}` : 'a sequence or map';
+      throw refuse(reason, `"${name.slice(0, 64)}" is ${what}; only plain tensors are served`);
     }
-    return {
-      name: value.name,
-      datatype,
-      shape: value.shape.map((dim) => (typeof dim === 'number' ? dim : -1)),
-    };
+    return { name, datatype, shape: [...shape] };
   });
 }
 
-async function runBlock(
-  session: InferenceSession,
+function runBlock(
+  session: Binding.InferenceSession,
   inputs: readonly TensorSpec[],
   outputs: readonly TensorSpec[],
   payload: Buffer,
   maxResultBytes: number,
-): Promise<Uint8Array[]> {
+): Uint8Array[] {
   const wanted = payload.readUInt32LE(0);
   const indexes = Array.from({ length: wanted }, (_, i) => payload.readUInt32LE(4 + 4 * i));
   const offset = Math.ceil((4 + 4 * wanted) / 8) * 8;
@@ -102,8 +103,10 @@ async function runBlock(
   }
   const fetches = wanted === 0 ? outputs.map((_, i) => i) : indexes;
   const names = fetches.map((index) => outputs[index]?.name ?? '');
+  const fetched: Record<string, null> = {};
+  for (const name of names) fetched[name] = null;
   const started = performance.now();
-  const results = await session.run(feeds, names);
+  const results = session.run(feeds, fetched, {}) as Record<string, Tensor>;
   const elapsed = performance.now() - started;
   const blocks = fetches.map((index, i) => {
     const tensor = results[names[i] ?? ''];

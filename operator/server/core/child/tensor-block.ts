@@ -18,16 +18,24 @@ const MAX_RANK = 16;
 const MAX_TENSORS = 1024;
 
 export function encodeBlock(tensors: readonly BlockTensor[]): Uint8Array[] {
-  const words = tensors.reduce((sum, tensor) => sum + 4 + tensor.shape.length, 2);
+  let words = 2;
+  for (const { shape } of tensors) words += 4 + shape.length;
   const head = new Uint32Array(padded(4 * words) / 4);
   head[0] = tensors.length;
   const buffers: Uint8Array[] = [new Uint8Array(head.buffer)];
   let at = 2;
-  for (const tensor of tensors) {
-    const bytes = tensor.parts.reduce((sum, part) => sum + part.byteLength, 0);
-    head.set([tensor.index, tensor.shape.length, bytes, 0, ...tensor.shape], at);
-    at += 4 + tensor.shape.length;
-    buffers.push(...tensor.parts, new Uint8Array(padded(bytes) - bytes));
+  for (const { index, shape, parts } of tensors) {
+    let bytes = 0;
+    for (const part of parts) {
+      bytes += part.byteLength;
+      buffers.push(part);
+    }
+    head[at] = index;
+    head[at + 1] = shape.length;
+    head[at + 2] = bytes;
+    head.set(shape, at + 4);
+    at += 4 + shape.length;
+    if (bytes % 8 > 0) buffers.push(new Uint8Array(8 - (bytes % 8)));
   }
   return buffers;
 }
