@@ -73,7 +73,7 @@ afterAll(async () => {
 test('a name without a ModelDeployment is told, and what forecasts without it acts', async () => {
   await stage.scale('web', {
     mode: 'Active',
-    forecast: { model: { name: NAME }, step: '1m', leadTime: '2m' },
+    forecast: { model: { name: NAME }, step: '1m', leadTime: '1s' },
   });
   const condition = await stage.conditionBecomes('web', 'ForecastReady', {
     status: 'False',

@@ -102,6 +102,13 @@ describe('the desk', () => {
     expect(judged).toEqual([['web'], ['a', 'b', 'web']]);
   });
 
+  test('a lead window beyond the end of the forecast ends there', () => {
+    const desk = deskOf();
+    run(desk, [0, 100], () => 100, [{ ...WEB, leadMs: 999 * MINUTE }]);
+    expect(desk.state?.leads.leadsMs).toEqual([MINUTE, 16 * MINUTE]);
+    expect(desk.state?.judge.leads.every(({ series }) => series.length === 1)).toBe(true);
+  });
+
   test('a load that stays unknown is no label', () => {
     const desk = deskOf({ read: () => Number.NaN });
     run(desk, [0, 300], () => 140);

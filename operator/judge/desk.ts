@@ -12,7 +12,7 @@ import { type IssuedForecast, Ledger } from './ledger.ts';
 export interface Round {
   readonly series: string;
   readonly stepMs: number;
-  /** End of the series' lead window after the forecast's origin. */
+  /** End of the series' lead window after the forecast's origin; what lies beyond the forecast's end is its end. */
   readonly leadMs: number;
   /** Undefined: it was asked and had no sound answer. */
   readonly candidate: QuantileForecast | undefined;
@@ -153,8 +153,14 @@ export class Desk {
 function leadsOf(series: readonly Round[]): Leads {
   const baseMs = Math.min(...series.map(({ stepMs }) => stepMs));
   const stepMs = medianOf(series.map((round) => round.stepMs));
-  const leadMs = Math.max(Math.ceil(medianOf(series.map((round) => round.leadMs)) / stepMs), 1) * stepMs;
+  const leadMs = Math.ceil(medianOf(series.map(reachOf)) / stepMs) * stepMs;
   return { baseMs, leadsMs: leadMs > baseMs ? [baseMs, leadMs] : [baseMs] };
+}
+
+/** From the first step on and no further than both versions forecast: a lead without forecasts would never be answered. */
+function reachOf({ stepMs, leadMs, candidate, baseline }: Round): number {
+  const horizon = Math.min(candidate?.horizon ?? Infinity, baseline?.horizon ?? Infinity);
+  return Math.min(Math.max(leadMs, stepMs), horizon * stepMs);
 }
 
 /** The lower one of two in the middle, so that it is one of them. */
