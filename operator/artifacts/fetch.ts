@@ -1,7 +1,7 @@
 /** Brings the pinned file of a version to its place in the model repository. Runs in the tenant's pod, as the tenant. */
 import { rm } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { ForesailError } from '../errors.ts';
+import { ForesailError, isForesailError } from '../errors.ts';
 import { type CacheOptions, openCache } from './cache.ts';
 import { diskRemote } from './disk.ts';
 import { type Http, type HttpOptions, openHttp } from './http.ts';
@@ -72,6 +72,7 @@ async function fetched(
     return await keep(wholeFile(remote, pinned.maxBytes, retries, signal), place, pinned);
   } catch (error) {
     if (!signal.aborted) throw error;
+    if (isForesailError(signal.reason)) throw signal.reason;
     throw new ForesailError(
       'ARTIFACT_TIMEOUT',
       'transient',

@@ -1,7 +1,9 @@
 /** The command as kubelet runs it: what it prints, how it ends, and on a volume that is full. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -62,6 +64,32 @@ test('a refusal ends it with the reason as the last line', async () => {
   const { code, stdout, stderr } = await run(words());
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toBe('foresail: file:// is not allowed here [ARTIFACT_DENIED]\n');
+});
+
+test('kubelet’s word to stop is obeyed at once, and nothing is left behind', async () => {
+  const silent = createServer((socket) => {
+    socket.on('error', () => {});
+    child.kill('SIGTERM');
+  }).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const [program = '', ...args] = words('--allow-address', 'loopback');
+  const url = `https://127.0.0.1:${port}/model.onnx`;
+  const child = spawn(
+    program,
+    args.map((arg) => (arg.startsWith('file://') ? url : arg)),
+  );
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  silent.close();
+  expect({ code, said: said.trim().split('\n').at(-1) }).toEqual({
+    code: 130,
+    said: 'foresail: interrupted [INTERRUPTED]',
+  });
+  expect(await readdir(models)).toEqual([]);
 });
 
 /** A small file system of our own, in namespaces that no privilege is needed for where the kernel allows that. */

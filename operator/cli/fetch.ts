@@ -12,6 +12,7 @@ import { ForesailError } from '../errors.ts';
 import { type AddressClass, addressClasses } from '../net/address.ts';
 import { apiServersOfPod } from '../net/api-servers.ts';
 import { duration, listOf, oneOf, whole } from './flag-values.ts';
+import { interruptible } from './interrupt.ts';
 
 interface Flags {
   readonly uri: string;
@@ -73,10 +74,12 @@ export function fetchCommand(): Command {
     )
     .option('--allow-file', 'take file:// URIs')
     .option('--allow-http', 'take http:// URIs and redirects')
-    .action((flags: Flags) => run(flags));
+    .action((flags: Flags) =>
+      interruptible((signal) => run(flags, AbortSignal.any([signal, AbortSignal.timeout(flags.timeout)]))),
+    );
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const uri = parseArtifactUri(flags.uri);
   if (uri.scheme === 'http' && flags.allowHttp !== true)
     throw new ForesailError(
@@ -104,7 +107,7 @@ async function run(flags: Flags): Promise<void> {
         ? {}
         : { cache: { folder: flags.cache, maxBytes: flags.cacheMaxMib * MIB, nowMs: Date.now, note } }),
     },
-    AbortSignal.timeout(flags.timeout),
+    signal,
   );
   process.stdout.write(`${JSON.stringify({ sha256: flags.sha256, ...fetched })}\n`);
 }
