@@ -1,6 +1,6 @@
 /** Metrics of the router. Labels come from its routes, never from a request, so a caller cannot make series. */
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
-import type { ProxyObserver } from './proxy.ts';
+import type { ProxyObserver } from './forward.ts';
 import type { Route } from './routes.ts';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];

@@ -1,34 +1,32 @@
 /**
- * One request through the router: read whole, sent to a pod of the chosen version, the answer streamed back. Requests
- * are tensors of bounded size, and what all of them hold is bounded too; one can then be sent again when a pod turns out
- * to be gone, and copied to a shadow. A copy is never waited for, and has bounds of its own.
+ * One HTTP/1.1 request through the router: read whole, sent to a pod of the chosen version, the answer streamed back.
+ * Requests are tensors of bounded size, and what all of them hold is bounded too; one can then be sent again when a pod
+ * turns out to be gone, and copied to a shadow.
  */
 import { once } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, type Dispatcher } from 'undici';
 import { isForesailError } from '../errors.ts';
 import { ByteBudget, readBody } from './body.ts';
-import { type Caller, chooseMirrors, chooseVersion } from './choose.ts';
-import { PodLoad } from './pod-load.ts';
-import type { Route, RouteTable, VersionRoute } from './routes.ts';
+import { type Caller, chooseVersion } from './choose.ts';
+import {
+  Forwarder,
+  type ForwardLimits,
+  type ProxyObserver,
+  type RouterOutcome,
+  type Wire,
+} from './forward.ts';
+import type { Route, RouteTable } from './routes.ts';
 
-export interface ProxyLimits {
+export interface ProxyLimits extends ForwardLimits {
   readonly maxBodyBytes: number;
   /** Of all requests under way; more are refused. */
   readonly maxHeldBytes: number;
-  /** Until the first byte of a pod's answer. */
-  readonly answerMs: number;
   readonly connectMs: number;
   /** A caller that takes nothing of its answer for so long is cut off. */
   readonly readMs: number;
-  /** Requests and copies under way at one pod, and so connections to it; more are refused. */
-  readonly maxPerPod: number;
-  /** Copies under way at once; more are left out. */
-  readonly maxMirrors: number;
-  /** And their bytes, so that a slow shadow takes no room from those who wait for an answer. */
+  /** Of the copies, so that a slow shadow takes no room from those who wait for an answer. */
   readonly maxMirrorBytes: number;
-  /** A pod that could not be reached is left out for so long. */
-  readonly avoidMs: number;
 }
 
 export const PROXY_LIMITS: ProxyLimits = {
@@ -42,23 +40,6 @@ export const PROXY_LIMITS: ProxyLimits = {
   maxMirrorBytes: 64 * 1024 * 1024,
   avoidMs: 2_000,
 };
-
-/** How a request ended, for metrics. */
-export type RouterOutcome =
-  | 'answered'
-  | 'noRoute'
-  | 'noEndpoint'
-  | 'busy'
-  | 'unreachable'
-  | 'refused'
-  | 'canceled';
-export type MirrorOutcome = 'sent' | 'failed' | 'leftOut';
-
-export interface ProxyObserver {
-  request(event: { route?: Route; version?: number; outcome: RouterOutcome; seconds: number }): void;
-  retry(event: { route: Route; version: number }): void;
-  mirror(event: { route: Route; version: number; outcome: MirrorOutcome }): void;
-}
 
 /** Of one connection, not of the message (RFC 9110, section 7.6.1). */
 const HOP_BY_HOP = new Set([
@@ -81,7 +62,6 @@ const PURE_PATHS = /^\/(v2\/models\/.*\/infer|v1\/timeseries\/forecast)$/;
 /** Codes of undici and of sockets that say: nothing of the request was taken. */
 const NOT_SENT = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 const TOOK_TOO_LONG = 'UND_ERR_HEADERS_TIMEOUT';
-const ATTEMPTS = 3;
 const NO_ROUTE =
   'no ModelDeployment that has traffic is meant: ask the host <name>.<namespace>, or the path /namespaces/<namespace>/modeldeployments/<name>/…';
 
@@ -95,40 +75,44 @@ interface Target {
   readonly path: string;
 }
 
+/** Of all requests under way, whatever their wire. */
+export interface Budgets {
+  readonly held: ByteBudget;
+  readonly mirrored: ByteBudget;
+}
+
+export function budgetsOf({ maxHeldBytes, maxMirrorBytes }: ProxyLimits): Budgets {
+  return { held: new ByteBudget(maxHeldBytes), mirrored: new ByteBudget(maxMirrorBytes) };
+}
+
 export class Proxy {
   readonly #table: RouteTable;
   readonly #limits: ProxyLimits;
   readonly #observer: ProxyObserver;
   readonly #random: () => number;
   readonly #agent: Agent;
-  /** Origins that could not be reached, and until when they are left out. */
-  readonly #avoided = new Map<string, number>();
   readonly #held: ByteBudget;
-  readonly #mirrored: ByteBudget;
-  readonly #load: PodLoad;
-  /** Whose turn it is: per version, or requests and copies in a fixed order would always meet the same pods. */
-  readonly #turns = new WeakMap<VersionRoute, number>();
-  #mirrors = 0;
+  readonly #forwarder: Forwarder<Message, Dispatcher.ResponseData>;
 
   constructor(
     table: RouteTable,
     observer: ProxyObserver,
     limits: ProxyLimits = PROXY_LIMITS,
     random: () => number = Math.random,
+    { held, mirrored }: Budgets = budgetsOf(limits),
   ) {
     this.#table = table;
     this.#observer = observer;
     this.#limits = limits;
     this.#random = random;
-    this.#held = new ByteBudget(limits.maxHeldBytes);
-    this.#mirrored = new ByteBudget(limits.maxMirrorBytes);
-    this.#load = new PodLoad(limits.maxPerPod);
+    this.#held = held;
     this.#agent = new Agent({
       connect: { timeout: limits.connectMs },
       headersTimeout: limits.answerMs,
       bodyTimeout: limits.answerMs,
       keepAliveTimeout: 30_000,
     });
+    this.#forwarder = new Forwarder(wireOf(this.#agent), observer, limits, mirrored, random);
   }
 
   /** Answers in every case; never rejects. */
@@ -171,15 +155,9 @@ export class Proxy {
         return ended('noEndpoint');
       }
       ({ version } = chosen);
-      this.#mirror(route, version, message);
-      let answer = await this.#send(route, chosen, message, gone.signal);
-      const stable = route.versions.find((each) => each.version === route.stable);
-      if (typeof answer === 'string' && stable !== undefined && stable !== chosen) {
-        // It counts against the version that could not answer, but its caller need not suffer for it.
-        ended(answer);
-        ({ version } = stable);
-        answer = await this.#send(route, stable, message, gone.signal);
-      }
+      const forwarded = await this.#forwarder.forward(route, chosen, message, ended, gone.signal);
+      const { answer } = forwarded;
+      ({ version } = forwarded);
       if (typeof answer === 'string') {
         if (answer === 'busy') refuse(response, 503, 'every pod of the chosen version is busy', 1);
         else refuse(response, 502, 'no pod of the chosen version answered', 1);
@@ -218,92 +196,31 @@ export class Proxy {
   async close(): Promise<void> {
     await this.#agent.destroy();
   }
-
-  /** Tries the pods of a version in turn. `busy`: each of them has as many requests as it may. */
-  async #send(
-    route: Route,
-    chosen: VersionRoute,
-    message: Message,
-    signal: AbortSignal,
-  ): Promise<Dispatcher.ResponseData | 'busy' | 'unreachable'> {
-    const pure = SAFE_METHODS.has(message.method) || PURE_PATHS.test(message.path.replace(/\?.*$/s, ''));
-    const left = this.#origins(chosen);
-    if (left.length === 0 && chosen.endpoints.length > 0) return 'busy';
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const origin = left.shift();
-      if (origin === undefined) break;
-      if (attempt > 1) this.#observer.retry({ route, version: chosen.version });
-      try {
-        // oxlint-disable-next-line no-await-in-loop -- the next pod is tried only when this one is gone
-        return await this.#ask(origin, message, signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        const notSent = NOT_SENT.has(codeOf(error));
-        if (notSent) this.#avoided.set(origin, performance.now() + this.#limits.avoidMs);
-        // A time-out is not tried again: the pod may be at work still, and another one would be as slow.
-        if (!notSent && (!pure || codeOf(error) === TOOK_TOO_LONG)) throw error;
-        // It may only have closed a connection that was kept open, as the request went out.
-        if (!notSent) left.push(origin);
-      }
-    }
-    return 'unreachable';
-  }
-
-  /** One request to one pod, which counts there until the last byte of its answer. */
-  async #ask(origin: string, message: Message, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    this.#load.begin(origin);
-    const end = (): void => this.#load.end(origin);
-    try {
-      const answer = await this.#agent.request({ ...message, origin, signal });
-      answer.body.once('close', end);
-      return answer;
-    } catch (error) {
-      end();
-      throw error;
-    }
-  }
-
-  /** Pods of a version in turn without those that are busy; those that could not be reached last. */
-  #origins(chosen: VersionRoute): string[] {
-    const { endpoints } = chosen;
-    const turn = this.#turns.get(chosen) ?? Math.floor(this.#random() * endpoints.length);
-    this.#turns.set(chosen, turn + 1);
-    const start = turn % endpoints.length;
-    const turned = [...endpoints.slice(start), ...endpoints.slice(0, start)];
-    const now = performance.now();
-    for (const [origin, until] of this.#avoided) if (until <= now) this.#avoided.delete(origin);
-    const able = turned.filter((origin) => !this.#load.isFull(origin));
-    return able.sort((a, b) => Number(this.#avoided.has(a)) - Number(this.#avoided.has(b)));
-  }
-
-  #mirror(route: Route, answering: number, message: Message): void {
-    const bytes = message.body?.length ?? 0;
-    for (const shadow of chooseMirrors(route, answering, this.#random)) {
-      const tell = (outcome: MirrorOutcome): void =>
-        this.#observer.mirror({ route, version: shadow.version, outcome });
-      const [origin] = this.#origins(shadow);
-      if (origin === undefined || this.#mirrors >= this.#limits.maxMirrors || !this.#mirrored.take(bytes)) {
-        tell('leftOut');
-        continue;
-      }
-      this.#mirrors++;
-      const signal = AbortSignal.timeout(this.#limits.answerMs);
-      this.#ask(origin, message, signal)
-        .then(async (answer) => {
-          // All of it, or the shadow would see its caller hang up.
-          await answer.body.dump({ limit: Number.MAX_SAFE_INTEGER });
-          tell('sent');
-        })
-        .catch(() => tell('failed'))
-        .finally(() => {
-          this.#mirrors--;
-          this.#mirrored.give(bytes);
-        });
-    }
-  }
 }
 
-function callerOf({ nameHeader, stickyHeader }: Route, headers: IncomingHttpHeaders): Caller {
+/** HTTP/1.1 to the pods. */
+function wireOf(agent: Agent): Wire<Message, Dispatcher.ResponseData> {
+  return {
+    origins: ({ endpoints }) => endpoints,
+    async ask(origin, message, ended, signal) {
+      const answer = await agent.request({ ...message, origin, signal });
+      answer.body.once('close', ended);
+      return answer;
+    },
+    async discard(answer) {
+      await answer.body.dump({ limit: Number.MAX_SAFE_INTEGER });
+    },
+    failureOf(error) {
+      const code = codeOf(error);
+      if (NOT_SENT.has(code)) return 'notSent';
+      return code === TOOK_TOO_LONG ? 'tooLong' : 'broken';
+    },
+    isPure: ({ method, path }) => SAFE_METHODS.has(method) || PURE_PATHS.test(path.replace(/\?.*$/s, '')),
+    bytesOf: ({ body }) => body?.length ?? 0,
+  };
+}
+
+export function callerOf({ nameHeader, stickyHeader }: Route, headers: IncomingHttpHeaders): Caller {
   const said = (header: string | undefined): string | undefined => {
     const value = header === undefined ? undefined : headers[header.toLowerCase()];
     return typeof value === 'string' ? value : undefined;

@@ -20,7 +20,7 @@ class RoutedStage extends Stage {
         parentRefs: [{ name: 'front' }],
         rules: [{ backendRefs: backends.map((name) => ({ name, port: 8080 })) }],
       },
-    } as HttpRoute);
+    });
   }
 
   get route(): HttpRoute {
@@ -42,7 +42,7 @@ class RoutedStage extends Stage {
     this.routes.set({
       ...this.route,
       status: { parents: [{ parentRef: { name: 'front' }, conditions }] },
-    } as HttpRoute);
+    });
   }
 
   get weights(): string {
