@@ -236,6 +236,32 @@ describe('what belongs to a ModelDeployment', () => {
   });
 
   test.each<[User, Record<string, string>, string | RegExp]>([
+    ['editor', { app: 'mine' }, 'created'],
+    ['editor', { 'foresail.io/model-version': '1' }, /metadata\.labels: those of a model version/],
+    ['admin', { 'foresail.io/model-version': '1' }, /are for the pods of its Deployment/],
+  ])('a pod by %s, %j: %s', async (user, labels, expected) => {
+    const containers = [{ name: 'server', image: 'example.invalid/mine' }];
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'mine', labels }, spec: { containers } };
+    const answer = await post('/api/v1/namespaces/shop/pods?dryRun=All', pod, user).then(
+      () => 'created',
+      (error: Error) => error.message,
+    );
+    if (typeof expected === 'string') expect(answer).toBe(expected);
+    else expect(answer).toMatch(expected);
+  });
+
+  test('a pod of one’s own cannot be given the labels later', async () => {
+    const containers = [{ name: 'server', image: 'example.invalid/mine' }];
+    const pods = '/api/v1/namespaces/shop/pods';
+    const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'mine' }, spec: { containers } };
+    await eventually('a pod', () => post(pods, object, 'admin'));
+    const change = (labels: object) =>
+      request(cluster, 'PATCH', `${pods}/mine`, { metadata: { labels } }, { token: tokenOf('editor') });
+    await change({ app: 'mine' });
+    await expect(change({ 'foresail.io/model-version': '1' })).rejects.toThrow('those of a model version');
+  });
+
+  test.each<[User, Record<string, string>, string | RegExp]>([
     ['editor', { 'foresail.io/registry': 'loadcast' }, 'created'],
     ['outsider', { 'foresail.io/registry': 'loadcast' }, /data: outsider may not create pods in shop/],
     ['outsider', {}, 'created'],
