@@ -20,15 +20,16 @@ export interface Call {
   readonly span: CallSpan | undefined;
 }
 
-const calls = new WeakMap<FastifyRequest, Call>();
+/** A property, and no weak map: that would be work for every collection of garbage, with an entry per request. */
+const CALL = Symbol('call');
 
 export function callOf(request: FastifyRequest): Call | undefined {
-  return calls.get(request);
+  return (request as { [CALL]?: Call })[CALL];
 }
 
 /** The call of a route that `admit` guards. */
 export function admitted(request: FastifyRequest): Call {
-  const call = calls.get(request);
+  const call = callOf(request);
   if (call === undefined) throw new Error('this route is not guarded by admit()');
   return call;
 }
@@ -43,9 +44,9 @@ export function callInfo(request: FastifyRequest, id?: string): CallInfo {
   return { ...(name === undefined ? {} : { id: name }), ...(span === undefined ? {} : { span }) };
 }
 
-/** A hook for the routes that read large bodies. */
+/** A hook for the routes that read large bodies; with a callback, for a promise costs turns of the queue per request. */
 export function admit(wire: Wire) {
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+  return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
     const started = wire.clock.monotonic();
     let outcome: WireOutcome | undefined;
     let fault: Fault | undefined;
@@ -65,7 +66,8 @@ export function admit(wire: Wire) {
       fault = faultOf(error);
       outcome = fault.outcome;
       count();
-      throw error;
+      done(error as Error);
+      return;
     }
     const gone = new AbortController();
     reply.raw.once('close', () => {
@@ -77,7 +79,7 @@ export function admit(wire: Wire) {
       }
       count();
     });
-    calls.set(request, {
+    const call: Call = {
       ticket,
       gone: gone.signal,
       span,
@@ -85,7 +87,9 @@ export function admit(wire: Wire) {
         outcome = how;
         fault = why;
       },
-    });
+    };
+    (request as { [CALL]?: Call })[CALL] = call;
+    done();
   };
 }
 

@@ -5,6 +5,7 @@
 import { invalid } from '../core/errors.ts';
 import { DATATYPES, elementsOf, viewOf } from '../core/tensors.ts';
 import type { Datatype, Tensor, TensorData } from '../core/types.ts';
+import { floatsText } from './float-text.ts';
 
 const INTEGER_RANGES = {
   UINT8: [0, 0xff],
@@ -142,7 +143,7 @@ function wrong(field: string, index: number, wanted: string) {
  *
  * @throws INPUT_INVALID for what JSON cannot say: FP16, infinity, bytes that are not UTF-8
  */
-export function writeJsonData({ name, datatype, data }: Tensor): string {
+export function writeJsonData({ name, datatype, data }: Tensor): string | Buffer {
   const asBinary = (what: string) =>
     invalid('outputs', `output "${name}" ${what}; ask for it with binary_data`);
   if (datatype === 'FP16') throw asBinary('is FP16, which has no JSON form');
@@ -155,9 +156,13 @@ export function writeJsonData({ name, datatype, data }: Tensor): string {
     }
   }
   if (datatype === 'BOOL') return `[${Array.from(data as Uint8Array, (bit) => bit !== 0).join(',')}]`;
-  if (datatype !== 'FP32' && datatype !== 'FP64') return `[${(data as Int32Array).join(',')}]`;
-  const floats = data as Float32Array;
-  const text = floats.join(',');
+  if (datatype === 'FP32') {
+    const text = floatsText(data as Float32Array);
+    if (text === undefined) throw asBinary('holds infinity, which JSON cannot say');
+    return text;
+  }
+  if (datatype !== 'FP64') return `[${(data as Int32Array).join(',')}]`;
+  const text = (data as Float64Array).join(',');
   // Both rare words hold an N or an I, which no number does (the e of an exponent is small).
   if (!/[NI]/.test(text)) return `[${text}]`;
   if (text.includes('I')) throw asBinary('holds infinity, which JSON cannot say');
