@@ -1,6 +1,8 @@
 /** TLS and client certificates on the real servers, with certificates made on the spot. */
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type RequestOptions, request } from 'node:https';
+import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
@@ -67,7 +69,7 @@ async function served(client?: Certificate, allowed: readonly string[] = []) {
   );
   const server = await start(
     fakeEngine(),
-    { grpcPort: 0 },
+    { grpcPort: 0, timeouts: { headersMs: 500, requestMs: 5_000, keepAliveMs: 5_000 } },
     { tls, ...(guard === undefined ? {} : { guard }) },
   );
   /** Files are read in their own time; the clock goes on until the server has the new ones. */
@@ -116,6 +118,21 @@ describe('TLS', () => {
     expect(await connect(server.grpcAddress as string, channel(next))('ServerLive', {})).toEqual({
       live: true,
     });
+  });
+
+  test('a connection that never shakes hands is closed', async () => {
+    const { server } = await served();
+    const socket = createConnection(Number(new URL(server.httpUrl).port), '127.0.0.1');
+    socket.resume();
+    await once(socket, 'close');
+  });
+
+  test('plain HTTP on its port is closed', async () => {
+    const { server } = await served();
+    const socket = createConnection(Number(new URL(server.httpUrl).port), '127.0.0.1');
+    socket.resume();
+    socket.write('GET /v2 HTTP/1.1\r\nhost: a\r\n\r\n');
+    await once(socket, 'close');
   });
 
   test('files that are no certificate end the start with the flag to look at', () => {

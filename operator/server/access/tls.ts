@@ -75,10 +75,13 @@ function readTls(files: CertificateFiles): CertificatePair {
   }
 }
 
+/** A connection that never gets further must not hold its place. */
+const HANDSHAKE_MS = 10_000;
+
 /** The library's own cannot be given another certificate while it serves. */
 class FollowedCredentials extends ServerCredentials {
   constructor(pair: CertificatePair, mutual: boolean) {
-    super({ requestCert: mutual, rejectUnauthorized: mutual }, pair);
+    super({ requestCert: mutual, rejectUnauthorized: mutual, handshakeTimeout: HANDSHAKE_MS }, pair);
   }
 
   replace(pair: CertificatePair): void {

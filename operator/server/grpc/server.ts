@@ -53,6 +53,8 @@ export async function startGrpcServer(
     // Half-open connections are found, and a caller that pings does not hurt us.
     'grpc.keepalive_time_ms': 60_000,
     'grpc.keepalive_timeout_ms': 20_000,
+    // Clients open a new one when they need it, and notice nothing.
+    'grpc.max_connection_idle_ms': 600_000,
     ...(wire.guard === undefined ? {} : { interceptors: [guardInterceptor(wire, wire.guard)] }),
   });
   server.addService(loadService(), handlers(wire));

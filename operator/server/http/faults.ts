@@ -54,7 +54,8 @@ const BROKEN: Readonly<Record<string, readonly [string, string]>> = {
 
 /** For what never became a request: answered on the bare connection, which then ends. */
 export function answerBroken(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // Where TLS did not come to stand, an answer would wait for it for ever.
+  if (error.code === 'ECONNRESET' || /^ERR_(?:TLS|SSL)_/.test(error.code ?? '') || !socket.writable) {
     socket.destroy();
     return;
   }

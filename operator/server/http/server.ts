@@ -43,7 +43,9 @@ export function createHttpServer(
     bodyLimit: wire.maxRequestBytes,
     requestTimeout: timeouts.requestMs,
     keepAliveTimeout: timeouts.keepAliveMs,
-    ...(tls === undefined ? { http: connections } : { https: { ...connections, ...tls.https } }),
+    ...(tls === undefined
+      ? { http: connections }
+      : { https: { ...connections, ...tls.https, handshakeTimeout: timeouts.headersMs } }),
     // A connection that is still open while the server ends gets its answers.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 253, ignoreTrailingSlash: true },
