@@ -55,59 +55,67 @@ export async function startStores({
     await writeFile(join(folder, 'gcs', name), content);
   }
   const stops: (() => Promise<void>)[] = [];
-  const start = async (name: string, argsFor: (port: number) => readonly string[], env = {}) => {
-    const port = await freePort();
-    stops.push(await startProgram(binaries, name, argsFor(port), port, env));
-    return port;
+  const start = async (
+    name: string,
+    argsFor: (port: number) => readonly string[] | Promise<readonly string[]>,
+    env = {},
+  ): Promise<string> => {
+    for (let attempt = 1; ; attempt++) {
+      const port = await freePort();
+      try {
+        stops.push(await startProgram(binaries, name, await argsFor(port), port, env));
+        return `127.0.0.1:${port}`;
+      } catch (error) {
+        // Somebody else may have taken the port in between.
+        if (attempt === 3) throw error;
+      }
+    }
   };
-  const registry = async (name: string, auth: unknown) => {
-    const file = join(folder, `${name}.yaml`);
-    const port = await freePort();
-    const config = {
-      version: '0.1',
-      log: { level: 'error' },
-      storage: { inmemory: {}, maintenance: { uploadpurging: { enabled: false } } },
-      http: { addr: `127.0.0.1:${port}`, secret: 'test', tls: { certificate: cert, key } },
-      auth,
-    };
-    await writeFile(file, JSON.stringify(config)); // YAML too
-    stops.push(await startProgram(binaries, 'distribution', ['serve', file], port));
-    return `127.0.0.1:${port}`;
-  };
+  const registry = (auth: unknown) =>
+    start('distribution', async (port) => {
+      const file = join(folder, `registry-${port}.yaml`);
+      const config = {
+        version: '0.1',
+        log: { level: 'error' },
+        storage: { inmemory: {}, maintenance: { uploadpurging: { enabled: false } } },
+        http: { addr: `127.0.0.1:${port}`, secret: 'test', tls: { certificate: cert, key } },
+        auth,
+      };
+      await writeFile(file, JSON.stringify(config)); // YAML too
+      return ['serve', file];
+    });
   try {
-    const [s3, gcs, basic, token] = await Promise.all([
-      start(
-        'versitygw',
-        (port) => [
-          '--port',
-          `127.0.0.1:${port}`,
-          '--cert',
-          cert,
-          '--key',
-          key,
-          '--quiet',
-          'posix',
-          join(folder, 's3'),
-        ],
-        { ROOT_ACCESS_KEY: S3_KEYS.accessKeyId, ROOT_SECRET_KEY: S3_KEYS.secretAccessKey },
-      ),
-      start('fake-gcs-server', (port) => [
-        '-scheme=http',
-        '-host=127.0.0.1',
-        `-port=${port}`,
-        '-log-level=error',
-        '-backend=memory',
-        `-data=${join(folder, 'gcs')}`,
-      ]),
-      registry('basic', { htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } }),
-      registry('token', { token: { realm, ...TOKENS, rootcertbundle: cert } }),
+    const gateway = (port: number) => [
+      '--port',
+      `127.0.0.1:${port}`,
+      '--cert',
+      cert,
+      '--key',
+      key,
+      '--quiet',
+      'posix',
+      join(folder, 's3'),
+    ];
+    const s3 = await start('versitygw', gateway, {
+      ROOT_ACCESS_KEY: S3_KEYS.accessKeyId,
+      ROOT_SECRET_KEY: S3_KEYS.secretAccessKey,
+    });
+    const gcs = await start('fake-gcs-server', (port) => [
+      '-scheme=http',
+      '-host=127.0.0.1',
+      `-port=${port}`,
+      '-log-level=error',
+      '-backend=memory',
+      `-data=${join(folder, 'gcs')}`,
     ]);
+    const basicHost = await registry({ htpasswd: { realm: 'test', path: join(folder, 'htpasswd') } });
+    const tokenHost = await registry({ token: { realm, ...TOKENS, rootcertbundle: cert } });
     return {
       certificate,
-      s3: { origin: `https://127.0.0.1:${s3}`, ...S3_KEYS },
-      gcs: { origin: `http://127.0.0.1:${gcs}` },
-      basicRegistry: { host: basic, ...USER },
-      tokenRegistry: { host: token, ...TOKENS },
+      s3: { origin: `https://${s3}`, ...S3_KEYS },
+      gcs: { origin: `http://${gcs}` },
+      basicRegistry: { host: basicHost, ...USER },
+      tokenRegistry: { host: tokenHost, ...TOKENS },
       [Symbol.asyncDispose]: stop,
     };
   } catch (error) {
@@ -141,11 +149,17 @@ async function startProgram(
     });
   const dead = new AbortController();
   const ended = once(child, 'exit').finally(() => dead.abort(new Error(`${name} ended: ${said}`)));
-  await eventually(`${name} listens`, () => listens(port), 30_000, dead.signal);
-  return async () => {
+  const stop = async (): Promise<void> => {
     child.kill('SIGKILL');
     await ended;
   };
+  try {
+    await eventually(`${name} listens`, () => listens(port), 30_000, dead.signal);
+    return stop;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 async function listens(port: number): Promise<boolean> {

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { ForesailError, isForesailError } from '../errors.ts';
 import { bytesOf, type Http, type Outgoing } from './http.ts';
+import { IDENTITY_HINT } from './identity.ts';
 import type { Remote } from './remote.ts';
 import { remoteAfter } from './remote.ts';
 import { badKey, hintFor, originKey, parsedKey } from './secret.ts';
@@ -34,28 +35,26 @@ export function gsRemote({ bucket, key }: { bucket: string; key: string }, acces
   return remoteAfter(async (signal) => {
     const emulator = await access.secret.read('STORAGE_EMULATOR_HOST');
     const origin = emulator === undefined ? STORE : originKey('STORAGE_EMULATOR_HOST', emulator);
-    const token = await tokenOf(access, signal);
+    const own = await tokenOf(access, signal);
+    const token = own ?? (await access.identity?.google(signal));
     return webRemote(access.http, {
       url: new URL(
         `${origin}/storage/v1/b/${encodeURIComponent(bucket)}/o/${encodeURIComponent(key)}?alt=media`,
       ),
       authorization: token === undefined ? undefined : `Bearer ${token}`,
-      hint: hintFor(KEYS[0], token !== undefined),
+      hint: own === undefined && token !== undefined ? IDENTITY_HINT : hintFor(KEYS[0], token !== undefined),
     });
   });
 }
 
-/** Undefined for a public bucket. */
-async function tokenOf(
-  { http, secret, identity }: StoreAccess,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+/** What the Secret says; undefined where it says nothing. */
+async function tokenOf({ http, secret }: StoreAccess, signal: AbortSignal): Promise<string | undefined> {
   for (const key of KEYS) {
     // oxlint-disable-next-line no-await-in-loop -- the first that is there
     const text = await secret.read(key);
     if (text !== undefined) return tokenFor(key, text, http, signal);
   }
-  return (await secret.read('token')) ?? identity?.google(signal);
+  return secret.read('token');
 }
 
 async function tokenFor(key: string, text: string, http: Http, signal: AbortSignal): Promise<string> {

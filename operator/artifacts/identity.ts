@@ -33,7 +33,9 @@ export interface Identity {
 }
 
 const MOST_BYTES = 65_536;
-const HINT = 'look at the annotations of spec.serviceAccountName';
+/** Where to look when a store denies the file to this pod. */
+export const IDENTITY_HINT =
+  'look at the annotations of spec.serviceAccountName, and at what its role may read';
 
 const awsAnswer = z.object({ AccessKeyId: z.string(), SecretAccessKey: z.string(), Token: z.string() });
 const googleAnswer = z.object({ access_token: z.string() });
@@ -47,7 +49,7 @@ export function identityOf(env: Readonly<Record<string, string | undefined>>): I
         { origin: url.origin, path: `${url.pathname}${url.search}`, headers },
         signal,
       );
-      if (answer.statusCode !== 200) throw statusError(url.origin, answer.statusCode, HINT);
+      if (answer.statusCode !== 200) throw statusError(url.origin, answer.statusCode, IDENTITY_HINT);
       return jsonOf(url.origin, await bytesOf(url.origin, answer, MOST_BYTES, signal));
     } finally {
       await http.close();
@@ -66,7 +68,7 @@ export function identityOf(env: Readonly<Record<string, string | undefined>>): I
         throw new ForesailError(
           'ARTIFACT_CREDENTIALS',
           'terminal',
-          `the pod has no AWS identity (neither AWS_ROLE_ARN nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set): ${HINT}`,
+          `the pod has no AWS identity (neither AWS_ROLE_ARN nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set): ${IDENTITY_HINT}`,
         );
       const authorization = await agentToken(env);
       const keys = awsAnswer.safeParse(

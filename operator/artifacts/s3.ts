@@ -3,7 +3,7 @@ import type { GetObjectCommandOutput, S3Client, S3ClientConfig } from '@aws-sdk/
 import { ForesailError, isForesailError, messageOf } from '../errors.ts';
 import type { Http } from './http.ts';
 import { invalidAnswer, statusError, unreachable } from './http.ts';
-import type { Identity } from './identity.ts';
+import { IDENTITY_HINT, type Identity } from './identity.ts';
 import type { Part, Remote } from './remote.ts';
 import { remoteAfter } from './remote.ts';
 import { badKey, hintFor, originKey } from './secret.ts';
@@ -55,7 +55,8 @@ export function s3Remote(where: Where, { http, secret, identity }: StoreAccess):
       // The pin is a better one than any the store has.
       responseChecksumValidation: 'WHEN_REQUIRED',
     });
-    return objectOf(client, where, hintFor(KEYS, given !== undefined));
+    const hint = id === undefined && given !== undefined ? IDENTITY_HINT : hintFor(KEYS, given !== undefined);
+    return objectOf(client, where, hint);
   });
 }
 
