@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -82,7 +83,7 @@ def put(repository: Path, name: str, version: str, content: bytes) -> None:
 
 
 @contextmanager
-def serving(repository: Path, *flags: str):
+def serving(repository: Path, *flags: str | Path, tls: ssl.SSLContext | None = None):
     """A server that is ready; it has to end in order."""
     command = [ROOT / "bin" / "foresail", "serve", "--model-repository", repository, *flags]
     ports = ["--host", "127.0.0.1", "--http-port", "0", "--grpc-port", "0"]
@@ -91,7 +92,7 @@ def serving(repository: Path, *flags: str):
         process = subprocess.Popen([*command, *ports, "--drain", "0s", "--accelerator", "cpu"], stderr=log)
         try:
             found = addresses(process, log)
-            wait_ready(found.http)
+            wait_ready(found.http, tls)
             yield found
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
@@ -109,17 +110,18 @@ def addresses(process: subprocess.Popen, log) -> Server:
         for line in lines:
             entry = json.loads(line) if line.startswith("{") and line.endswith("\n") else {}
             if entry.get("message") == "serving":
-                return Server(entry["http"].removeprefix("http://"), entry.get("grpc", ""))
+                return Server(entry["http"].partition("://")[2], entry.get("grpc", ""))
         if ended:
             raise RuntimeError(f"the server did not start: {''.join(lines)}")
         time.sleep(0.05)
 
 
-def wait_ready(http: str) -> None:
+def wait_ready(http: str, tls: ssl.SSLContext | None = None) -> None:
+    scheme = "http" if tls is None else "https"
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"http://{http}/v2/health/ready") as response:
+            with urllib.request.urlopen(f"{scheme}://{http}/v2/health/ready", context=tls) as response:
                 if response.status == 200:
                     return
         except urllib.error.HTTPError:
