@@ -29,7 +29,7 @@ export interface Running {
 /** Part of the controller-manager, which runs anyway. */
 export const HPA: Contender = {
   name: 'HPA',
-  user: 'kube-controller-manager',
+  user: 'system:kube-controller-manager',
   collection: `/apis/autoscaling/v2/namespaces/${NAMESPACE}/horizontalpodautoscalers`,
   object: horizontalPodAutoscaler,
   isWorking: (object) => hasCondition(object, 'ScalingActive'),

@@ -15,6 +15,9 @@ const (
 	prometheus        = "prometheus"
 )
 
+// controllerManagerUser is who it is in every cluster: admission policies go by the name.
+const controllerManagerUser = "system:" + controllerManager
+
 // define tells the supervisor every program with its command line.
 func (c *cluster) define() {
 	pki := c.path("pki") + "/"
@@ -45,7 +48,7 @@ func (c *cluster) define() {
 		"--audit-policy-file="+c.path("audit-policy.yaml"), "--audit-log-path="+c.path("audit.log"), "--audit-log-maxsize=0",
 	)...)
 	kcm := []string{
-		"--kubeconfig=" + c.path("kubeconfigs/"+controllerManager), "--leader-elect=false", "--secure-port=0",
+		"--kubeconfig=" + c.path("kubeconfigs/"+controllerManagerUser), "--leader-elect=false", "--secure-port=0",
 		"--service-account-private-key-file=" + pki + "sa.key", "--root-ca-file=" + pki + "ca.crt",
 		"--use-service-account-credentials=false", "--controllers=*,-cloud-node-lifecycle-controller",
 		fmt.Sprintf("--kube-api-qps=%d", c.cfg.QPS), fmt.Sprintf("--kube-api-burst=%d", c.cfg.Burst),

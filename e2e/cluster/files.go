@@ -28,7 +28,7 @@ rules:
 func (c *cluster) identities() map[string][]string {
 	admin := []string{"system:masters"}
 	ids := map[string][]string{
-		"admin": admin, controllerManager: admin, scheduler: admin, kwok: admin,
+		"admin": admin, controllerManagerUser: admin, scheduler: admin, kwok: admin,
 		"test-1": admin, "test-2": admin, "test-3": admin, "test-4": admin,
 		"nobody": nil,
 	}

@@ -121,7 +121,7 @@ describe('the real HPA follows', () => {
     await becomes('external', 1);
     const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/queue`;
     // The controller-manager's own identity reaches the server through the front proxy.
-    expect(metrics.requests('kube-controller-manager').get(path)).toBeGreaterThan(2);
+    expect(metrics.requests('system:kube-controller-manager').get(path)).toBeGreaterThan(2);
     expect(metrics.requests('somebody-else').size).toBe(0);
   }, 60_000);
 
@@ -200,6 +200,6 @@ describe('the real HPA follows', () => {
     });
     await eventually('3 replicas proposed', async () => (await replicas('object')) >= 3);
     const path = `/apis/custom.metrics.k8s.io/v1beta2/namespaces/${namespace}/ingresses.networking.k8s.io/door/hits`;
-    expect(metrics.requests('kube-controller-manager').get(path)).toBeGreaterThan(0);
+    expect(metrics.requests('system:kube-controller-manager').get(path)).toBeGreaterThan(0);
   }, 60_000);
 });
