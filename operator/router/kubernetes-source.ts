@@ -64,11 +64,11 @@ export function followCluster(
 
 /** One route per ModelDeployment that has traffic. */
 export function routesOf(models: readonly RoutedModel[], slices: readonly EndpointSlice[]): Route[] {
-  const origins = new Map<string, string[]>();
+  const origins = new Map<string, Map<string, string>>();
   for (const slice of slices) {
     const { namespace = '', labels = {} } = slice.metadata;
     const key = `${namespace}/${labels[LABELS.deployment] ?? ''}/${labels[LABELS.version] ?? ''}`;
-    origins.set(key, [...(origins.get(key) ?? []), ...originsOf(slice)]);
+    origins.set(key, new Map([...(origins.get(key) ?? []), ...originsOf(slice)]));
   }
   return models.flatMap(({ metadata: { namespace = '', name }, spec, status }): Route[] => {
     const { traffic = [], stable, variants = [] } = status ?? {};
@@ -82,11 +82,17 @@ export function routesOf(models: readonly RoutedModel[], slices: readonly Endpoi
     // Stable answers for the others also while it has no weight of its own.
     const backstop =
       stable === undefined || listed ? [] : [{ version: stable.version, weight: 0, mirrorPercent: 0 }];
-    const all = [...versions, ...backstop].map((version) => ({
-      ...version,
+    const all = [...versions, ...backstop].map((version) => {
       // Sorted and once: an endpoint may stand in two slices while it moves from one to the other.
-      endpoints: [...new Set(origins.get(`${namespace}/${name}/${version.version}`))].sort(),
-    }));
+      const pods = [...(origins.get(`${namespace}/${name}/${version.version}`) ?? [])].sort(([a], [b]) =>
+        a < b ? -1 : 1,
+      );
+      return {
+        ...version,
+        endpoints: pods.map(([http]) => http),
+        grpcEndpoints: pods.map(([, grpc]) => grpc),
+      };
+    });
     const route = { namespace, name, stable: stable?.version ?? versions[0]?.version ?? 0 };
     const { abTest } = spec ?? {};
     if (abTest === undefined) return [{ ...route, versions: all }];
@@ -116,7 +122,7 @@ function tested(
     const weight = asked.find((variant) => variant.name === name)?.weight;
     const published = versions.find((each) => each.version === version);
     if (weight === undefined) return [];
-    return [{ version, mirrorPercent: 0, endpoints: [], ...published, name, weight }];
+    return [{ version, mirrorPercent: 0, endpoints: [], grpcEndpoints: [], ...published, name, weight }];
   });
   const rest = versions.filter(({ version }) => !variants.some((variant) => variant.version === version));
   const taken = [...rest.filter(({ version }) => version !== stable), ...variants];
@@ -127,10 +133,14 @@ function tested(
   ];
 }
 
-function originsOf({ endpoints, ports, addressType }: EndpointSlice): string[] {
-  const { port = PORTS.http } = ports?.find(({ name }) => name === 'http') ?? {};
+/** Of each ready pod: where it speaks HTTP, and where gRPC. */
+function originsOf({ endpoints, ports, addressType }: EndpointSlice): (readonly [string, string])[] {
+  const portOf = (wire: keyof typeof PORTS) => ports?.find(({ name }) => name === wire)?.port ?? PORTS[wire];
   return (endpoints ?? [])
     .filter(({ conditions }) => conditions?.ready !== false)
     .flatMap(({ addresses = [] }) => addresses.slice(0, 1))
-    .map((address) => `http://${addressType === 'IPv6' ? `[${address}]` : address}:${port}`);
+    .map((address) => {
+      const host = `http://${addressType === 'IPv6' ? `[${address}]` : address}`;
+      return [`${host}:${portOf('http')}`, `${host}:${portOf('grpc')}`] as const;
+    });
 }

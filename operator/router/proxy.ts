@@ -146,7 +146,8 @@ export class Proxy {
       const begin = (): void => {
         if (request.httpVersion === '1.1' && request.headers.expect !== undefined) response.writeContinue();
       };
-      const body = await readBody(request, this.#limits.maxBodyBytes, this.#held, begin);
+      const declared = Number(request.headers['content-length'] ?? 0);
+      const body = await readBody(request, declared, this.#limits.maxBodyBytes, this.#held, begin);
       held = body.length;
       const message = messageOf(request, { host: target.host, path: found.path }, body);
       const chosen = chooseVersion(route, callerOf(route, request.headers), this.#random);

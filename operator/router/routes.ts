@@ -10,6 +10,8 @@ export interface VersionRoute {
   readonly mirrorPercent: number;
   /** Origins of its ready pods, e.g. `http://10.98.0.7:8080`. */
   readonly endpoints: readonly string[];
+  /** The same pods where they speak gRPC, in the same order. */
+  readonly grpcEndpoints?: readonly string[];
 }
 
 export interface Route {

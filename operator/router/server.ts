@@ -1,18 +1,22 @@
 /**
- * The router's two ports: one on which every path belongs to a model, and one for the kubelet and Prometheus. It is
+ * The router's ports: one on which every path belongs to a model, one for gRPC, and one for the kubelet and Prometheus. It is
  * ready once it knows its routes, and not any more from the moment it is asked to go.
  */
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
 import type { Authorizer } from '../observability/authorizer.ts';
 import { startHttp } from '../observability/http.ts';
+import type { GrpcProxy } from './grpc-proxy.ts';
+import { startGrpc } from './grpc-server.ts';
+import { listen, urlOf } from './listen.ts';
 import type { Proxy } from './proxy.ts';
 
 export interface RouterServer {
   readonly url: string;
+  /** Absent without a proxy for gRPC. */
+  readonly grpcUrl?: string;
   readonly adminUrl: string;
   /** Not ready any more, but answering. */
   drain(): void;
@@ -26,6 +30,7 @@ export interface RouterServerOptions {
   readonly port: number;
   readonly adminPort: number;
   readonly proxy: Proxy;
+  readonly grpc?: { readonly port: number; readonly proxy: GrpcProxy };
   readonly registry: Registry;
   /** Who may read metrics. Absent, where there is no API server to ask: everybody. */
   readonly authorizer?: Authorizer;
@@ -59,6 +64,7 @@ export async function startRouter(options: RouterServerOptions): Promise<RouterS
   // Whoever asks before sending a body is told to go on only when it would be taken.
   traffic.on('checkContinue', serve);
   await listen(traffic, options.host, options.port);
+  const grpc = options.grpc && (await startGrpc(options.host, options.grpc.port, options.grpc.proxy));
   const admin = await startHttp(
     { address: `${options.host}:${options.adminPort}` },
     {
@@ -75,34 +81,20 @@ export async function startRouter(options: RouterServerOptions): Promise<RouterS
     draining = true;
     const cut = setTimeout(() => traffic.closeAllConnections(), graceMs);
     // Probes and metrics last, for as long as there is something to see.
-    await ended(traffic);
+    await Promise.all([ended(traffic), grpc?.close(graceMs)]);
     clearTimeout(cut);
     await admin.close();
     await proxy.close();
   };
   return {
     url: urlOf(traffic),
+    ...(grpc === undefined ? {} : { grpcUrl: grpc.url }),
     adminUrl: admin.url,
     drain() {
       draining = true;
     },
     close: (graceMs) => (closed ??= close(graceMs)),
   };
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.removeListener('error', reject);
-      resolve();
-    });
-  });
-}
-
-function urlOf(server: Server): string {
-  const { address, family, port } = server.address() as AddressInfo;
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 function ended(server: Server): Promise<void> {
