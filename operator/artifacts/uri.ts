@@ -27,6 +27,9 @@ export interface HfUri {
   readonly path: string;
 }
 
+/** As the kind has it. */
+const MOST_SIGNS = 2048;
+
 /** As the API server names objects: neither `.` nor `..`, which would be folders. */
 const CLAIM = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
 const BUCKET = /^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/;
@@ -37,6 +40,7 @@ const HF = /^([\w.-]+\/[\w.-]+?)(?:[:@]([\w.-]+))?\/(.+)$/;
 
 /** @throws ARTIFACT_URI_INVALID says what is wrong with it */
 export function parseArtifactUri(text: string): ArtifactUri {
+  if (text.length > MOST_SIGNS) throw invalid(text, `it is longer than ${MOST_SIGNS} signs`);
   const [, scheme = '', rest = ''] = /^([a-z][a-z0-9]*):\/\/(.*)$/.exec(text) ?? [];
   const [, host = '', path = ''] = /^([^/]*)\/?(.*)$/.exec(rest) ?? [];
   switch (scheme) {
