@@ -33,6 +33,8 @@ export interface Contender {
   readonly readyPath: string;
   /** What the sweep tries; the first stands for the server when nothing was swept. */
   readonly settings: readonly Settings[];
+  /** For overload, where it can be told how late an answer may be. */
+  readonly withLatencyTarget?: (settings: Settings, targetMs: number) => Settings;
   readonly command: (settings: Settings, place: Place) => Command;
 }
 
@@ -56,6 +58,7 @@ export const FORESAIL: Contender = {
   dialect: 'protocol',
   readyPath: '/v2/health/ready',
   settings: [{}],
+  withLatencyTarget: (settings, targetMs) => ({ ...settings, 'latency-target': `${targetMs}ms` }),
   command: (settings, { repository, httpPort, grpcPort }) => ({
     argv: [
       process.execPath,
@@ -125,6 +128,7 @@ const BENTOML: Contender = {
     { WORKERS: '1', BATCH: 'on', RUN: 'pool', THREADS: '1' },
     { WORKERS: '2', BATCH: 'off', RUN: 'loop', THREADS: '1' },
   ],
+  withLatencyTarget: (settings, targetMs) => ({ ...settings, BATCH: 'on', LATENCY_MS: String(targetMs) }),
   command: (settings, { repository, folder, httpPort }) => ({
     argv: [
       join(venv('bentoml'), 'bin/bentoml'),

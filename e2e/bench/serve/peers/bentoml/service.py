@@ -11,7 +11,9 @@ import numpy as np
 import onnxruntime as ort
 
 REPOSITORY = pathlib.Path(os.environ["REPOSITORY"])
-CALL = {"batchable": True, "max_batch_size": 64, "max_latency_ms": 10_000} if os.environ["BATCH"] == "on" else {}
+LATENCY_MS = int(os.environ.get("LATENCY_MS", "10000"))
+BATCHED = {"batchable": True, "max_batch_size": 64, "max_latency_ms": LATENCY_MS}
+CALL = BATCHED if os.environ["BATCH"] == "on" else {}
 
 
 
