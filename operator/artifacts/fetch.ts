@@ -5,7 +5,6 @@ import { ForesailError, isForesailError } from '../errors.ts';
 import { type CacheOptions, openCache } from './cache.ts';
 import { diskRemote } from './disk.ts';
 import { type Http, type HttpOptions, openHttp } from './http.ts';
-import { identityOf } from './identity.ts';
 import type { Remote } from './remote.ts';
 import { RETRIES, type Retries, wholeFile } from './resume.ts';
 import { authorizationOf, hintFor, type Secret, secretIn } from './secret.ts';
@@ -64,7 +63,7 @@ async function fetched(
   const secret = secretIn(options.credentials);
   const ca = await secret.read('ca.crt');
   const http = openHttp({ ...options, ...(ca === undefined ? {} : { ca }) });
-  const identity = options.identity && identityOf(options.identity);
+  const identity = options.identity && (await import('./identity.ts')).identityOf(options.identity);
   const access = { http, secret, ...(identity === undefined ? {} : { identity }) };
   try {
     const remote = await remoteOf(uri, pinned, access, options);
