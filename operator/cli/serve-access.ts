@@ -50,7 +50,7 @@ export async function openAccess(flags: AccessFlags, log: Logger): Promise<Acces
         );
   if (flags.auth === 'token' && tls === undefined)
     log.warn('tokens are sent in plain text: serve TLS, or keep the network in front to yourself');
-  const { authentication, close } = await authenticationOf(flags);
+  const { authentication, close } = await authenticationOf(flags, log);
   const limiter =
     rateLimit === undefined
       ? undefined
@@ -86,6 +86,7 @@ function checkFlags(flags: AccessFlags): void {
 
 async function authenticationOf(
   flags: AccessFlags,
+  log: Logger,
 ): Promise<{ authentication?: Authentication; close: () => Promise<void> }> {
   const allowed = flags.authAllow ?? [];
   if (flags.auth === 'none') return { close: async () => undefined };
@@ -102,6 +103,7 @@ async function authenticationOf(
       client,
       { audiences, allowed, ...(resource === undefined ? {} : { resource }) },
       systemClock,
+      log,
     ),
     close: () => transport.close(),
   };

@@ -2,6 +2,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, test } from '@jest/globals';
 import { systemClock } from '../../clock.ts';
+import { silentLogger } from '../../logger.ts';
 import type { SubjectAccessReviewSpec } from '../../runtime/types.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
 import { fakeEngine } from '../testing/fake-engine.ts';
@@ -78,7 +79,7 @@ describe('a token', () => {
     const { httpUrl, metrics } = await start(
       fakeEngine(),
       {},
-      guarded(tokenAuthentication(reviews(), anyToken, systemClock)),
+      guarded(tokenAuthentication(reviews(), anyToken, systemClock, silentLogger)),
     );
     const answer = await infer(httpUrl, token);
     expect(answer.status).toBe(status);
@@ -96,7 +97,7 @@ describe('a token', () => {
     const server = await start(
       engine,
       { grpcPort: 0 },
-      guarded(tokenAuthentication(reviews(), anyToken, systemClock)),
+      guarded(tokenAuthentication(reviews(), anyToken, systemClock, silentLogger)),
     );
     const call = connect(server.grpcAddress as string);
     await expect(call('ModelInfer', message)).rejects.toMatchObject({ code: GRPC.unauthenticated });
@@ -113,7 +114,7 @@ describe('a token', () => {
     const { httpUrl } = await start(
       fakeEngine(),
       {},
-      guarded(tokenAuthentication(reviews(), anyToken, systemClock)),
+      guarded(tokenAuthentication(reviews(), anyToken, systemClock, silentLogger)),
     );
     const status = async (path: string) => (await fetch(httpUrl + path)).status;
     expect(await status('/v2/health/live')).toBe(200);
@@ -135,7 +136,7 @@ describe('a token', () => {
     const { httpUrl } = await start(
       fakeEngine(),
       {},
-      guarded(tokenAuthentication(api, { ...anyToken, audiences: ['models'] }, systemClock)),
+      guarded(tokenAuthentication(api, { ...anyToken, audiences: ['models'] }, systemClock, silentLogger)),
     );
     await infer(httpUrl, 'good', '/v2/models/%65cho/infer/');
     await infer(httpUrl, 'good');
@@ -155,7 +156,7 @@ describe('a token', () => {
     const { httpUrl, grpcAddress } = await start(
       fakeEngine(),
       { grpcPort: 0, repositoryControl: true },
-      guarded(tokenAuthentication(api, { ...anyToken, resource }, systemClock)),
+      guarded(tokenAuthentication(api, { ...anyToken, resource }, systemClock, silentLogger)),
     );
     expect((await infer(httpUrl, 'good')).status).toBe(200);
     const refused = await infer(httpUrl, 'good', '/v2/repository/models/echo/load');
@@ -175,7 +176,7 @@ describe('a token', () => {
     const { httpUrl } = await start(
       fakeEngine(),
       {},
-      guarded(tokenAuthentication(api, { audiences: [], allowed }, systemClock)),
+      guarded(tokenAuthentication(api, { audiences: [], allowed }, systemClock, silentLogger)),
     );
     expect((await infer(httpUrl, 'weak')).status).toBe(200);
     expect((await infer(httpUrl, 'good')).status).toBe(403);
@@ -185,20 +186,24 @@ describe('a token', () => {
   test('is refused while the API server is away, and its words stay inside', async () => {
     const api = reviews();
     api.fail();
+    const lines: unknown[] = [];
+    const log = { ...silentLogger, warn: (_text: string, keys?: object) => void lines.push(keys) };
     const { httpUrl } = await start(
       fakeEngine(),
       {},
-      guarded(tokenAuthentication(api, anyToken, systemClock)),
+      guarded(tokenAuthentication(api, anyToken, systemClock, log)),
     );
     const answer = await infer(httpUrl, 'good');
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '1']);
     expect(await answer.text()).not.toContain('10.96');
+    await infer(httpUrl, 'good');
+    expect(lines).toEqual([{ error: 'connect ECONNREFUSED 10.96.0.1:443' }]);
   });
 
   test('that is revoked counts no longer than half a minute', async () => {
     const clock = new FakeClock();
     const api = reviews();
-    const authentication = tokenAuthentication(api, anyToken, clock);
+    const authentication = tokenAuthentication(api, anyToken, clock, silentLogger);
     const credentials = { address: '', authorization: 'Bearer good', certificate: () => undefined };
     await authentication.identify(credentials, new AbortController().signal);
     await clock.advance(29_000);
@@ -212,9 +217,9 @@ describe('a token', () => {
 
 describe('the rate limit', () => {
   const limited = (perSecond: number, burst: number) => ({
-    guard: createGuard({ limiter: createRateLimiter({ perSecond, burst }, systemClock) }) as NonNullable<
-      ReturnType<typeof createGuard>
-    >,
+    guard: createGuard({
+      limiter: createRateLimiter({ perSecond, burst }, systemClock),
+    }) as NonNullable<ReturnType<typeof createGuard>>,
   });
 
   test('answers 429 with the time to wait, over both protocols together', async () => {
@@ -248,7 +253,7 @@ describe('the rate limit', () => {
     const { httpUrl } = await start(
       fakeEngine(),
       {},
-      guarded(tokenAuthentication(api, anyToken, systemClock), { perSecond: 0.01, burst: 3 }),
+      guarded(tokenAuthentication(api, anyToken, systemClock, silentLogger), { perSecond: 0.01, burst: 3 }),
     );
     const statuses = [];
     for (let i = 0; i < 6; i++)
@@ -260,7 +265,7 @@ describe('the rate limit', () => {
 
   test('counts a known caller by name, wherever they call from', async () => {
     const guard = createGuard({
-      authentication: tokenAuthentication(reviews(), anyToken, systemClock),
+      authentication: tokenAuthentication(reviews(), anyToken, systemClock, silentLogger),
       limiter: createRateLimiter({ perSecond: 0.01, burst: 1 }, systemClock),
     });
     const from = (address: string) =>

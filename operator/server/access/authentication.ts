@@ -4,7 +4,8 @@
  */
 import type { PeerCertificate } from 'node:tls';
 import type { Clock } from '../../clock.ts';
-import { ForesailError } from '../../errors.ts';
+import { ForesailError, messageOf } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
 import { type AccessRequest, createAccessReviewer } from '../../observability/authorizer.ts';
 import { createTokenReviewer } from '../../observability/token-review.ts';
 import type { Reader } from '../../runtime/types.ts';
@@ -61,9 +62,11 @@ export function tokenAuthentication(
   reader: Pick<Reader, 'reviewToken' | 'reviewAccess'>,
   { audiences, allowed, resource }: TokenOptions,
   clock: Clock,
+  log: Logger,
 ): Authentication {
   const tokens = createTokenReviewer(reader, clock, audiences);
   const review = createAccessReviewer(reader, clock);
+  const asked = reachable(clock, log);
   return {
     challenge: 'Bearer',
     async identify({ authorization }, signal) {
@@ -134,18 +137,25 @@ function shownResource(resource: AuthResource | undefined): string {
   return resource === undefined ? '' : `${resource.resource} ${resource.namespace}/${resource.name}`;
 }
 
+/** A line for each call would bury what else went wrong. */
+const WARN_EVERY_MS = 10_000;
+
 /** Refuses, rather than guesses, while the API server cannot be asked. */
-async function asked<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (cause) {
-    throw new ForesailError(
-      'AUTH_UNAVAILABLE',
-      'transient',
-      'the API server cannot be asked about this caller',
-      { cause, retryAfterMs: 1_000 },
-    );
-  }
+function reachable(clock: Clock, log: Logger): <T>(answer: Promise<T>) => Promise<T> {
+  let warnedAt = Number.NEGATIVE_INFINITY;
+  return async (answer) => {
+    try {
+      return await answer;
+    } catch (cause) {
+      const now = clock.monotonic();
+      if (now - warnedAt >= WARN_EVERY_MS) {
+        warnedAt = now;
+        log.warn('callers cannot be checked', { error: messageOf(cause) });
+      }
+      const message = 'the API server cannot be asked about this caller';
+      throw new ForesailError('AUTH_UNAVAILABLE', 'transient', message, { cause, retryAfterMs: 1_000 });
+    }
+  };
 }
 
 function unauthenticated(message: string): ForesailError {

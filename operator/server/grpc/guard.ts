@@ -10,7 +10,7 @@ const SERVICE = '/inference.GRPCInferenceService';
 const OPEN = new Set([`${SERVICE}/ServerLive`, `${SERVICE}/ServerReady`]);
 const CONTROL = new Set([`${SERVICE}/RepositoryModelLoad`, `${SERVICE}/RepositoryModelUnload`]);
 
-export function guardInterceptor({ metrics, clock, log }: Wire, guard: Guard): ServerInterceptor {
+export function guardInterceptor({ metrics, clock }: Wire, guard: Guard): ServerInterceptor {
   return ({ path }, call) => {
     if (OPEN.has(path)) return new ServerInterceptingCall(call);
     const gone = new AbortController();
@@ -29,7 +29,6 @@ export function guardInterceptor({ metrics, clock, log }: Wire, guard: Guard): S
               () => goOn(metadata),
               (error: unknown) => {
                 const fault = faultOf(error);
-                if (fault.http >= 500) log.warn('a caller could not be checked', { error });
                 metrics.call('grpc', fault.outcome, (clock.monotonic() - started) / 1_000);
                 // oxlint-disable-next-line no-unsafe-enum-assignment -- the table has the same numbers, by name
                 call.sendStatus(statusOf(fault));

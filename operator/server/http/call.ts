@@ -57,7 +57,7 @@ export function admit(wire: Wire) {
     );
     const count = () => {
       wire.metrics.call('http', outcome ?? 'canceled', (wire.clock.monotonic() - started) / 1_000);
-      span?.end(fault, { 'http.response.status_code': reply.statusCode });
+      span?.end(fault, { 'http.response.status_code': fault?.http ?? reply.statusCode });
     };
     let ticket: Ticket;
     try {

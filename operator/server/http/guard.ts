@@ -9,7 +9,7 @@ import type { Wire } from '../wire.ts';
 const OPEN = new Set(['/v2/health/live', '/v2/health/ready']);
 const CONTROL = /\/(?:load|unload)$/;
 
-export function guardRoutes(server: FastifyInstance, { metrics, clock, log }: Wire, guard: Guard): void {
+export function guardRoutes(server: FastifyInstance, { metrics, clock }: Wire, guard: Guard): void {
   server.addHook('onRequest', async (request) => {
     const route = request.routeOptions.url;
     // A path without a route has nothing behind it that would have to be guarded.
@@ -19,7 +19,6 @@ export function guardRoutes(server: FastifyInstance, { metrics, clock, log }: Wi
       await guard.enter(credentialsOf(request), askedOf(request, route), request.signal);
     } catch (error) {
       const fault = faultOf(error);
-      if (fault.http >= 500) log.warn('a caller could not be checked', { error });
       metrics.call('http', fault.outcome, (clock.monotonic() - started) / 1_000);
       throw error;
     }
