@@ -65,6 +65,9 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
   const wire: Wire = {
     ...parts,
     infer: composeInfer(parts.engine, parts.around ?? {}, parts.metrics),
+    refuseEarly: (model, version) => {
+      if ((parts.around?.cacheBytes ?? 0) === 0) parts.engine.refuseEarly(model, version);
+    },
     admission: createAdmission(options),
     maxRequestBytes: options.maxRequestBytes,
     repositoryControl: options.repositoryControl,

@@ -12,6 +12,8 @@ export interface Wire {
   readonly engine: Engine;
   /** The engine's, with what stands around it. */
   readonly infer: Infer;
+  /** The engine's `refuseEarly`, where nothing in front of it could still answer. */
+  readonly refuseEarly: Engine['refuseEarly'];
   /** Absent: nothing is traced. */
   readonly tracing?: Tracing;
   readonly admission: Admission;

@@ -124,7 +124,7 @@ export class Batcher<P, A> {
     signal: AbortSignal,
     done: (answer: A | undefined, error: unknown, spent: Spent) => void,
   ): void {
-    const refusal = this.#refusal(job);
+    const refusal = this.refusal(job);
     if (refusal !== undefined) {
       done(undefined, refusal, NOTHING_SPENT);
       return;
@@ -193,7 +193,8 @@ export class Batcher<P, A> {
     this.#settleIfDrained();
   }
 
-  #refusal(job: Job<P>): unknown {
+  /** Why such a job would be refused now; undefined when it would be let in. */
+  refusal(job: Pick<Job<P>, 'rows' | 'priority' | 'timeoutMs'>): Error | undefined {
     const { model, latencyTargetMs, maxQueue } = this.#options;
     if (this.#closed) return notReady(model, 'it is being unloaded', 1000);
     if (this.#queue.full(job.priority)) {

@@ -155,6 +155,17 @@ class RepositoryEngine implements Engine {
     return await version.infer(request, signal);
   }
 
+  refuseEarly(model: string, version?: string): void {
+    let served: ServedVersion;
+    try {
+      served = this.#pick(model, version);
+    } catch {
+      // Said by `infer`, after what is wrong with the request itself.
+      return;
+    }
+    served.refuseEarly();
+  }
+
   index(readyOnly: boolean): readonly ModelState[] {
     const { states } = this.#catalog;
     return readyOnly ? states.filter((state) => state.state === 'READY') : states;

@@ -109,6 +109,17 @@ export class ServedVersion {
     }
   }
 
+  /** @throws OVERLOADED as `infer` would for one row of the lowest priority, so that its tensors need not be read */
+  refuseEarly(): void {
+    const serving = this.#serving;
+    if (serving === undefined || !this.ready) return;
+    const { priorityLevels: priority, defaultTimeoutMs: timeoutMs } = this.#options.settings;
+    const refusal = serving.batcher.refusal({ rows: 1, priority, timeoutMs });
+    if (refusal === undefined) return;
+    this.#report('rejected', 0, 0);
+    throw refusal;
+  }
+
   /** @throws what `Engine.infer` throws */
   async infer(request: InferRequest, signal: AbortSignal): Promise<InferAnswer> {
     const { model, clock, settings } = this.#options;

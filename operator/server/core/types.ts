@@ -253,6 +253,11 @@ export interface Engine {
   /** @throws MODEL_NOT_FOUND, MODEL_NOT_READY */
   metadata(model: string, version?: string): ModelMetadata;
   infer(request: InferRequest, signal: AbortSignal): Promise<InferAnswer>;
+  /**
+   * For a request that is not read yet and asks for no priority or time-out of its own: a crowd is sent away at the
+   * price of its headers. @throws OVERLOADED
+   */
+  refuseEarly(model: string, version?: string): void;
   index(readyOnly: boolean): readonly ModelState[];
   /** Reads the model's folder again; settles when its versions serve. @throws MODEL_NOT_FOUND, MODEL_REFUSED, LOAD_DISABLED */
   load(model: string, signal: AbortSignal): Promise<void>;

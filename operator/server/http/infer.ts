@@ -23,6 +23,9 @@ export function inferRoutes(server: FastifyInstance, wire: Wire): void {
     const call = admitted(request);
     const path = modelPath(request.params);
     const body = request.body instanceof Uint8Array ? (request.body as Buffer) : NOTHING;
+    // Who names a priority or a time-out has to be read first.
+    if (!body.includes('"priority"') && !body.includes('"timeout"'))
+      wire.refuseEarly(path.model, path.version);
     const received = receive(wire, path, body, request.headers[JSON_LENGTH]);
     const answer = await wire.infer(received.request, callInfo(request, received.id), call.gone);
     call.span?.answered(answer);

@@ -184,6 +184,21 @@ describe('faults of the engine', () => {
     expect(headers.get('retry-after')).toBe('2');
   });
 
+  test('a crowd is refused before its tensors are read, unless one asks for a priority or a time-out', async () => {
+    const { httpUrl } = await start(fakeEngine());
+    const ask = (body: string) => fetch(`${httpUrl}/v2/models/crowded/infer`, { method: 'POST', body });
+    const refused = await ask('{"inputs": what nobody reads');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2']);
+    expect((await ask('{"parameters": {"priority": 1}, what is read')).status).toBe(400);
+    expect((await ask('{"parameters": {"timeout": 1}, what is read')).status).toBe(400);
+  });
+
+  test('where answers are kept, one of them may still do for a crowd', async () => {
+    const { httpUrl } = await start(fakeEngine(), {}, { around: { cacheBytes: 1024 } });
+    const { status } = await json(`${httpUrl}/v2/models/crowded/infer`, 'what is read');
+    expect(status).toBe(400);
+  });
+
   test('a caller that goes away aborts its request', async () => {
     const engine = fakeEngine();
     const { httpUrl, metrics } = await start(engine);

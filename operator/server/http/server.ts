@@ -59,15 +59,19 @@ export function createHttpServer(
 
   server.removeAllContentTypeParsers();
   const smallBodies = createAdmission({ maxConcurrent: 256, maxBytesInFlight: 256 * SMALL_BODY });
-  server.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
-    const ticket = callOf(request)?.ticket;
-    if (ticket !== undefined) return readBody(payload, wire.maxRequestBytes, ticket);
+  const readSmallBody = async (payload: IncomingMessage): Promise<Buffer> => {
     const small = smallBodies.enter();
     try {
       return await readBody(payload, SMALL_BODY, small);
     } finally {
       small.leave();
     }
+  };
+  server.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage, done: BodyDone) => {
+    const ticket = callOf(request)?.ticket;
+    const body =
+      ticket === undefined ? readSmallBody(payload) : readBody(payload, wire.maxRequestBytes, ticket);
+    body.then((bytes) => done(null, bytes), done);
   });
   server.setErrorHandler(errorHandler(wire));
   server.setNotFoundHandler((request, reply) =>
@@ -79,10 +83,11 @@ export function createHttpServer(
     }),
   );
   // Callers with a long-lived connection go elsewhere before it is cut.
-  server.addHook('onSend', async (request, reply) => {
+  server.addHook('onSend', (request, reply, _payload, done) => {
     if (wire.draining()) reply.header('connection', 'close');
     const id = requestIdOf(request);
     if (id !== undefined) reply.header(REQUEST_ID, id);
+    done();
   });
 
   if (wire.guard !== undefined) guardRoutes(server, wire, wire.guard);
@@ -95,6 +100,8 @@ export function createHttpServer(
   );
   return server;
 }
+
+type BodyDone = (error: Error | null, body?: Buffer) => void;
 
 /** Badly encoded, or with a part longer than any name; it is not echoed. */
 const BAD_PATH = {

@@ -94,6 +94,9 @@ export function fakeEngine(): FakeEngine {
       requests.push(request);
       return answer(request, signal);
     },
+    refuseEarly: (model) => {
+      if (model === 'crowded') throw overloaded('the queue is full', 1_500);
+    },
     index: (readyOnly) => states.filter(({ state }) => !readyOnly || state === 'READY'),
     async load(model) {
       control.push(`load ${model}`);
