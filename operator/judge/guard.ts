@@ -56,11 +56,9 @@ export class RateGuard {
         log + canary.failures * Math.log(bet / fair) + stable.failures * Math.log((1 - bet) / (1 - fair))
       );
     });
-    const most = Math.max(...logs);
-    const wealth = most + Math.log(logs.reduce((sum, log) => sum + Math.exp(log - most), 0) / logs.length);
     this.#state = {
       logs,
-      peak: Math.max(this.#state.peak, wealth),
+      peak: Math.max(this.#state.peak, wealthOf(logs)),
       stable: sum(this.#state.stable, stable),
       canary: sum(this.#state.canary, canary),
     };
@@ -73,9 +71,20 @@ export class RateGuard {
     return Math.min(stable.requests, canary.requests) >= minRequests && peak >= Math.log(1 / error);
   }
 
+  /** For a breach, as a logarithm: 0 before anything failed, below it when what failed speaks for canary. */
+  get evidence(): number {
+    return wealthOf(this.#state.logs);
+  }
+
   get state(): GuardState {
     return this.#state;
   }
+}
+
+/** Logarithm of what all bets together have made of 1. */
+function wealthOf(logs: readonly number[]): number {
+  const most = Math.max(...logs);
+  return most + Math.log(logs.reduce((all, log) => all + Math.exp(log - most), 0) / logs.length);
 }
 
 /** A query that found nothing may say NaN, a counter that began anew may say less than 0. */

@@ -103,6 +103,22 @@ describe('two versions that do alike', () => {
 });
 
 describe('a version that does worse', () => {
+  test.each([1, 0.05])('is not passed by a single look at many requests, of which it fails %d', (share) => {
+    const [a, b] = [new Pod('a'), new Pod('b')];
+    const world = setUp([a], [b]);
+    const round = () => {
+      a.serve(2_000);
+      b.serve(2_000 * (1 - share));
+      b.serve(2_000 * share, { outcome: 'invalid' });
+    };
+    for (let looks = 1; looks <= 2; looks++) {
+      world.rounds(1, round);
+      expect(world.outcomes['Errors']).toBe('Waiting');
+    }
+    world.rounds(2, round);
+    expect(world.outcomes['Errors']).toBe('Breached');
+  });
+
   test.each(['backend', 'deadline', 'rejected', 'invalid'])('by %s', (outcome) => {
     const [a, b] = [new Pod('a'), new Pod('b')];
     const world = setUp([a], [b]);

@@ -48,6 +48,11 @@ const OPTIONS = {
  */
 const MOST_PER_LOOK = { Errors: 2.5, NaN: 2.5, Latency: 1.75 } as const;
 
+/** Odds of two to one, as a logarithm. */
+const SUSPICIOUS = Math.log(2);
+/** Looks without a failure more, after which it was a moment. */
+const QUIET_LOOKS = 4;
+
 const WHAT = {
   Errors: 'fails more often than stable',
   NaN: 'answers NaN more often than stable',
@@ -73,6 +78,8 @@ export class RateGuards {
   readonly #options: RateGuardsOptions;
   readonly #guards: ReadonlyMap<RateGuardName, RateGuard>;
   readonly #before = new Map<string, PodCounters>();
+  /** Looks since the evidence grew. */
+  readonly #quiet = new Map<RateGuardName, number>();
   #usualWithin: number | undefined;
   #stableLatency = new Map<number, number>();
   #blind: { readonly side: string; readonly looks: number } | undefined;
@@ -103,6 +110,8 @@ export class RateGuards {
       if (guard.breached) return { name, outcome: 'Breached', message: `it ${WHAT[name]}`, compared };
       if (this.#blind !== undefined && this.#blind.looks >= BLIND_LOOKS)
         return { name, outcome: 'Blind', message: `no pod of ${this.#blind.side} can be asked`, compared };
+      if (compared >= this.#options.minRequests && this.#isSuspected(name))
+        return holding(name, `so far it ${WHAT[name]}; more is to be seen`, compared);
       if (compared >= this.#options.minRequests)
         return { name, outcome: 'Passed', message: 'holds', compared };
       return holding(
@@ -113,9 +122,19 @@ export class RateGuards {
     });
   }
 
+  /** One look is bounded in what it can show, so whatever number of requests it saw, the looks after it have a say. */
+  #isSuspected(name: RateGuardName): boolean {
+    const evidence = this.#guards.get(name)?.evidence ?? 0;
+    return evidence >= SUSPICIOUS && (this.#quiet.get(name) ?? 0) < QUIET_LOOKS;
+  }
+
   #compare(stable: Delta, canary: Delta): void {
-    const take = (name: RateGuardName, counts: (of: Delta) => Counts) =>
-      this.#guards.get(name)?.take(...tempered(counts(stable), counts(canary), name));
+    const take = (name: RateGuardName, counts: (of: Delta) => Counts): void => {
+      const guard = this.#guards.get(name);
+      const before = guard?.evidence ?? 0;
+      guard?.take(...tempered(counts(stable), counts(canary), name));
+      this.#quiet.set(name, (guard?.evidence ?? 0) > before ? 0 : (this.#quiet.get(name) ?? 0) + 1);
+    };
     take('Errors', ({ answered, failed }) => ({ requests: answered + failed, failures: failed }));
     take('NaN', ({ answered, nonFinite }) => ({ requests: answered, failures: nonFinite }));
     const bound = this.#usualWithin;
