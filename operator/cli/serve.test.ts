@@ -31,10 +31,20 @@ test('by default nothing that has to be asked for is on', () => {
 
 test('lists, objects and URLs are read', () => {
   const flags = parsed(
-    ...['--auth', 'token', '--auth-token-audiences', 'models,other'],
-    ...['--auth-resource', 'modeldeployments.foresail.io/shop/web.eu'],
-    ...['--log-payloads-url', 'http://listener.shop.svc/', '--log-payloads', 'request'],
-    ...['--auth-allow', 'a', '--auth-allow', 'b'],
+    '--auth',
+    'token',
+    '--auth-token-audiences',
+    'models,other',
+    '--auth-resource',
+    'modeldeployments.foresail.io/shop/web.eu',
+    '--log-payloads-url',
+    'http://listener.shop.svc/',
+    '--log-payloads',
+    'request',
+    '--auth-allow',
+    'a',
+    '--auth-allow',
+    'b',
   );
   expect(flags.authTokenAudiences).toEqual(['models', 'other']);
   expect(flags.authResource).toEqual({
