@@ -13,6 +13,7 @@ import { LIFETIME } from './stories/lifetime.ts';
 import { NODE } from './stories/node.ts';
 import { ROLLOUT } from './stories/rollout.ts';
 import { ROLLOUT_FAULTS } from './stories/rollout-faults.ts';
+import { ROLLOUT_JUDGED } from './stories/rollout-judged.ts';
 import { RIGHTS, SCALING } from './stories/scaling.ts';
 import { type Outcome, type Story, summary, tell } from './story.ts';
 
@@ -22,9 +23,9 @@ const { values: flags } = parseArgs({
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const chosen = <Stage>(stories: readonly Story<Stage>[]) =>
   stories.filter(({ name }) => name.includes(flags.only));
-const TOOLS: readonly Tool[] = [...DEFAULT_TOOLS, ...NODE_TOOLS, 'helm'];
+const TOOLS: readonly Tool[] = [...DEFAULT_TOOLS, ...NODE_TOOLS, 'helm', 'prometheus'];
 const lifetime = chosen(LIFETIME);
-const onStage = chosen([...NODE, ...SCALING, ...ROLLOUT, ...ROLLOUT_FAULTS, ...RIGHTS]);
+const onStage = chosen([...NODE, ...SCALING, ...ROLLOUT, ...ROLLOUT_FAULTS, ...ROLLOUT_JUDGED, ...RIGHTS]);
 
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const)

@@ -90,6 +90,11 @@ export class ServedModel implements AsyncDisposable {
     return totalOf(all.slice(from), Number.POSITIVE_INFINITY).versions;
   }
 
+  /** Answers by version since the traffic began. */
+  answered(): Readonly<Record<string, number>> {
+    return totalOf(this.#running().seconds, Number.POSITIVE_INFINITY).versions;
+  }
+
   /** Ends the traffic. Not one request of it may have failed. */
   async nothingFailed(): Promise<string> {
     const load = this.#running();

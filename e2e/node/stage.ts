@@ -22,6 +22,7 @@ export async function setNodeStage(say: (line: string) => void, signal: AbortSig
   const cluster = await startCluster(
     {
       realNode: true,
+      prometheus: true,
       // Seconds where Kubernetes takes minutes; the same for both sides of a comparison.
       hpa: {
         syncPeriod: '2s',
