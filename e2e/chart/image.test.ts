@@ -21,7 +21,9 @@ import { layOutImage, stages } from './image.ts';
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const all = stages(read('Dockerfile'));
-const [dependencies = [], final = []] = all;
+const [dependencies = []] = all;
+const final = all.at(-1) ?? [];
+const cuda = all.find(([from]) => from?.text.endsWith(' AS cuda')) ?? [];
 
 let image: string;
 let files: readonly string[];
@@ -101,6 +103,15 @@ describe('image and chart agree', () => {
     const { runAsUser, runAsGroup } = values.podSecurityContext;
     expect(text('USER')).toBe(`${runAsUser}:${runAsGroup}`);
     expect(runAsUser).toBeGreaterThan(0);
+  });
+
+  test('and the image for GPUs is the same but for its base and its packages', () => {
+    const kept = (stage: typeof final) =>
+      stage.filter(
+        ({ name, text: of }) => !['FROM', 'LABEL', 'RUN'].includes(name) && !of.startsWith('--from='),
+      );
+    expect(kept(cuda)).toEqual(kept(final));
+    expect(cuda.filter(({ text: of }) => of.startsWith('--from=cuda-dependencies '))).toHaveLength(2);
   });
 
   test('on the port', () => {
