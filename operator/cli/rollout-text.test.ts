@@ -66,3 +66,24 @@ test('a rollout in its analysis: where it stands, what it follows, and which gua
     '    \u0020 2 wait 30m',
   ]);
 });
+
+test('an A/B test: which version each variant is', () => {
+  const status = {
+    phase: 'Healthy',
+    stable: { ...served(1, 'a'), weight: 70 },
+    variants: [{ name: 'wide', ...served(2, 'b'), weight: 30 }],
+    traffic: [
+      { version: 1, weight: 70 },
+      { version: 2, weight: 30 },
+    ],
+  };
+  expect(
+    rolloutText(parseModelDeployment({ ...OBJECT, status }))
+      .split('\n')
+      .slice(3),
+  ).toEqual([
+    '  canary   -',
+    '  variant  wide is version 2 (bbbbbbbbbbbb), 2 pods ready',
+    '  traffic  version 1 70 %, version 2 30 %',
+  ]);
+});

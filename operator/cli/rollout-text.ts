@@ -2,7 +2,17 @@
 import { API_VERSION, MODEL_DEPLOYMENT, type ModelDeployment, type Step } from '../api/index.ts';
 
 export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): string {
-  const { stable, canary, traffic = [], kept = [], judge, resolved, history = [], conditions = [] } = status;
+  const {
+    stable,
+    canary,
+    variants = [],
+    traffic = [],
+    kept = [],
+    judge,
+    resolved,
+    history = [],
+    conditions = [],
+  } = status;
   const shares = traffic.map(
     ({ version, weight, mirrorPercent = 0 }) =>
       `version ${version} ${weight} %${mirrorPercent > 0 ? ` (${mirrorPercent} % copied to it)` : ''}`,
@@ -16,6 +26,10 @@ export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): s
         ]),
     `  stable   ${stable === undefined ? '-' : `version ${stable.version} (${stable.digest.slice(0, 12)}), ${stable.readyReplicas} pods ready`}`,
     `  canary   ${canary === undefined ? '-' : `version ${canary.version} (${canary.digest.slice(0, 12)}), ${canary.readyReplicas} pods ready, since ${canary.startedAt}`}`,
+    ...variants.map(
+      ({ name, version, digest, readyReplicas }) =>
+        `  variant  ${name} is version ${version} (${digest.slice(0, 12)}), ${readyReplicas} pods ready`,
+    ),
     `  traffic  ${shares.join(', ') || 'none: no version has a ready pod'}`,
     ...kept.map(({ version, until, for: why }) => `  kept     version ${version} until ${until} (${why})`),
     ...(judge === undefined
