@@ -72,7 +72,9 @@ const FIRST_WARM = { clients: 16, warmSeconds: 0, seconds: 1.5 } as const;
 /** Twice the processors' worth of work in any server, and a queue behind it. */
 const CAPACITY_CLIENTS = 64;
 const OVERLOAD = 4;
-const OVERLOAD_CONNECTIONS = 1024;
+const OVERLOAD_CONNECTIONS = OVERLOAD * CAPACITY_CLIENTS;
+/** Of p99 at capacity: what is told to those who refuse what would come later. */
+const LATENCY_TARGET = 1.5;
 
 export class Bench {
   readonly #plan: Plan;
@@ -213,8 +215,9 @@ export class Bench {
     if (atCapacity === undefined) return undefined;
     const capacity = figuresOf([atCapacity]);
     const rate = OVERLOAD * capacity.requestsPerSecond;
-    // Whoever can be told how late an answer may be, is told: as late as it is at capacity.
-    const limited = contender.withLatencyTarget?.(settings, Math.ceil(capacity.p99Ms)) ?? settings;
+    // Whoever can be told how late an answer may be, is told.
+    const limited =
+      contender.withLatencyTarget?.(settings, Math.ceil(LATENCY_TARGET * capacity.p99Ms)) ?? settings;
     const under = await this.#try(`${name}/overload`, () =>
       this.#sample(contender, limited, model, wire, OVERLOAD_CONNECTIONS, seconds, rate),
     );

@@ -28,10 +28,16 @@ class OnnxModel(Model):
             return tensor.as_numpy().reshape(tensor.shape)
 
         values = self._session.run(self._names, {tensor.name: value_of(tensor) for tensor in payload.inputs})
-        outputs = [
-            InferOutput(name, list(value.shape), "FP32", value) for name, value in zip(self._names, values)
-        ]
-        return InferResponse(payload.id, self.name, outputs, use_binary_outputs=payload.use_binary_outputs)
+        binary = payload.use_binary_outputs
+        outputs = []
+        for name, value in zip(self._names, values):
+            # It turns an array into a JSON list itself, but over gRPC it takes bytes only.
+            output = InferOutput(name, list(value.shape), "FP32", None if binary else value)
+            if binary:
+                output.set_data_from_numpy(value)
+            outputs.append(output)
+        # Its own JSON answer wants an id, also where the request has none.
+        return InferResponse(payload.id or "", self.name, outputs, use_binary_outputs=binary)
 
 
 if __name__ == "__main__":
