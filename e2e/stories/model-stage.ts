@@ -130,13 +130,18 @@ export class ModelStage {
   }
 
   /** `foresail rollout …`; answers with what it prints. */
-  async rollout(verb: string, name: string, ...args: readonly string[]): Promise<string> {
+  rollout(verb: string, name: string, ...args: readonly string[]): Promise<string> {
+    return this.foresail('rollout', verb, name, ...args);
+  }
+
+  /** `foresail COMMAND VERB NAME …` in the shop's namespace. */
+  async foresail(command: string, verb: string, name: string, ...args: readonly string[]): Promise<string> {
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [
         '--disable-warning=ExperimentalWarning',
         MAIN,
-        'rollout',
+        command,
         verb,
         name,
         '-n',

@@ -21,15 +21,11 @@ afterAll(async () => {
   await stage?.cluster.stop();
 });
 
-const content = (candidate: number) => ({
-  'index.json': JSON.stringify({
-    versions: ['a', 'b', 'c'].map((letter, i) => ({ version: i + 1, ...model(letter) })),
-    aliases: { candidate },
-  }),
-});
 const path = (name = '') => `/api/v1/namespaces/${SHOP}/configmaps${name}`;
-const move = (candidate: number) =>
-  request(stage.cluster, 'PATCH', path(`/${INDEX}`), { data: content(candidate) });
+const publish = (letter: string, ...more: readonly string[]) => {
+  const { storageUri, sha256 } = model(letter);
+  return stage.foresail('models', 'publish', 'loadcast', '--uri', storageUri, '--sha256', sha256, ...more);
+};
 const resolved = ({ conditions = [] }: ModelDeploymentStatus) =>
   conditions.find(({ type }) => type === 'ModelResolved')?.reason;
 
@@ -40,12 +36,9 @@ test('it waits for the registry, and serves what the alias means once there is o
   });
   const waiting = await stage.becomes(NAME, 'says so', (status) => resolved(status) === 'RegistryNotFound');
   expect(waiting.phase).toBe('Pending');
-  await request(stage.cluster, 'POST', path(), {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: INDEX, labels: { 'foresail.io/registry': 'loadcast' } },
-    data: content(2),
-  });
+  expect(await publish('a')).toBe('loadcast: version 1\n');
+  await stage.becomes(NAME, 'says so', (status) => resolved(status) === 'AliasNotFound');
+  expect(await publish('b', '--alias', 'candidate')).toBe('loadcast: version 2, which candidate means now\n');
   const status = await stage.trafficBecomes(NAME, '1:100');
   expect(status.resolved).toEqual({
     registry: 'loadcast',
@@ -58,7 +51,9 @@ test('it waits for the registry, and serves what the alias means once there is o
 }, 120_000);
 
 test('an alias that moves is a new version, which begins its steps', async () => {
-  await move(3);
+  await publish('c');
+  await stage.foresail('models', 'alias', 'loadcast', 'candidate', '3');
+  expect(await stage.foresail('models', 'list', 'loadcast')).toMatch(/^VERSION.*\n +3 +candidate +c{12} /);
   const status = await stage.trafficBecomes(NAME, '1:50 2:50');
   expect(status.canary).toMatchObject({ version: 2, digest: model('c').sha256, step: 1 });
   await stage.rollout('promote', NAME);
@@ -66,7 +61,11 @@ test('an alias that moves is a new version, which begins its steps', async () =>
 }, 120_000);
 
 test('a registry that is spoilt or gone changes nothing of what serves', async () => {
-  await move(9);
+  await expect(stage.foresail('models', 'alias', 'loadcast', 'candidate', '9')).rejects.toThrow(
+    'has no version 9',
+  );
+  const data = { 'index.json': JSON.stringify({ versions: [], aliases: { candidate: 9 } }) };
+  await request(stage.cluster, 'PATCH', path(`/${INDEX}`), { data });
   await stage.becomes(NAME, 'says so', (status) => resolved(status) === 'RegisteredVersionNotFound');
   await request(stage.cluster, 'DELETE', path(`/${INDEX}`));
   const status = await stage.becomes(NAME, 'says so', (each) => resolved(each) === 'RegistryNotFound');

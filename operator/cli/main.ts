@@ -7,6 +7,7 @@ import { INTERRUPTED } from './interrupt.ts';
 const COMMANDS = new Map<string, () => Promise<Command>>([
   ['explain', async () => (await import('./explain.ts')).explainCommand()],
   ['rollout', async () => (await import('./rollout.ts')).rolloutCommand()],
+  ['models', async () => (await import('./models.ts')).modelsCommand()],
   ['evaluate', async () => (await import('./evaluate.ts')).evaluateCommand()],
   ['backtest', async () => (await import('./backtest.ts')).backtestCommand()],
   ['judge', async () => (await import('./judge.ts')).judgeCommand()],

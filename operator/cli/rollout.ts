@@ -1,10 +1,10 @@
 /** `foresail rollout VERB NAME`: how the rollout of a ModelDeployment stands, and a person's word on it. */
 import { Command, InvalidArgumentError } from 'commander';
 import { MODEL_DEPLOYMENT, type ModelDeployment, parseModelDeployment } from '../api/index.ts';
-import { systemClock } from '../clock.ts';
-import { isConflict, KubeClient, loadConnection, Transport } from '../runtime/index.ts';
+import { isConflict, type KubeClient } from '../runtime/index.ts';
 import { rolloutText } from './rollout-text.ts';
 import { VERBS, type Verb, type VerbFlags, wordOf } from './rollout-verbs.ts';
+import { withClient } from './with-client.ts';
 
 const REF = {
   group: MODEL_DEPLOYMENT.group,
@@ -42,13 +42,15 @@ export function rolloutCommand(): Command {
       .option('--kubeconfig <file>', 'default: KUBECONFIG or ~/.kube/config');
   add('status', 'say how the rollout stands')
     .option('-o, --output <form>', 'text or json', 'text')
-    .action((name: string, flags: Flags) => withClient(flags, (client) => showStatus(client, name, flags)));
+    .action((name: string, flags: Flags) =>
+      withClient(flags.kubeconfig, (client) => showStatus(client, name, flags)),
+    );
   for (const verb of VERBS) {
     const command = add(verb, DESCRIPTIONS[verb]);
     if (verb === 'promote') command.option('--full', 'all steps instead of one');
     if (verb === 'undo') command.option('--to <version>', 'default: the one that served last', versionNumber);
     command.action((name: string, flags: Flags) =>
-      withClient(flags, (client) => say(client, verb, name, flags)),
+      withClient(flags.kubeconfig, (client) => say(client, verb, name, flags)),
     );
   }
   return rollout;
@@ -57,16 +59,6 @@ export function rolloutCommand(): Command {
 function versionNumber(text: string): number {
   if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('must be the number of a version');
-}
-
-async function withClient({ kubeconfig }: Flags, work: (client: KubeClient) => Promise<void>): Promise<void> {
-  const connection = await loadConnection(kubeconfig === undefined ? {} : { kubeconfig });
-  const transport = new Transport(connection, { clock: systemClock });
-  try {
-    await work(new KubeClient(transport, { userAgent: 'foresail-cli' }));
-  } finally {
-    await transport.close();
-  }
 }
 
 async function read(client: KubeClient, name: string, { namespace }: Flags): Promise<ModelDeployment> {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { registryName } from './registry.ts';
+import { registryName } from '../../registry/model-index.ts';
 
 const OPERATOR = join(import.meta.dirname, '../..');
 const page = readFileSync(join(OPERATOR, '../docs/reference/modeldeployment-status.md'), 'utf8');
