@@ -66,6 +66,10 @@ bench-serve: deps ## The inference server beside four others on the same models 
 bench-drift: deps ## False alarms a month and delay of the drift alarm, on generated loads (about 20 minutes)
 	@node e2e/bench/drift.ts
 
+.PHONY: bench-guards
+bench-guards: deps ## How often guards send back a good version, and how soon a bad one (about 7 minutes)
+	@node e2e/bench/guards.ts
+
 .PHONY: evaluate
 evaluate: deps ## Score every forecaster on recorded loads: DATA="files or folders" (minutes)
 	@test -n "$(DATA)" || { echo "name the loads: make evaluate DATA=../shared/data/traces" >&2; exit 2; }

@@ -145,9 +145,8 @@ export class RateGuards {
     });
   }
 
-  /** From looks before those that it is used for: a bound that was chosen on what it judges would judge itself. */
+  /** For the next look: a bound that was chosen on what it judges would judge itself. */
   #learnUsual({ latency }: Delta): void {
-    if (this.#usualWithin !== undefined) return;
     for (const [bound, count] of latency)
       this.#stableLatency.set(bound, (this.#stableLatency.get(bound) ?? 0) + count);
     const all = this.#stableLatency.get(Infinity) ?? 0;
