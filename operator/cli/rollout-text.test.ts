@@ -80,7 +80,7 @@ test('an A/B test: which version each variant is', () => {
   expect(
     rolloutText(parseModelDeployment({ ...OBJECT, status }))
       .split('\n')
-      .slice(3),
+      .slice(2),
   ).toEqual([
     '  canary   -',
     '  variant  wide is version 2 (bbbbbbbbbbbb), 2 pods ready',

@@ -19,7 +19,7 @@ import { createContest } from './contest.ts';
 export const FIELD_MANAGER = 'foresail-gateway';
 
 /** Weights are looked after when nothing is awaited: nobody tells us when somebody else changes them. */
-const LOOK_AGAIN_MS = 15_000;
+const LOOK_AGAIN_MS = 5_000;
 const AWAIT_MS = 1_000;
 
 export interface Routed {
