@@ -14,6 +14,7 @@ import type { PayloadOutcome } from '../metrics.ts';
 import { writeInferAnswer } from '../wire/infer-answer.ts';
 import { writeJsonData } from '../wire/json-data.ts';
 import type { CallInfo, Infer } from './infer.ts';
+import { ownCopy } from './own-copy.ts';
 import type { PayloadKind } from './payload-kinds.ts';
 import { tensorBytes } from './tensor-bytes.ts';
 
@@ -83,11 +84,12 @@ export function openPayloadLog(options: PayloadLogOptions, parts: PayloadLogPart
   let bytesWaiting = 0;
   let warnedAt = Number.NEGATIVE_INFINITY;
 
-  function enqueue(event: Event): void {
+  /** @param write called only for what is taken; gives the writer of the body, which is called only when it is sent */
+  function enqueue(event: Omit<Event, 'body'>, write: () => Event['body']): void {
     if (event.bytes > MOST_EVENT_BYTES) return count('unfit');
     if (stop.signal.aborted || queue.length >= maxEvents || bytesWaiting + event.bytes > maxBytes)
       return count('dropped');
-    queue.push(event);
+    queue.push({ ...event, body: write() });
     bytesWaiting += event.bytes;
     if (sending.size >= SENDERS) return;
     const sender = drain().finally(() => sending.delete(sender));
@@ -148,20 +150,17 @@ export function openPayloadLog(options: PayloadLogOptions, parts: PayloadLogPart
         version,
         traceparent: call.span?.traceparent,
       };
-      if (kinds.includes('request'))
-        enqueue({
-          ...common,
-          kind: 'request',
-          bytes: EVENT_BYTES + tensorBytes(request.inputs),
-          body: () => requestText(common.id, request),
+      if (kinds.includes('request')) {
+        const bytes = EVENT_BYTES + tensorBytes(request.inputs);
+        enqueue({ ...common, kind: 'request', bytes }, () => () => requestText(common.id, request));
+      }
+      if (kinds.includes('response')) {
+        const bytes = EVENT_BYTES + tensorBytes(answer.outputs);
+        enqueue({ ...common, kind: 'response', bytes }, () => {
+          const own = ownCopy(answer);
+          return () => answerText(common.id, own);
         });
-      if (kinds.includes('response'))
-        enqueue({
-          ...common,
-          kind: 'response',
-          bytes: EVENT_BYTES + tensorBytes(answer.outputs),
-          body: () => answerText(common.id, answer),
-        });
+      }
       return answer;
     },
     async close(signal) {

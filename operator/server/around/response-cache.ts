@@ -7,8 +7,9 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isForesailError } from '../../errors.ts';
 import { rawBytes } from '../core/tensors.ts';
-import { type Engine, type InferAnswer, type InferRequest, PROPERTY, type Tensor } from '../core/types.ts';
+import { type Engine, type InferAnswer, type InferRequest, PROPERTY } from '../core/types.ts';
 import type { CallInfo, Infer } from './infer.ts';
+import { ownCopy } from './own-copy.ts';
 import { tensorBytes } from './tensor-bytes.ts';
 
 export interface CacheObserver {
@@ -48,7 +49,7 @@ export function createResponseCache(
     const known = answers.get(key);
     if (known !== undefined) {
       observer.hit(request.model, version);
-      return copyOf(known);
+      return ownCopy(known);
     }
     // Who waits for another's run shares its place in the queue and its time.
     const runKey = `${key} ${request.priority ?? 0} ${request.timeoutMs ?? 0}`;
@@ -57,14 +58,14 @@ export function createResponseCache(
       const shared = await joined(other, signal);
       if (shared === undefined) continue;
       observer.hit(request.model, version);
-      return copyOf(shared);
+      return ownCopy(shared);
     }
     observer.miss(request.model, version);
     const run: Run = { answer: next({ ...request, version }, call, signal) };
     running.set(runKey, run);
     try {
       const answer = await run.answer;
-      answers.set(key, copyOf(answer));
+      answers.set(key, ownCopy(answer));
       return answer;
     } finally {
       if (running.get(runKey) === run) running.delete(runKey);
@@ -128,20 +129,4 @@ function keyOf({ model, inputs, outputs = [] }: InferRequest, version: string, d
   const hash = createHash('sha256').update(JSON.stringify([model, version, digest, outputs, heads]));
   for (const { data } of ordered) hash.update(rawBytes(data));
   return hash.digest('base64');
-}
-
-/** A run's answers are views into one larger buffer, which a kept view would keep as a whole. */
-function copyOf(answer: InferAnswer): InferAnswer {
-  const { model, version } = answer;
-  return {
-    model,
-    version,
-    outputs: answer.outputs.map((tensor) => ({ ...tensor, data: tensorCopy(tensor) })),
-  };
-}
-
-function tensorCopy({ data }: Tensor): Tensor['data'] {
-  return ArrayBuffer.isView(data)
-    ? (data as Float32Array).slice()
-    : (data as readonly Uint8Array[]).map((item) => Uint8Array.from(item));
 }
