@@ -154,14 +154,23 @@ async function askHttp(
   return { body: answer, headers: response.headers };
 }
 
-function askGrpc(address: string, method: string, body: Buffer): Promise<Buffer> {
+async function askGrpc(address: string, method: string, body: Buffer): Promise<Buffer> {
   const client = new Client(address, credentials.createInsecure());
   const same = (bytes: Buffer) => bytes;
-  return new Promise<Buffer>((resolve, reject) =>
-    client.makeUnaryRequest(method, same, same, body, { deadline: Date.now() + 10_000 }, (error, value) =>
-      error === null && value !== undefined ? resolve(value) : reject(error ?? new Error('no answer')),
-    ),
-  ).finally(() => client.close());
+  const deadline = Date.now() + 10_000;
+  try {
+    // A server that is ready by HTTP may need another moment for this.
+    await new Promise<void>((resolve, reject) =>
+      client.waitForReady(deadline, (error) => (error === undefined ? resolve() : reject(error))),
+    );
+    return await new Promise<Buffer>((resolve, reject) =>
+      client.makeUnaryRequest(method, same, same, body, { deadline }, (error, value) =>
+        error === null && value !== undefined ? resolve(value) : reject(error ?? new Error('no answer')),
+      ),
+    );
+  } finally {
+    client.close();
+  }
 }
 
 function described(model: BenchModel, row: Row, more: (values: Float32Array) => object): object[] {

@@ -48,9 +48,8 @@ export async function startServer(
   const { argv, env, cwd } = contender.command(settings, { repository, folder, httpPort, grpcPort });
   const logPath = join(folder, 'log');
   const log = openSync(logPath, 'w');
-  const [program = '', ...args] = ['taskset', '-c', String(serverCore), ...argv];
   const startedAt = performance.now();
-  const child = spawn(program, args, {
+  const child = spawn('taskset', ['-c', String(serverCore), ...argv], {
     cwd,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', log, log],

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import { array, assert, double, integer, property } from 'fast-check';
 import { floatsText } from './float-text.ts';
 
 const text = (...values: number[]) => floatsText(Float32Array.from(values))?.toString();
@@ -18,9 +18,9 @@ test('is at most nine digits long where the language writes up to seventeen', ()
   expect(text(0.3)).toBe('[0.3]'));
 
 test('is the same float32 again', () => {
-  const bits = fc.integer({ min: 0, max: 0xffffffff });
-  fc.assert(
-    fc.property(fc.array(bits, { minLength: 1, maxLength: 50 }), (words) => {
+  const bits = integer({ min: 0, max: 0xffffffff });
+  assert(
+    property(array(bits, { minLength: 1, maxLength: 50 }), (words) => {
       const values = new Float32Array(Uint32Array.from(words).buffer).filter((value) =>
         Number.isFinite(value),
       );
@@ -33,8 +33,8 @@ test('is the same float32 again', () => {
 });
 
 test('is the same float32 again in the range of usual numbers', () => {
-  fc.assert(
-    fc.property(fc.double({ min: 1e-7, max: 1e10, noNaN: true }), (value) => {
+  assert(
+    property(double({ min: 1e-7, max: 1e10, noNaN: true }), (value) => {
       const single = Math.fround(value);
       const [positive, negative] = JSON.parse(text(single, -single) ?? '') as [number, number];
       expect(Math.fround(positive)).toBe(single);

@@ -57,7 +57,7 @@ function writePlain(into: Buffer, start: number, size: number): number {
   while (size >= (POWERS[whole] as number)) whole++;
   // A small number has zeros behind the point before its first digit.
   let zeros = 0;
-  for (let scaled = size; scaled < 0.1 && size < 1; scaled *= 10) zeros++;
+  for (let scaled = size; scaled < 0.1; scaled *= 10) zeros++;
   let digits = 0;
   let decimals = 0;
   for (let precision = 7; precision <= 9; precision++) {
