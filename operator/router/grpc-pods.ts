@@ -112,7 +112,8 @@ export class GrpcPods {
     session.on('error', () => undefined);
     const ping = setInterval(() => {
       const late = setTimeout(() => session.destroy(), PING_ANSWER_MS);
-      const sent = !session.closed && session.ping(() => clearTimeout(late));
+      const open = !session.closed && !session.destroyed;
+      const sent = open && session.ping(() => clearTimeout(late));
       if (!sent) clearTimeout(late);
     }, PING_EVERY_MS);
     ping.unref();

@@ -3,7 +3,12 @@
  * Protocol are unary, so a call is read whole, and can be sent again and copied, as an HTTP request can.
  */
 import { once } from 'node:events';
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { isForesailError } from '../errors.ts';
 import { readBody } from './body.ts';
 import { chooseVersion } from './choose.ts';
@@ -17,6 +22,8 @@ const STATUS = { deadlineExceeded: 4, notFound: 5, resourceExhausted: 8, unavail
 
 /** Calls that change nothing (`inference.GRPCInferenceService`, the same under KServe's and Triton's name). */
 const PURE = /^\/inference\.GRPCInferenceService\/(Server|Model)[A-Za-z]+$/;
+/** The connection went before the call was on it. */
+const NOT_TAKEN = new Set([NOT_SENT, 'ERR_HTTP2_INVALID_SESSION', 'ERR_HTTP2_GOAWAY_SESSION']);
 const OWN_HEADERS = new Set([
   'connection',
   'host',
@@ -60,9 +67,8 @@ export class GrpcProxy {
     const found = this.#table.find(authority, path);
     const gone = new AbortController();
     stream.on('error', () => undefined);
-    stream.once('close', () => {
-      if (!stream.writableFinished) gone.abort();
-    });
+    // Once it is given up, Node ends it by itself: that it ended says nothing.
+    stream.once('aborted', () => gone.abort());
     let version: number | undefined;
     let held = 0;
     const ended = (outcome: RouterOutcome): void =>
@@ -114,7 +120,7 @@ export class GrpcProxy {
         return ended('refused');
       }
       // What is out already cannot be taken back.
-      if (stream.headersSent || gone.signal.aborted) stream.destroy();
+      if (stream.headersSent || gone.signal.aborted) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
       else if (codeOf(error) === TOO_LONG)
         refuse(stream, STATUS.deadlineExceeded, 'the pod did not answer in time');
       else refuse(stream, STATUS.unavailable, 'the pod ended the call before it answered');
@@ -177,7 +183,7 @@ function wireOf(pods: GrpcPods): Wire<GrpcMessage, GrpcAnswer> {
     },
     failureOf(error) {
       const code = codeOf(error);
-      if (code === NOT_SENT) return 'notSent';
+      if (NOT_TAKEN.has(code)) return 'notSent';
       return code === TOO_LONG ? 'tooLong' : 'broken';
     },
     isPure: ({ path }) => PURE.test(path),

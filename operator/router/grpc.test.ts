@@ -1,4 +1,6 @@
 /** gRPC through the router, between the clients and servers of grpc-js: real HTTP/2 on both sides. */
+import { constants, createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import {
   Client,
   credentials,
@@ -222,6 +224,45 @@ describe('a call', () => {
     await until(async () => (await metric('foresail_router_mirrored_total', 'outcome="sent"')) === 1);
     expect(two.seen).toEqual(['tensors']);
   });
+});
+
+test('a call that its caller gives up is given up at the pod, and another one is not touched', async () => {
+  let canceled = false;
+  let release: (() => void) | undefined;
+  const one = await pod('1', (call, reply) => {
+    if (call.request.toString() === 'stay') {
+      release = () => reply(null, Buffer.from('late'));
+      return;
+    }
+    call.on('cancelled', () => {
+      canceled = true;
+    });
+  });
+  route({ version: 1, weight: 100, grpcEndpoints: [one.origin] });
+  const staying = ask(INFER, Buffer.from('stay'));
+  const call = client.makeUnaryRequest(INFER, raw, raw, Buffer.from('go'), () => undefined);
+  await until(() => one.seen.length === 2);
+  call.cancel();
+  await until(() => canceled);
+  release?.();
+  expect(await staying).toMatchObject({ code: status.OK, text: 'late' });
+  await until(async () => (await metric('foresail_router_requests_total', 'outcome="canceled"')) === 1);
+});
+
+test('an answer that breaks off is an error for its caller', async () => {
+  const broken = createServer();
+  broken.on('stream', (stream) => {
+    stream.on('error', () => undefined);
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+    stream.write(Buffer.from([0, 0, 0, 0, 9, 1]), () => stream.close(constants.NGHTTP2_INTERNAL_ERROR));
+  });
+  await new Promise<void>((resolve) => {
+    broken.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = broken.address() as AddressInfo;
+  route({ version: 1, weight: 100, grpcEndpoints: [`http://127.0.0.1:${port}`] });
+  expect(await ask()).toMatchObject({ code: status.INTERNAL });
+  broken.close();
 });
 
 describe('what cannot be routed', () => {
