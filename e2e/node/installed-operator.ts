@@ -1,6 +1,7 @@
 /** The operator and the router as pods of the chart, installed by the real helm, once for all stories of a stage. */
 import { CHART, makeHelm, NAMESPACE, RELEASE } from '../chart/helm.ts';
 import { type ClusterFacts, nodeOf } from '../cluster.ts';
+import { SHOP } from '../stories/model-stage.ts';
 import { OPERATOR_IMAGE } from './images.ts';
 import type { NodeStage } from './stage.ts';
 
@@ -14,7 +15,9 @@ function valuesFor(cluster: ClusterFacts): object {
       syncPeriod: '2s',
       hpa: { downscaleStabilization: '15s', cpuInitializationPeriod: '10s', initialReadinessDelay: '1s' },
       modelServing: { minReady: '1s', drain: '10s' },
-      prometheusServers: [{ name: 'default', url: `http://${nodeOf(cluster).address}:${port}` }],
+      prometheusServers: [
+        { name: 'default', url: `http://${nodeOf(cluster).address}:${port}`, allowedNamespaces: [SHOP] },
+      ],
     },
   };
 }
