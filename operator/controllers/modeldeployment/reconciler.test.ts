@@ -176,6 +176,17 @@ describe('an object that is not served', () => {
   test.each<[string, Record<string, unknown>, string]>([
     ['file://', { model: { storageUri: 'file:///a', sha256: 'a'.repeat(64) } }, 'SchemeNotAllowed'],
     [
+      'a file of the node as a variant of the model in the box',
+      {
+        model: { storageUri: 'file:///app/models/loadcast/loadcast.onnx', sha256: BOX_MODEL.sha256 },
+        abTest: {
+          header: 'X',
+          variants: [{ name: 'b', weight: 1, storageUri: 'file:///etc/hostname', sha256: 'b'.repeat(64) }],
+        },
+      },
+      'SchemeNotAllowed',
+    ],
+    [
       'the model in the box from somewhere else',
       { model: { storageUri: 'hf://a/b/c', sha256: BOX_MODEL.sha256 } },
       'SchemeNotAllowed',

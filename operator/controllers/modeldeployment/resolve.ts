@@ -38,9 +38,8 @@ export function resolveModel(
   if (from === undefined) return { refusal: { reason: 'InvalidSpec', message: 'spec.model names no file' } };
   const followed = registries.follow(namespace, from);
   if ('reason' in followed) return { refusal: followed };
-  const scheme = followed.storageUri.split(':')[0] ?? '';
-  if (!schemes.includes(scheme)) {
-    const message = `${from.registry}:${from.alias} lies at ${scheme}://, which the administrator does not allow`;
+  if (!isAllowed(followed.storageUri, followed.sha256, schemes)) {
+    const message = `${from.registry}:${from.alias} lies at ${schemeOf(followed.storageUri)}://, which the administrator does not allow`;
     return { refusal: { reason: 'SchemeNotAllowed', message } };
   }
   const source = { storageUri: followed.storageUri, digest: followed.sha256 };
@@ -80,23 +79,16 @@ export function refusalOf(
       message: `the administrator protects the namespace ${namespace}`,
     };
   const variants = spec.abTest?.variants ?? [];
-  const uris = [
-    { field: 'spec.model.storageUri', uri: spec.model.storageUri },
-    ...variants.map(({ name, storageUri }) => ({
-      field: `spec.abTest: storageUri of ${name}`,
-      uri: storageUri,
-    })),
+  const files = [
+    { field: 'spec.model.storageUri', ...spec.model },
+    ...variants.map(({ name, ...file }) => ({ field: `spec.abTest: storageUri of ${name}`, ...file })),
   ];
-  for (const { field, uri } of uris) {
-    const scheme = uri?.split(':')[0];
-    // The model in the box is part of the image: its file may be served wherever the image may.
-    if (scheme === 'file' && spec.model.sha256 === BOX_MODEL.sha256) continue;
-    if (scheme !== undefined && !schemes.includes(scheme))
+  for (const { field, storageUri, sha256 } of files)
+    if (storageUri !== undefined && !isAllowed(storageUri, sha256, schemes))
       return {
         reason: 'SchemeNotAllowed',
-        message: `${field}: the administrator does not allow ${scheme}://`,
+        message: `${field}: the administrator does not allow ${schemeOf(storageUri)}://`,
       };
-  }
   if (spec.serviceAccountName !== undefined && !serviceAccounts.includes(spec.serviceAccountName))
     return {
       reason: 'ServiceAccountNotAllowed',
@@ -114,4 +106,14 @@ export function refusalOf(
         'spec.route: the administrator has not set modelServing.gateway; remove it for the built-in router',
     };
   return undefined;
+}
+
+function isAllowed(storageUri: string, sha256: string | undefined, schemes: readonly string[]): boolean {
+  const scheme = schemeOf(storageUri);
+  // The model in the box is part of the image: its file may be served wherever the image may.
+  return schemes.includes(scheme) || (scheme === 'file' && sha256 === BOX_MODEL.sha256);
+}
+
+function schemeOf(storageUri: string): string {
+  return storageUri.split(':')[0] ?? '';
 }
