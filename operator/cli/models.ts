@@ -148,7 +148,7 @@ async function write(
   const name = registryName(registry);
   if (found === undefined) {
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace, name, labels }, data };
-    await client.create(CONFIG_MAPS, object as ConfigMap, signal);
+    await client.create(CONFIG_MAPS, object, signal);
     return;
   }
   const { resourceVersion } = found.metadata;
