@@ -2,6 +2,7 @@
  * A rollout writes its weights into a user's HTTPRoute, on a real API server with the Gateway API's own CRD. The gateway
  * is played by the test, which says what it has accepted: there is no data plane here.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { HttpRoute } from '../../operator/gateway/http-route.ts';
 import { request } from '../api.ts';
@@ -123,6 +124,13 @@ test('the steps of the next stand in the route: a mirror, then a weight; the res
     ],
   });
 }, 120_000);
+
+test('while nothing changes the route is not written', async () => {
+  const { metadata } = await route();
+  // Longer than it takes to look again.
+  await sleep(7_000);
+  expect((await route()).metadata.resourceVersion).toBe(metadata.resourceVersion);
+}, 60_000);
 
 test('a user’s edit of another field stays', async () => {
   await request(stage.cluster, 'PATCH', `${ROUTES}/models`, { spec: { hostnames: ['models.example.net'] } });
