@@ -22,7 +22,7 @@ const LONGEST = 26;
  *
  * @returns undefined when one of them is infinite, which JSON cannot say
  */
-export function floatsText(values: Float32Array): Buffer | undefined {
+export function floatsText(values: Float32Array): string | undefined {
   const into = Buffer.allocUnsafe(2 + values.length * LONGEST);
   let at = 0;
   into[at++] = OPEN;
@@ -44,7 +44,7 @@ export function floatsText(values: Float32Array): Buffer | undefined {
     }
   }
   into[at++] = CLOSE;
-  return into.subarray(0, at);
+  return into.toString('latin1', 0, at);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { InferAnswer, Tensor } from '../core/types.ts';
 import { writeJsonData } from './json-data.ts';
 
 export interface InferBody {
-  readonly body: Buffer;
+  readonly body: Buffer | string;
   /** Bytes of the JSON object when binary data follows it. */
   readonly jsonLength?: number;
 }
@@ -15,27 +15,21 @@ export function writeInferAnswer(
   id: string | undefined,
   asBinary: (output: string) => boolean,
 ): InferBody {
-  const echo = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
-  const json: (string | Buffer)[] = [
-    `{"model_name":${JSON.stringify(answer.model)},"model_version":${JSON.stringify(answer.version)},${echo}"outputs":[`,
-  ];
   const binary: Uint8Array[] = [];
-  answer.outputs.forEach((tensor, i) => {
-    const comma = i === 0 ? '' : ',';
+  const outputs = answer.outputs.map((tensor) => {
     const head = writeHead(tensor);
-    if (asBinary(tensor.name)) {
-      const bytes = rawBytes(tensor.data);
-      binary.push(bytes);
-      json.push(`${comma}{${head},"parameters":{"binary_data_size":${bytes.byteLength}}}`);
-    } else {
-      json.push(`${comma}{${head},"data":`, writeJsonData(tensor), '}');
-    }
+    if (!asBinary(tensor.name)) return `{${head},"data":${writeJsonData(tensor)}}`;
+    const bytes = rawBytes(tensor.data);
+    binary.push(bytes);
+    return `{${head},"parameters":{"binary_data_size":${bytes.byteLength}}}`;
   });
-  json.push(']}');
-  const parts = json.map((part) => (typeof part === 'string' ? Buffer.from(part, 'utf8') : part));
-  const jsonLength = parts.reduce((sum, part) => sum + part.byteLength, 0);
-  const body = Buffer.concat([...parts, ...binary]);
-  return binary.length === 0 ? { body } : { body, jsonLength };
+  const echo = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
+  const json =
+    `{"model_name":${JSON.stringify(answer.model)},"model_version":${JSON.stringify(answer.version)},` +
+    `${echo}"outputs":[${outputs.join(',')}]}`;
+  if (binary.length === 0) return { body: json };
+  const head = Buffer.from(json, 'utf8');
+  return { body: Buffer.concat([head, ...binary]), jsonLength: head.byteLength };
 }
 
 function writeHead({ name, datatype, shape }: Tensor): string {

@@ -143,7 +143,7 @@ function wrong(field: string, index: number, wanted: string) {
  *
  * @throws INPUT_INVALID for what JSON cannot say: FP16, infinity, bytes that are not UTF-8
  */
-export function writeJsonData({ name, datatype, data }: Tensor): string | Buffer {
+export function writeJsonData({ name, datatype, data }: Tensor): string {
   const asBinary = (what: string) =>
     invalid('outputs', `output "${name}" ${what}; ask for it with binary_data`);
   if (datatype === 'FP16') throw asBinary('is FP16, which has no JSON form');
