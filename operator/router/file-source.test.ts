@@ -32,6 +32,19 @@ describe('a file of routes', () => {
     ]);
   });
 
+  test('of an A/B test, with pods that speak gRPC too', () => {
+    const text = GOOD.replace('stickyHeader: X-Session', 'nameHeader: X-Variant').replace(
+      'mirrorPercent: 5',
+      'name: wide, endpoints: ["http://10.0.0.2:8080"], grpcEndpoints: ["http://10.0.0.2:8081"]',
+    );
+    expect(parseRoutes(text, 'routes.yaml')).toMatchObject([
+      {
+        nameHeader: 'X-Variant',
+        versions: [{ version: 1 }, { version: 2, name: 'wide', grpcEndpoints: ['http://10.0.0.2:8081'] }],
+      },
+    ]);
+  });
+
   test.each([
     ['nothing', '', 'routes.yaml'],
     ['no YAML', 'routes: [', 'routes.yaml'],

@@ -195,6 +195,28 @@ describe('weights', () => {
   });
 });
 
+test('a caller that names a variant gets it, and no other is split by that', async () => {
+  const [one, two] = [await pod('1'), await pod('2')];
+  table.replace([
+    {
+      namespace: 'shop',
+      name: 'loadcast',
+      stable: 1,
+      nameHeader: 'X-Variant',
+      versions: [
+        { version: 1, weight: 99, mirrorPercent: 0, endpoints: [one.origin] },
+        { version: 2, name: 'wide', weight: 1, mirrorPercent: 0, endpoints: [two.origin] },
+      ],
+    },
+  ]);
+  const named = (name: string) =>
+    Promise.all(
+      Array.from({ length: 10 }, async () => (await ask(INFER, { headers: { 'x-variant': name } })).text),
+    );
+  expect(new Set(await named('wide'))).toEqual(new Set(['2']));
+  expect(new Set(await named('stable'))).toEqual(new Set(['1']));
+});
+
 describe('a request goes through whole', () => {
   test('method, path, query, headers and body there, status, headers and body back', async () => {
     const one = await pod('1', (response) => {
