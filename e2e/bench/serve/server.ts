@@ -28,12 +28,12 @@ export interface Server {
   end(): Promise<void>;
 }
 
-const START_LIMIT_MS = 45_000;
+const START_LIMIT_MS = 30_000;
 const END_LIMIT_MS = 10_000;
 let nextPort = 21_000;
 let started = 0;
 
-/** @throws when it ends, or is not ready within 45 seconds; with the last lines of its log */
+/** @throws when it ends, or is not ready within half a minute; with the last lines of its log */
 export async function startServer(
   contender: Contender,
   settings: Settings,
