@@ -212,7 +212,7 @@ function requestText(id: string, { inputs, outputs }: InferRequest): string {
   const tensors = inputs.map(
     (tensor) =>
       `{"name":${JSON.stringify(tensor.name)},"datatype":"${tensor.datatype}",` +
-      `"shape":[${tensor.shape.join(',')}],"data":${String(writeJsonData(tensor))}}`,
+      `"shape":[${tensor.shape.join(',')}],"data":${writeJsonData(tensor)}}`,
   );
   const wanted =
     outputs === undefined ? '' : `,"outputs":${JSON.stringify(outputs.map((name) => ({ name })))}`;
