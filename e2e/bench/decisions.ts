@@ -32,6 +32,8 @@ import { createScalerMemories } from '../../operator/controllers/predictivescale
 import { createSharedPods } from '../../operator/controllers/predictivescaler/shared-pods.ts';
 import type { Workload } from '../../operator/controllers/predictivescaler/target.ts';
 import { NO_VERDICTS } from '../../operator/controllers/predictivescaler/verdicts.ts';
+import { NO_FORECAST_JUDGE } from '../../operator/controllers/served-models/forecast-judge.ts';
+import { NO_SERVED_MODELS } from '../../operator/controllers/served-models/served-models.ts';
 import { MemoryHistory } from '../../operator/history/memory-store.ts';
 import { BOX_MODEL } from '../../operator/inference/box-model.ts';
 import { openModel } from '../../operator/inference/model.ts';
@@ -46,8 +48,6 @@ import {
   keyOf,
   type RuntimeObserver,
 } from '../../operator/runtime/index.ts';
-import { NO_FORECAST_JUDGE } from '../../operator/served-models/forecast-judge.ts';
-import { NO_SERVED_MODELS } from '../../operator/served-models/served-models.ts';
 import { metricOf, NAMESPACE, nameOf, predictiveScaler, workload } from './fleet.ts';
 import { quantile } from './numbers.ts';
 

@@ -11,6 +11,17 @@ import { createCounterReader } from '../controllers/modeldeployment/guards/pod-m
 import { BY_OWNER, CHILD_KINDS, createInformers } from '../controllers/modeldeployment/informers.ts';
 import { versionOf } from '../controllers/modeldeployment/pod-health.ts';
 import { createRegistries, NO_REGISTRIES } from '../controllers/modeldeployment/registry.ts';
+import {
+  createForecastJudge,
+  type ForecastJudge,
+  NO_FORECAST_JUDGE,
+} from '../controllers/served-models/forecast-judge.ts';
+import {
+  createServedModels,
+  NO_SERVED_MODELS,
+  type ServedModels,
+} from '../controllers/served-models/served-models.ts';
+import { createStoredJudgements } from '../controllers/served-models/stored-judgement.ts';
 import type { StateMapsOptions } from '../controllers/state-maps.ts';
 import type { HistoryStore } from '../history/types.ts';
 import type { NumberSource } from '../metricsources/types.ts';
@@ -25,13 +36,6 @@ import {
   type StatusWriter,
   type WatchScope,
 } from '../runtime/index.ts';
-import {
-  createForecastJudge,
-  type ForecastJudge,
-  NO_FORECAST_JUDGE,
-} from '../served-models/forecast-judge.ts';
-import { createServedModels, NO_SERVED_MODELS, type ServedModels } from '../served-models/served-models.ts';
-import { createStoredJudgements } from '../served-models/stored-judgement.ts';
 
 export interface ModelServingOptions {
   readonly config: OperatorConfig;

@@ -1,6 +1,6 @@
 /** After a failure a forecaster is left alone for a moment: a server that is away must not cost every look its time-out. */
-import type { Clock } from '../clock.ts';
-import type { Forecaster } from '../forecast/types.ts';
+import type { Clock } from '../../clock.ts';
+import type { Forecaster } from '../../forecast/types.ts';
 
 /** Less than the time between two looks, so that each look tries once. */
 const REST_MS = 5_000;

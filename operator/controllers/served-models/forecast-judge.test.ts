@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseModelDeployment } from '../api/index.ts';
-import type { ForecastWindow, QuantileForecast } from '../forecast/types.ts';
-import { buildWindow } from '../forecast/window.ts';
-import { silentLogger } from '../logger.ts';
-import { seededRandom } from '../simulate/generated.ts';
+import { parseModelDeployment } from '../../api/index.ts';
+import type { ForecastWindow, QuantileForecast } from '../../forecast/types.ts';
+import { buildWindow } from '../../forecast/window.ts';
+import { silentLogger } from '../../logger.ts';
+import { seededRandom } from '../../simulate/generated.ts';
 import { createForecastJudge, type ForecastJudge, type StoredDesk } from './forecast-judge.ts';
 import type { NamedModel, ServedVersion } from './served-models.ts';
 import { decodeJudgement, encodeJudgement, markOf } from './stored-judgement.ts';

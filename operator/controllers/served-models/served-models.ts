@@ -4,16 +4,16 @@
  * nothing about them.
  */
 import { Agent } from 'undici';
-import { type ModelDeployment, parseModelDeployment, versionName } from '../api/index.ts';
-import type { Clock } from '../clock.ts';
-import { stateOf } from '../controllers/modeldeployment/state.ts';
-import { isForesailError } from '../errors.ts';
-import type { FailedAttempt, Forecaster } from '../forecast/types.ts';
-import { Batcher } from '../inference/batcher.ts';
-import { batchedLink, type ChainLink, failedAttempt } from '../inference/chain.ts';
-import { type AddressGuard, guardedConnector } from '../net/guarded-connector.ts';
-import { comparedIn } from '../rollout/compared.ts';
-import type { KubeObject, Store } from '../runtime/index.ts';
+import { type ModelDeployment, parseModelDeployment, versionName } from '../../api/index.ts';
+import type { Clock } from '../../clock.ts';
+import { isForesailError } from '../../errors.ts';
+import type { FailedAttempt, Forecaster } from '../../forecast/types.ts';
+import { Batcher } from '../../inference/batcher.ts';
+import { batchedLink, type ChainLink, failedAttempt } from '../../inference/chain.ts';
+import { type AddressGuard, guardedConnector } from '../../net/guarded-connector.ts';
+import { comparedIn } from '../../rollout/compared.ts';
+import type { KubeObject, Store } from '../../runtime/index.ts';
+import { stateOf } from '../modeldeployment/state.ts';
 import { resting } from './resting.ts';
 import { VersionClient } from './version-client.ts';
 

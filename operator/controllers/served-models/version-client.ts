@@ -4,7 +4,7 @@
  * words are checked as a file's would be, and it gets loads alone: no credential, no redirect is followed.
  */
 import { type Dispatcher, request } from 'undici';
-import { ForesailError, isForesailError, messageOf } from '../errors.ts';
+import { ForesailError, isForesailError, messageOf } from '../../errors.ts';
 import {
   CONTEXT_LENGTH,
   type Forecaster,
@@ -12,9 +12,9 @@ import {
   type QuantileForecast,
   SEASON_LAGS_DAYS,
   SEASON_WINDOW,
-} from '../forecast/types.ts';
-import { INPUT_CONTEXT, INPUT_SEASONAL, OUTPUT_QUANTILES, readHead } from '../inference/contract.ts';
-import { type ForecastHead, forecastWith } from '../inference/runner.ts';
+} from '../../forecast/types.ts';
+import { INPUT_CONTEXT, INPUT_SEASONAL, OUTPUT_QUANTILES, readHead } from '../../inference/contract.ts';
+import { type ForecastHead, forecastWith } from '../../inference/runner.ts';
 
 export interface VersionAddress {
   /** Name of the ModelDeployment, which is the model's name on its server. */

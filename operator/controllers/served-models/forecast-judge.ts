@@ -3,13 +3,14 @@
  * asked from the same window; a forecast does not change its label, so the new one is scored on everything while it
  * touches nothing. Asked in the background: no decision waits for a version that does not act.
  */
-import type { FullJudgement, Judge } from '../controllers/modeldeployment/judge.ts';
-import type { ForecastLearner } from '../forecast/learner.ts';
-import type { ForecastWindow, QuantileForecast } from '../forecast/types.ts';
-import type { HistoryStore } from '../history/types.ts';
-import { type ChainLink, forecastByChain } from '../inference/chain.ts';
-import { Desk, type DeskState, type DeskVerdict } from '../judge/desk.ts';
-import type { Logger } from '../logger.ts';
+
+import type { ForecastLearner } from '../../forecast/learner.ts';
+import type { ForecastWindow, QuantileForecast } from '../../forecast/types.ts';
+import type { HistoryStore } from '../../history/types.ts';
+import { type ChainLink, forecastByChain } from '../../inference/chain.ts';
+import { Desk, type DeskState, type DeskVerdict } from '../../judge/desk.ts';
+import type { Logger } from '../../logger.ts';
+import type { FullJudgement, Judge } from '../modeldeployment/judge.ts';
 import type { ComparedVersions, NamedModel } from './served-models.ts';
 
 /** One look at a series whose model is a ModelDeployment. */

@@ -3,13 +3,8 @@
  * the operator. Forecasts that wait for their loads are not in it; the ledger begins anew, a lead time behind.
  */
 import { z } from 'zod';
-import {
-  createStateMaps,
-  type StateKind,
-  type StateMaps,
-  type StateMapsOptions,
-} from '../controllers/state-maps.ts';
-import { packState, unpackState } from '../history/state-text.ts';
+import { packState, unpackState } from '../../history/state-text.ts';
+import { createStateMaps, type StateKind, type StateMaps, type StateMapsOptions } from '../state-maps.ts';
 import type { StoredDesk } from './forecast-judge.ts';
 
 const KIND: StateKind = {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { persistence } from '../forecast/persistence.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { persistence } from '../../forecast/persistence.ts';
+import { FakeClock } from '../../testing/fake-clock.ts';
 import { resting } from './resting.ts';
 
 const signal = AbortSignal.timeout(10_000);
