@@ -91,7 +91,6 @@ const MLSERVER: Contender = {
   settings: [
     { WORKERS: '0', BATCH: 'off', THREADS: '1' },
     { WORKERS: '0', BATCH: 'on', THREADS: '1' },
-    { WORKERS: '1', BATCH: 'off', THREADS: '1' },
     { WORKERS: '0', BATCH: 'off', THREADS: '2' },
   ],
   command: (settings, { repository, folder, httpPort, grpcPort }) => {

@@ -23,6 +23,14 @@ class OnnxModel(Model):
         self.ready = True
         return True
 
+    def __getstate__(self) -> dict:
+        """Its worker processes get the model by pickle, which takes no session."""
+        return {key: value for key, value in self.__dict__.items() if key != "_session"}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self.load()
+
     async def predict(self, payload: InferRequest, headers=None, response_headers=None) -> InferResponse:
         def value_of(tensor: InferInput):
             return tensor.as_numpy().reshape(tensor.shape)
