@@ -2,10 +2,12 @@
  * Clusters that people start by name. One JSON file each says where a cluster is; whether it lives is asked
  * of the kernel, so a file that a crash left behind never counts as a cluster.
  */
+import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { ForesailError } from '../operator/errors.ts';
 import type { ClusterFacts } from './cluster.ts';
 import { makePrivateFolder, runsIn } from './run-folder.ts';
@@ -82,6 +84,7 @@ export class NamedClusters {
     } else {
       await endSupervisor(found, signal);
       await rm(found.runDir, { recursive: true, force: true });
+      if (found.node) await sweep(found);
     }
     await this.release(name);
     return true;
@@ -116,6 +119,12 @@ async function endSupervisor(cluster: ClusterFacts, signal?: AbortSignal): Promi
     const deadline = performance.now() + limitMs;
     while ((await alive(cluster)) && performance.now() < deadline) await sleep(50, undefined, { signal });
   }
+}
+
+/** Its control groups outlive a supervisor that was killed. */
+async function sweep({ binaries, runDir }: ClusterFacts): Promise<void> {
+  const program = binaries['foresail-cluster'];
+  if (program !== undefined) await promisify(execFile)(program, ['sweep', '--dir', runDir]);
 }
 
 function alive(state: ClusterFacts | Starting): Promise<boolean> {

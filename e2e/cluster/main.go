@@ -8,7 +8,7 @@
 // even when it dies by SIGKILL (process.go).
 //
 // With a real node it runs three times, two of them in namespaces of their own (room.go). As "pause" it
-// is what keeps the namespaces of a pod open.
+// is what keeps the namespaces of a pod open, as "sweep" it removes the control groups of one that was killed.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -52,6 +53,8 @@ func main() {
 	switch role {
 	case "":
 		err = run(*dir, os.Stdin, out, nil)
+	case "sweep":
+		err = removeGroups(filepath.Base(*dir))
 	case "init":
 		var code int
 		if code, err = runInit(*dir, r); err == nil {

@@ -1,16 +1,22 @@
 /** The end of a real node, in good order and by force: nothing of it may stay on the machine. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { request } from '../../api.ts';
 import { type ClusterFacts, startCluster } from '../../cluster.ts';
 import { eventually } from '../../eventually.ts';
+import { clustersFolder, NamedClusters } from '../../named-clusters.ts';
 import { SANDBOX_IMAGE } from '../images.ts';
 import { apply, readyPods } from '../stage.ts';
 import type { Story } from '../story.ts';
 import { footprintOf, machineState, processesOf, tracesOf } from '../traces.ts';
+
+const CLI = join(import.meta.dirname, '../../../operator/cli/main.ts');
 
 /** Pods with all that a pod may hold on to: a network, volumes in memory and on disk, a container that ignores SIGTERM. */
 async function fill(cluster: ClusterFacts, signal: AbortSignal): Promise<void> {
@@ -147,6 +153,29 @@ export const LIFETIME: readonly Story<undefined>[] = [
         await nothingIsLeft({ ...footprint, namespace: 'ended' }, signal);
       } finally {
         await next.stop();
+      }
+    },
+  },
+  {
+    name: 'a detached node outlives its command; when its supervisor is killed, `cluster down` leaves nothing',
+    async run(_, signal) {
+      const before = await machineState();
+      const home = await mkdtemp(join(tmpdir(), 'foresail-clusters-'));
+      const env = { ...process.env, XDG_RUNTIME_DIR: home };
+      const foresail = (...args: readonly string[]) =>
+        promisify(execFile)(process.execPath, [CLI, 'cluster', ...args], { env, signal });
+      try {
+        await foresail('up', '--nodes', 'real', '--detach');
+        const facts = await new NamedClusters(clustersFolder(env)).find('default');
+        await fill(facts, signal);
+        const footprint = await footprintOf(facts);
+        process.kill(facts.supervisorPid, 'SIGKILL');
+        await foresail('down');
+        await nothingIsLeft(footprint, signal);
+        assert.deepEqual(await machineState(), before);
+      } finally {
+        await foresail('down');
+        await rm(home, { recursive: true, force: true });
       }
     },
   },
