@@ -32,6 +32,20 @@ export function pidsBelow(root: number): number[] {
   return pids;
 }
 
+/** Processes with this entry in the environment that they were started with. */
+export function pidsWith(entry: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(entry);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
 export function treeUsage(root: number): TreeUsage {
   let ticks = 0;
   let rssMiB = 0;

@@ -5,7 +5,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Contender, type Settings, settingsText } from './contenders.ts';
-import { pidsBelow, signalTree, type TreeUsage, treeUsage } from './process-tree.ts';
+import { pidsBelow, pidsWith, signalTree, type TreeUsage, treeUsage } from './process-tree.ts';
 
 export interface Stage {
   readonly repository: string;
@@ -28,6 +28,8 @@ export interface Server {
   end(): Promise<void>;
 }
 
+/** In the environment of a server's processes, all but those that it gives an empty one. */
+const MARK = 'FORESAIL_BENCH_SERVER';
 const START_LIMIT_MS = 30_000;
 const END_LIMIT_MS = 10_000;
 let nextPort = 21_000;
@@ -51,7 +53,7 @@ export async function startServer(
   const startedAt = performance.now();
   const child = spawn('taskset', ['-c', String(serverCore), ...argv], {
     cwd,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], [MARK]: folder, ...env },
     stdio: ['ignore', log, log],
   });
   closeSync(log);
@@ -59,7 +61,7 @@ export async function startServer(
   try {
     await ready(child, `http://${httpAddress}${contender.readyPath}`, signal);
   } catch (error) {
-    await endTree(child);
+    await endTree(child, folder);
     const tail = readFileSync(logPath, 'utf8').trim().split('\n').slice(-3).join(' | ');
     throw new Error(`${contender.name} (${settingsText(settings)}): ${(error as Error).message}: ${tail}`, {
       cause: error,
@@ -77,7 +79,7 @@ export async function startServer(
     suspend: () => signalTree(pid, 'SIGSTOP'),
     resume: () => signalTree(pid, 'SIGCONT'),
     async end() {
-      await endTree(child);
+      await endTree(child, folder);
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -105,7 +107,7 @@ async function ready(child: ChildProcess, url: string, signal: AbortSignal): Pro
 }
 
 /** Politely first; then whatever is left of it by force. */
-async function endTree(child: ChildProcess): Promise<void> {
+async function endTree(child: ChildProcess, folder: string): Promise<void> {
   const pid = child.pid ?? 0;
   const pids = pid === 0 ? [] : pidsBelow(pid);
   for (const one of pids) trySignal(one, 'SIGCONT');
@@ -115,7 +117,8 @@ async function endTree(child: ChildProcess): Promise<void> {
     child.kill('SIGINT');
     await Promise.race([exited, sleep(END_LIMIT_MS, undefined, { ref: false })]);
   }
-  for (const one of pids) trySignal(one, 'SIGKILL');
+  // One that lost its parent meanwhile is known by its environment.
+  for (const one of [...pids, ...pidsWith(`${MARK}=${folder}`)]) trySignal(one, 'SIGKILL');
 }
 
 function trySignal(pid: number, signal: NodeJS.Signals): void {
