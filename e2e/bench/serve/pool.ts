@@ -18,7 +18,7 @@ export class ServerPool {
     const key = keyOf(contender, settings);
     let starting = this.#servers.get(key);
     if (starting === undefined) {
-      starting = startServer(contender, settings, this.#stage, this.#signal);
+      starting = this.#start(contender, settings);
       this.#servers.set(key, starting);
       const { coldStartSeconds } = await starting;
       say(`${key}: ready after ${coldStartSeconds.toFixed(1)} s`);
@@ -29,6 +29,17 @@ export class ServerPool {
       return await work(server);
     } finally {
       server.suspend();
+    }
+  }
+
+  /** Once more, on other ports, when it ended: another program may have had one of them. */
+  async #start(contender: Contender, settings: Settings): Promise<Server> {
+    try {
+      return await startServer(contender, settings, this.#stage, this.#signal);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (!(error as Error).message.includes('it ended')) throw error;
+      return await startServer(contender, settings, this.#stage, this.#signal);
     }
   }
 
