@@ -61,7 +61,7 @@ export const ROLLOUT_JUDGED: readonly Story<NodeStage>[] = [
           query: 'vector(0)',
           max: 1,
           interval: '5s',
-          count: 10,
+          count: 4,
           consecutiveErrorLimit: 1,
         },
       };
