@@ -32,7 +32,7 @@ export function enoughReady(state: RolloutState, seen: Seen): boolean {
 /**
  * Every version that shall have pods.
  *
- * @param published the traffic that routers may still go by; nobody in it loses a pod
+ * @param published the traffic that routers may still go by; nobody in it, or in what is published now, loses a pod
  */
 export function wantedVersions(
   state: RolloutState,
@@ -48,7 +48,7 @@ export function wantedVersions(
       entry.version,
       entry.for === 'Watch' ? settings.replicas : (pods.get(entry.version)?.replicas ?? 0),
     );
-  for (const { version, weight, mirrorPercent } of published)
+  for (const { version, weight, mirrorPercent } of [...published, ...state.traffic])
     if (weight > 0 || mirrorPercent > 0) atLeast(version, pods.get(version)?.replicas ?? 0);
   if (state.canary !== undefined) atLeast(state.canary.version, canaryReplicas(state, seen));
   for (const variant of variantsOf(state, settings)) atLeast(variant.version, variant.replicas);

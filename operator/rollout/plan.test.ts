@@ -57,6 +57,20 @@ describe('the first version', () => {
   });
 });
 
+test('a version that is given its first weight in the very plan that would take a pod keeps its pods', () => {
+  const world = new World({ steps: [] });
+  world.settle();
+  world.wanted = source('b');
+  world.pass();
+  // Without steps it has all pods; one is late, so it is not promoted yet.
+  world.pods.set(2, { replicas: 4, ready: 3, available: 3 });
+  world.pass();
+  world.settings = { ...world.settings, steps: [{ setWeight: 60 }, { pause: {} }] };
+  world.pass();
+  expect(world.traffic).toBe('1:40 2:60');
+  expect(world.pods.get(2)?.replicas).toBe(4);
+});
+
 describe('a good version', () => {
   test('is shadowed, judged, weighed and promoted, and stable keeps all its pods until then', () => {
     const world = rolling();
