@@ -62,6 +62,14 @@ describe('a forecaster', () => {
     expect(waiting?.blind).toBeUndefined();
   });
 
+  test('is held while what its pods count speaks against it', () => {
+    const suspected = { ...finding('Errors', 'Waiting'), suspected: true };
+    expect(judge(scored('Promote'), suspected)).toMatchObject({
+      verdict: 'Inconclusive',
+      details: { reason: 'GuardWaiting' },
+    });
+  });
+
   test('has no judgement while nothing was scored', () => {
     expect(judge(undefined, finding('Errors', 'Passed'))).toBeUndefined();
   });

@@ -45,10 +45,11 @@ export function combine(
   if (blind !== undefined) return say('Inconclusive', 'GuardBlind', text(blind), { blind: true });
 
   if (task === 'forecast') {
-    // A shadow that nobody calls over HTTP is judged by its forecasts all the same; a query was asked for by name.
+    // A shadow that nobody calls over HTTP is judged by its forecasts all the same; a query was asked for by name, and a
+    // suspicion wants to be settled.
     const waiting = first(
       'Waiting',
-      findings.filter((each) => kindOf(each) === 'Prometheus'),
+      findings.filter((each) => kindOf(each) === 'Prometheus' || each.suspected === true),
     );
     if (scored?.verdict === 'Promote' && waiting !== undefined)
       return say('Inconclusive', 'GuardWaiting', text(waiting));

@@ -14,6 +14,8 @@ export interface Finding {
   readonly message: string;
   /** Requests of either version, the fewer, or answers of a server that were numbers. */
   readonly compared: number;
+  /** With `Waiting`: what was seen so far speaks against the new version. */
+  readonly suspected?: boolean;
 }
 
 export function holding(name: string, message: string, compared: number): Finding {

@@ -111,7 +111,10 @@ export class RateGuards {
       if (this.#blind !== undefined && this.#blind.looks >= BLIND_LOOKS)
         return { name, outcome: 'Blind', message: `no pod of ${this.#blind.side} can be asked`, compared };
       if (compared >= this.#options.minRequests && this.#isSuspected(name))
-        return holding(name, `so far it ${WHAT[name]}; more is to be seen`, compared);
+        return {
+          ...holding(name, `so far it ${WHAT[name]}; more is to be seen`, compared),
+          suspected: true,
+        };
       if (compared >= this.#options.minRequests)
         return { name, outcome: 'Passed', message: 'holds', compared };
       return holding(
