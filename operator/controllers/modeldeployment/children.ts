@@ -77,6 +77,7 @@ export function createChildWriter({ client, stores, pods, settings, clock }: Chi
     const version = resourceVersion === undefined ? {} : { resourceVersion };
     try {
       await client.mergePatch(CHILDREN[kind], objectKeyOf(actual), patch, version, signal);
+      contest.wrote(`${kind}/${key}`, wanted);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       throw new ForesailError('CACHE_BEHIND', 'conflict', `${kind} ${key} is gone already`);

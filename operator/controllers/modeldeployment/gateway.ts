@@ -69,6 +69,7 @@ export function createRouteWriter(
         fieldManager: FIELD_MANAGER,
       };
       now = await client.mergePatch<HttpRoute>(HTTP_ROUTES, key, { spec: { rules } }, options, signal);
+      contest.wrote(`${namespace}/${name}`, planned);
     }
     const acceptance = acceptanceOf(now);
     if (!acceptance.accepted)
