@@ -6,9 +6,6 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { z } from 'zod';
 import { messageOf } from '../errors.ts';
 
-/** Of the JSON, which a few hostile bytes could make huge. */
-const MAX_BYTES = 8 * 1024 * 1024;
-
 export type Decoded<T> =
   | { readonly kind: 'state'; readonly state: T }
   /** `none`: there was no text. `corrupt`: start clean and tell why. */
@@ -19,6 +16,8 @@ export interface StateFormat<T> {
   readonly prefix: string;
   readonly schema: z.ZodType<T>;
   readonly maxChars: number;
+  /** Of the JSON, which a few hostile bytes could make huge. */
+  readonly maxBytes: number;
 }
 
 export function packState(prefix: string, state: unknown): string {
@@ -28,7 +27,7 @@ export function packState(prefix: string, state: unknown): string {
 /** Never throws. */
 export function unpackState<T>(
   text: string | undefined,
-  { prefix, schema, maxChars }: StateFormat<T>,
+  { prefix, schema, maxChars, maxBytes }: StateFormat<T>,
 ): Decoded<T> {
   if (text === undefined || text === '') return { kind: 'none' };
   if (text.length > maxChars)
@@ -36,7 +35,7 @@ export function unpackState<T>(
   if (!text.startsWith(prefix)) return { kind: 'corrupt', reason: 'the checkpoint has another version' };
   try {
     const packed = Buffer.from(text.slice(prefix.length), 'base64');
-    const json = gunzipSync(packed, { maxOutputLength: MAX_BYTES }).toString('utf8');
+    const json = gunzipSync(packed, { maxOutputLength: maxBytes }).toString('utf8');
     const parsed = schema.safeParse(JSON.parse(json));
     if (parsed.success) return { kind: 'state', state: parsed.data };
     const issue = parsed.error.issues[0];

@@ -7,6 +7,7 @@ import { type Decoded, packState, unpackState } from './state-text.ts';
 
 /** A ConfigMap may hold 1 MiB; a thousand of these in etcd stay below a tenth of its default quota. */
 export const MAX_STATE_CHARS = 160 * 1024;
+const MAX_STATE_BYTES = 2 * 1024 * 1024;
 const PREFIX = 'foresail.state.v1 ';
 const MAX_METRICS = 32;
 
@@ -132,7 +133,12 @@ export function encodeState(state: ScalerState): string {
 
 /** Never throws. */
 export function decodeState(text: string | undefined): Decoded<ScalerState> {
-  return unpackState(text, { prefix: PREFIX, schema: stateSchema, maxChars: MAX_STATE_CHARS });
+  return unpackState(text, {
+    prefix: PREFIX,
+    schema: stateSchema,
+    maxChars: MAX_STATE_CHARS,
+    maxBytes: MAX_STATE_BYTES,
+  });
 }
 
 function withFewerScores(state: ScalerState): ScalerState {

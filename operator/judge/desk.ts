@@ -111,6 +111,11 @@ export class Desk {
     return this.#answers.breached ? { ...verdict, verdict: 'Rollback', reason: 'CanaryFails' } : verdict;
   }
 
+  /** Whether there is a verdict and a state; once true it stays true. */
+  get opened(): boolean {
+    return this.#opened !== undefined;
+  }
+
   /** For a checkpoint; what waits for its load is not in it. */
   get state(): DeskState | undefined {
     if (this.#opened === undefined) return undefined;

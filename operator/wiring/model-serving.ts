@@ -106,7 +106,7 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
     log: watch.log,
     signal,
   });
-  stored.attach(() => forecasts.stored(), keys);
+  stored.attach(forecasts, keys);
   manager.addRunnable(stored, { leaderOnly: true });
   const counters = createCounterReader({ apiServers, clock: watch.clock, allowed: allowAddresses });
   const judge = createGuardedJudge({

@@ -4,7 +4,7 @@ import type { ForecastWindow, QuantileForecast } from '../../forecast/types.ts';
 import { buildWindow } from '../../forecast/window.ts';
 import { silentLogger } from '../../logger.ts';
 import { seededRandom } from '../../simulate/generated.ts';
-import { createForecastJudge, type ForecastJudge, type StoredDesk } from './forecast-judge.ts';
+import { createForecastJudge, type ForecastJudge, type Judging, type StoredDesk } from './forecast-judge.ts';
 import type { NamedModel, ServedVersion } from './served-models.ts';
 import { decodeJudgement, encodeJudgement, markOf } from './stored-judgement.ts';
 
@@ -89,6 +89,12 @@ function setUp(candidateMiddle: number | 'fails', restored?: StoredDesk) {
   return { judge, see, judgementOf, baseline, candidate, shadows, model };
 }
 
+function storedOf(judge: ForecastJudge): StoredDesk {
+  const [one] = judge.judging();
+  expect(one?.uid).toBe(UID);
+  return (one as Judging).stored();
+}
+
 describe('versions of a ModelDeployment, judged by the loads of its scalers', () => {
   test('a worse one is told to go back, with what was found', async () => {
     const { see, judgementOf } = setUp(140);
@@ -146,8 +152,8 @@ describe('versions of a ModelDeployment, judged by the loads of its scalers', ()
   test('a new operator goes on where the old one was', async () => {
     const before = setUp(140);
     await before.see(600, 1_100);
-    const stored = before.judge.stored().get(UID);
-    const text = encodeJudgement(stored as StoredDesk);
+    const stored = storedOf(before.judge);
+    const text = encodeJudgement(stored);
     const after = setUp(140, decodeJudgement(text));
     await after.see(1_100, 1_101);
     expect(after.judgementOf()).toMatchObject({ verdict: 'Rollback' });
@@ -159,7 +165,7 @@ describe('a judgement that is kept', () => {
   async function stored(): Promise<StoredDesk> {
     const { judge, see } = setUp(140);
     await see(600, 700);
-    return judge.stored().get(UID) as StoredDesk;
+    return storedOf(judge);
   }
 
   test('is the same when it is read again', async () => {

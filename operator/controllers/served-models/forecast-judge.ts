@@ -37,11 +37,17 @@ export interface StoredDesk {
   readonly desk: DeskState;
 }
 
+export interface Judging {
+  /** Of the ModelDeployment. */
+  readonly uid: string;
+  readonly stored: () => StoredDesk;
+}
+
 export interface ForecastJudge extends Judge {
   /** Asks both versions, once per step. Never rejects; nobody need wait for it. */
   sight(sighting: Sighting): Promise<void>;
-  /** By uid of the ModelDeployment. */
-  stored(): ReadonlyMap<string, StoredDesk>;
+  /** The judgements under way, of which something was scored; one is read only when somebody asks for it. */
+  judging(): readonly Judging[];
 }
 
 export interface ForecastJudgeOptions {
@@ -138,14 +144,13 @@ export function createForecastJudge(options: ForecastJudgeOptions): ForecastJudg
       if (one.shown === undefined || isNews(one.shown, verdict)) one.shown = verdict;
       return judgementOf(one.shown, one.names, candidate, baseline);
     },
-    stored() {
-      const all = new Map<string, StoredDesk>();
-      for (const [uid, { of, desk }] of judged) {
-        const { state } = desk;
-        if (state !== undefined) all.set(uid, { ...of, desk: state });
-      }
-      return all;
-    },
+    judging: () =>
+      [...judged]
+        .filter(([, { desk }]) => desk.opened)
+        .map(([uid, { of, desk }]) => ({
+          uid,
+          stored: () => ({ ...of, desk: desk.state as DeskState }),
+        })),
   };
 }
 

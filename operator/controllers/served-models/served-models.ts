@@ -89,6 +89,8 @@ export const NO_SERVED_MODELS: ServedModels = {
 export function createServedModels(options: ServedModelsOptions): ServedModels {
   const { objects, guard, address, timeoutMs, clock } = options;
   const opened = new Map<string, Opened>();
+  /** A version was opened: another one may have gone. */
+  let opens = false;
   const parsed = new WeakMap<KubeObject, ModelDeployment>();
   const agent = new Agent({
     connect: (to, callback) => {
@@ -132,10 +134,11 @@ export function createServedModels(options: ServedModelsOptions): ServedModels {
       batcher,
     };
     opened.set(key, fresh);
+    opens = true;
     return fresh;
   }
 
-  /** Lets go of versions that nobody serves any more. */
+  /** Lets go of versions that nobody serves any more; rare, for every scaler comes by at each of its looks. */
   function sweep(uid: string, versions: readonly (ServedVersion | undefined)[]): void {
     const living = new Set(objects.list().map(({ metadata }) => metadata.uid));
     for (const [key, one] of opened) {
@@ -172,7 +175,8 @@ export function createServedModels(options: ServedModelsOptions): ServedModels {
       const uid = object.metadata.uid ?? '';
       const { margin, minLabels } = object.spec.rollout.judge;
       const compared = candidate && baseline && { candidate, baseline, margin: Number(margin), minLabels };
-      sweep(uid, [acting, candidate, baseline]);
+      if (opens) sweep(uid, [acting, candidate, baseline]);
+      opens = false;
       return { kind: 'served', uid, acting, compared };
     },
     async close() {

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { packState, unpackState } from '../../history/state-text.ts';
 import { createStateMaps, type StateKind, type StateMaps, type StateMapsOptions } from '../state-maps.ts';
-import type { StoredDesk } from './forecast-judge.ts';
+import type { ForecastJudge, StoredDesk } from './forecast-judge.ts';
 
 const KIND: StateKind = {
   name: 'judgements',
@@ -17,6 +17,7 @@ const STATE_KEY = 'judgement';
 const PREFIX = 'foresail.judgement.v1 ';
 /** A ConfigMap may hold 1 MiB; a judgement of a thousand series takes some 40 KiB. */
 const MAX_CHARS = 900 * 1024;
+const MAX_BYTES = 8 * 1024 * 1024;
 
 const number = z.number();
 const count = z.int().min(0);
@@ -75,7 +76,7 @@ export function decodeJudgement(
   text: string | undefined,
   corrupt: (reason: string) => void = () => undefined,
 ): StoredDesk | undefined {
-  const decoded = unpackState(text, { prefix: PREFIX, schema, maxChars: MAX_CHARS });
+  const decoded = unpackState(text, { prefix: PREFIX, schema, maxChars: MAX_CHARS, maxBytes: MAX_BYTES });
   if (decoded.kind === 'state') return decoded.state as StoredDesk;
   if (decoded.kind === 'corrupt') corrupt(decoded.reason);
   return undefined;
@@ -84,7 +85,7 @@ export function decodeJudgement(
 export interface StoredJudgements extends Pick<StateMaps, 'name' | 'run'> {
   restore(uid: string): StoredDesk | undefined;
   /** @param keys of the ModelDeployments that exist, by uid */
-  attach(stored: () => ReadonlyMap<string, StoredDesk>, keys: () => ReadonlyMap<string, string>): void;
+  attach(judge: Pick<ForecastJudge, 'judging'>, keys: () => ReadonlyMap<string, string>): void;
 }
 
 export function createStoredJudgements(options: StateMapsOptions): StoredJudgements {
@@ -99,14 +100,17 @@ export function createStoredJudgements(options: StateMapsOptions): StoredJudgeme
       if (stored !== undefined) maps.restored(uid, markOf(stored));
       return stored;
     },
-    attach(stored, keys) {
-      const kept = () =>
-        [...stored()].map(([uid, one]) => ({
+    attach(judge, keys) {
+      const kept = () => {
+        const keyOf = keys();
+        // A judgement is read when its time has come, not at each look.
+        return judge.judging().map(({ uid, stored }) => ({
           uid,
-          key: keys().get(uid) ?? '',
-          mark: () => markOf(one),
-          data: () => ({ [STATE_KEY]: encodeJudgement(one) }),
+          key: keyOf.get(uid) ?? '',
+          mark: () => markOf(stored()),
+          data: () => ({ [STATE_KEY]: encodeJudgement(stored()) }),
         }));
+      };
       maps.attach(kept, () => new Set(keys().keys()));
     },
   };
