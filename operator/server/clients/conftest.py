@@ -103,16 +103,22 @@ def serving(repository: Path, *flags: str | Path, tls: ssl.SSLContext | None = N
 
 def addresses(process: subprocess.Popen, log) -> Server:
     """What the server says that it listens on."""
+    entry = said(process, log, "serving")
+    return Server(entry["http"].partition("://")[2], entry.get("grpc", ""))
+
+
+def said(process: subprocess.Popen, log, message: str) -> dict:
+    """The first line of its log with this message; raises with the whole log when it ends without one."""
     while True:
         ended = process.poll() is not None
         log.seek(0)
         lines = log.read().splitlines(keepends=True)
         for line in lines:
             entry = json.loads(line) if line.startswith("{") and line.endswith("\n") else {}
-            if entry.get("message") == "serving":
-                return Server(entry["http"].partition("://")[2], entry.get("grpc", ""))
+            if entry.get("message") == message:
+                return entry
         if ended:
-            raise RuntimeError(f"the server did not start: {''.join(lines)}")
+            raise RuntimeError(f"it ended before it said {message!r}: {''.join(lines)}")
         time.sleep(0.05)
 
 

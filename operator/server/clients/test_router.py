@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 import warnings
 from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
 
-from .conftest import DATATYPES, ROOT, Server, values
+from .conftest import DATATYPES, ROOT, Server, said, values
 
 with warnings.catch_warnings():
     # What its dependencies deprecate is not ours to fix.
@@ -51,17 +50,8 @@ def router(server, tmp_path_factory):
 
 
 def addresses(process: subprocess.Popen, log) -> Server:
-    while True:
-        ended = process.poll() is not None
-        log.seek(0)
-        lines = log.read().splitlines(keepends=True)
-        for line in lines:
-            entry = json.loads(line) if line.startswith("{") and line.endswith("\n") else {}
-            if entry.get("message") == "routing":
-                return Server(entry["url"].partition("://")[2], entry["grpc"].partition("://")[2])
-        if ended:
-            raise RuntimeError(f"the router did not start: {''.join(lines)}")
-        time.sleep(0.05)
+    entry = said(process, log, "routing")
+    return Server(entry["url"].partition("://")[2], entry["grpc"].partition("://")[2])
 
 
 @pytest.fixture(params=["http", "grpc"])
