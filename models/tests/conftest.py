@@ -1,9 +1,9 @@
-"""Fixtures. Tests that need PyTorch are skipped, and counted as such, where it is absent."""
+"""Fixtures."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,6 @@ import pytest
 from foresail_models import golden
 
 LOADCAST = Path(__file__).parents[1] / "loadcast"
-
-needs_torch = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None, reason="PyTorch is not installed (models/requirements.lock has it)"
-)
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +60,14 @@ def folder(tmp_path, rng):
         entries.append({"name": source, "file": f"{source}.parquet", "licence": "MIT", "citation": "none"})
     (tmp_path / "manifest.json").write_text(json.dumps({"sources": entries}))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """Of 127.0.0.1, signed by itself: certificate and key in one file."""
+    path = tmp_path_factory.mktemp("tls") / "pair.pem"
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", *names]
+    subprocess.run([*command, "-keyout", path, "-out", path.with_suffix(".crt")], check=True, capture_output=True)
+    path.write_bytes(path.read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path

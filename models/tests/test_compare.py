@@ -12,15 +12,15 @@ from foresail_models import compare
 def report(name, wql, sha256="a", protocol="p"):
     cell = {"relative_mase": {"model": wql + 0.1}, "relative_wql": {"model": wql}, "coverage": {"0.9": 0.9}}
     aggregate = {group: {"15": cell, "60": cell} for group in ("traces", "panels")}
-    return {"model": f"{name}.onnx", "sha256": sha256, "protocol": protocol, "aggregate": aggregate}
+    return {"model": name, "sha256": sha256, "protocol": protocol, "aggregate": aggregate}
 
 
 @pytest.fixture
 def runs(tmp_path):
     for name in ("good", "bad"):
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "out").mkdir(parents=True)
         run = {"sha256": "a", "parameters": 1234, "cpu_s": 90.0, "best": {"score": 0.5}, "history": [{"step": 7}]}
-        (tmp_path / name / "training.json").write_text(json.dumps(run))
+        (tmp_path / name / "out" / "training.json").write_text(json.dumps(run))
     return tmp_path
 
 

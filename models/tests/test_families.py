@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from . import generated
-from .conftest import needs_torch
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SMALL = {
@@ -57,14 +56,12 @@ def answer(model, feed) -> np.ndarray:
         return model(*tensors(feed)).quantiles.numpy()
 
 
-@needs_torch
 def test_every_family_is_tested():
     from foresail_models import models
 
     assert set(FAMILIES) == set(models.FAMILIES)
 
 
-@needs_torch
 @ALL
 @pytest.mark.parametrize("seed", range(3))
 def test_quantiles_are_finite_and_never_cross(family, seed):
@@ -74,7 +71,6 @@ def test_quantiles_are_finite_and_never_cross(family, seed):
     assert (np.diff(q, axis=2) >= 0).all()
 
 
-@needs_torch
 @ALL
 def test_one_value_is_enough_and_none_gives_nan(family):
     context = np.full((2, 512), np.nan, np.float32)
@@ -84,7 +80,6 @@ def test_one_value_is_enough_and_none_gives_nan(family):
     assert np.isnan(q[1]).all(), "unknown is not zero"
 
 
-@needs_torch
 @ALL
 def test_the_unit_does_not_matter(family, rng):
     model = loud(family)
@@ -97,7 +92,6 @@ def test_the_unit_does_not_matter(family, rng):
     np.testing.assert_allclose(scaled / 4096, q, rtol=1e-3, atol=0.02)
 
 
-@needs_torch
 @ALL
 def test_context_and_seasons_are_both_read(family, rng):
     model = loud(family)
@@ -125,7 +119,6 @@ def exported(family: str):
         return model, export.to_onnx(model, "test", "0", ["generated"])
 
 
-@needs_torch
 @ALL
 def test_onnx_equals_pytorch(family):
     from foresail_models import contract, export, golden
@@ -144,7 +137,6 @@ def test_onnx_equals_pytorch(family):
         np.testing.assert_allclose(got / largest[:size], expected[:size] / largest[:size], atol=golden.TOLERANCE)
 
 
-@needs_torch
 @pytest.mark.parametrize("family", ["bilstm", "transformer"])
 def test_attention_is_a_distribution_and_keeps_its_name_in_the_file(family, rng):
     import onnx
@@ -170,37 +162,35 @@ def small_config(family: str):
     return config.load(
         CONFIGS / f"{family}.toml",
         steps=4, batch=8, warmup=1, validate_every=2, validation_windows=16, steps_s=[300, 600],
-        exclude=[], source_weight={}, model=SMALL[family],
-    )  # fmt: skip
+        exclude=[], source_weight={}, model=SMALL[family], data={"from": "folder", "path": "x"},
+    ).recipe  # fmt: skip
 
 
 def corpus(folder, cfg):
     from foresail_models import data
 
-    return data.build(data.load_sources(folder, []), cfg.steps_s, {}, "train", cfg.train_share, cfg.held_out_every)
+    return data.build(data.load_sources(folder, []), cfg.steps_s, {}, "train", data.Shares(cfg.train_share), cfg.held_out_every)
 
 
-@needs_torch
 @pytest.mark.parametrize("family", sorted(SMALL))
-def test_a_resumed_run_ends_like_one_that_never_stopped(family, folder, tmp_path):
-    """On the level of the trainer; a whole torn `train.run` is in test_training."""
-    from foresail_models import checkpoint, train
+def test_a_resumed_run_ends_like_one_that_never_stopped(family, folder):
+    """On the level of the trainer; a whole torn run is in test_training."""
+    from foresail_models import checkpoint, trainer
 
     cfg = small_config(family)
-    whole = train.Trainer(cfg, corpus(folder, cfg))
+    whole = trainer.Trainer(cfg, corpus(folder, cfg))
     losses = [whole.step() for _ in range(4)]
-    torn = train.Trainer(cfg, corpus(folder, cfg))
+    torn = trainer.Trainer(cfg, corpus(folder, cfg))
     assert [torn.step(), torn.step()] == losses[:2]
-    checkpoint.save(tmp_path / "c.pt", {"fingerprint": cfg.fingerprint(), "trainer": torn.state()})
-    again = train.Trainer(cfg, corpus(folder, cfg))
-    again.restore(checkpoint.load(tmp_path / "c.pt", cfg.fingerprint())["trainer"])
+    kept = checkpoint.pack({"fingerprint": cfg.fingerprint(), "trainer": torn.state()})
+    again = trainer.Trainer(cfg, corpus(folder, cfg))
+    again.restore(checkpoint.restored(kept, cfg.fingerprint())["trainer"])
     assert [again.step(), again.step()] == losses[2:]
     for a, b in ((whole.model, again.model), (whole.average, again.average)):
         for name, value in a.state_dict().items():
             np.testing.assert_array_equal(value.numpy(), b.state_dict()[name].numpy(), err_msg=name)
 
 
-@needs_torch
 def test_fitted_weights_prefer_the_better_member(rng):
     import torch
 
@@ -214,7 +204,6 @@ def test_fitted_weights_prefer_the_better_member(rng):
     assert weights[1] > 0.9
 
 
-@needs_torch
 def test_a_mean_of_quantiles_lies_between_its_members(rng):
     import torch
 
@@ -226,24 +215,24 @@ def test_a_mean_of_quantiles_lies_between_its_members(rng):
     assert torch.allclose(mean, 0.75 * z[0] + 0.25 * z[1], atol=1e-5)
 
 
-@needs_torch
 @pytest.mark.filterwarnings("ignore")
 def test_an_ensemble_of_runs(folder, tmp_path):
-    from foresail_models import checkpoint, config, ensemble, golden
+    from foresail_models import checkpoint, data, ensemble, golden
 
     configs, runs = tmp_path / "configs", tmp_path / "runs"
     configs.mkdir()
+    _, sha256 = data.read_manifest(folder)
     for family in ("linear", "gru"):
         cfg = small_config(family)
         (configs / f"{family}.toml").write_text(as_toml(cfg))
-        cfg = config.load(configs / f"{family}.toml")
         best = loud(family).state_dict()
-        checkpoint.save(runs / family / "checkpoint.pt", {"fingerprint": cfg.fingerprint(), "best": best})
+        state = {"fingerprint": checkpoint.fingerprint(cfg, sha256), "best": best}
+        checkpoint.Checkpoints(runs / family / "checkpoints").save(4, checkpoint.pack(state), 1)
     (configs / "both.toml").write_text(
         'name = "both"\nversion = "0"\nseed = 3\nvalidation_windows = 32\nmembers = ["linear", "gru"]\n'
     )
-    path = ensemble.run(configs / "both.toml", folder, runs, tmp_path / "out")
-    report = json.loads((tmp_path / "out" / "training.json").read_text())
+    path = ensemble.run(configs / "both.toml", folder, runs, tmp_path / "both")
+    report = json.loads((path.parent / "training.json").read_text())
     assert sum(m["weight"] for m in report["members"]) == pytest.approx(1)
     assert report["onnx_difference"] < golden.TOLERANCE
     q = golden.session(path).run(["quantiles"], generated.batch(np.random.default_rng(1), 8))[0]
@@ -251,10 +240,10 @@ def test_an_ensemble_of_runs(folder, tmp_path):
     (configs / "both.toml").write_text((configs / "both.toml").read_text().replace('"gru"]', '"transformer"]'))
     (configs / "transformer.toml").write_text(as_toml(small_config("transformer")))
     with pytest.raises(ValueError, match="transformer.*train the member first"):
-        ensemble.run(configs / "both.toml", folder, runs, tmp_path / "out")
+        ensemble.run(configs / "both.toml", folder, runs, tmp_path / "both")
     (configs / "both.toml").write_text('name = "both"\nmember = []\n')
     with pytest.raises(ValueError, match="member"):
-        ensemble.run(configs / "both.toml", folder, runs, tmp_path / "out")
+        ensemble.run(configs / "both.toml", folder, runs, tmp_path / "both")
 
 
 def as_toml(cfg) -> str:

@@ -13,7 +13,6 @@ import pytest
 
 from foresail_models.workload import scores, signals
 
-from .conftest import needs_torch
 
 SHIPPED = Path(__file__).parents[1] / "workload"
 MINUTES = 400
@@ -108,7 +107,6 @@ def test_scores_by_hand():
     assert scores.relative_mae(y, y + 1, y - 2, service) == pytest.approx(0.5)
 
 
-@needs_torch
 def test_features_in_the_graph_equal_plain_numpy(application):
     import torch
 
@@ -147,7 +145,6 @@ def small(**changes):
     return train.Config(**(values | changes))
 
 
-@needs_torch
 def test_quantiles_do_not_cross_and_an_unknown_target_is_unknown(application):
     import torch
 
@@ -169,7 +166,6 @@ def test_quantiles_do_not_cross_and_an_unknown_target_is_unknown(application):
     np.testing.assert_allclose(forecast.attention.sum(1).numpy(), 1, atol=1e-5)
 
 
-@needs_torch
 def test_it_learns_a_wave(application):
     from foresail_models.workload import train
 
@@ -178,8 +174,7 @@ def test_it_learns_a_wave(application):
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
 
 
-@needs_torch
-def test_a_resumed_run_ends_like_one_that_never_stopped(application, tmp_path):
+def test_a_resumed_run_ends_like_one_that_never_stopped(application):
     from foresail_models import checkpoint
     from foresail_models.workload import train
 
@@ -188,13 +183,12 @@ def test_a_resumed_run_ends_like_one_that_never_stopped(application, tmp_path):
     losses = [whole.step() for _ in range(4)]
     torn = train.Trainer(cfg, services)
     assert [torn.step(), torn.step()] == losses[:2]
-    checkpoint.save(tmp_path / "c.pt", {"fingerprint": cfg.fingerprint(), "trainer": torn.state()})
+    kept = checkpoint.pack({"fingerprint": cfg.fingerprint(), "trainer": torn.state()})
     again = train.Trainer(cfg, services)
-    again.restore(checkpoint.load(tmp_path / "c.pt", cfg.fingerprint())["trainer"])
+    again.restore(checkpoint.restored(kept, cfg.fingerprint())["trainer"])
     assert [again.step(), again.step()] == losses[2:]
 
 
-@needs_torch
 @pytest.mark.filterwarnings("ignore")  # the exporter warns about its own future
 def test_from_training_to_card(application, tmp_path):
     from foresail_models.workload import card, train

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from . import generated
-from .conftest import needs_torch
 
 SMALL = {"width": 8, "token_hidden": 6, "channel_hidden": 10, "head_hidden": 12}
 
@@ -17,7 +16,6 @@ def tensors(feed):
     return tuple(torch.from_numpy(feed[k]) for k in ("context", "seasonal"))
 
 
-@needs_torch
 @pytest.mark.parametrize("options", [{"patch": 16, "blocks": 1}, {"patch": 32, "blocks": 3}, {"patch": 64, "blocks": 2}])
 def test_any_shape_of_the_patch_mixer_equals_pytorch(options):
     import torch
@@ -40,7 +38,6 @@ def test_any_shape_of_the_patch_mixer_equals_pytorch(options):
         assert (np.diff(got, axis=2) >= 0).all(), "the sums of steps must not cross"
 
 
-@needs_torch
 @pytest.mark.parametrize("seed", range(4))
 def test_every_feature_finds_its_way_back(seed):
     from foresail_models import contract, golden, graph, graph_window, normalise

@@ -18,9 +18,7 @@ from .files import write_atomic
 
 # The family that card-template.md explains.
 DESCRIBED = "patch-mixer"
-COMMAND = (
-    "python -m foresail_models.train --config configs/{name}.toml --data ../../shared/data/pretrain --out runs/{name}"
-)
+COMMAND = "foresail-train --config configs/{name}.toml --data ../../shared/data/pretrain --work runs/{name}"
 EVALUATE = (
     "python -m foresail_models.evaluate --model {name}/{name}.onnx --data ../../shared/data/traces --json runs/scores.json"
 )
@@ -121,26 +119,27 @@ def people_card(card: dict[str, Any], scores: dict[str, Any], template: str) -> 
 
 def publish(run_folder: Path, trace_folder: Path, into: Path) -> None:
     """Copies the model of a run and writes golden vectors and cards beside it."""
-    run = json.loads((run_folder / "training.json").read_text())
+    made = run_folder / "out"
+    run = json.loads((made / "training.json").read_text())
     if run["family"] != DESCRIBED:
         raise ValueError(f"the card's text describes the family {DESCRIBED}, not {run['family']}: write that first")
-    source = run_folder / f"{run['name']}.onnx"
+    source, published = made / "model.onnx", into / f"{run['name']}.onnx"
     scores = evaluate.evaluate(source, trace_folder, progress=sys.stderr.isatty())
     if scores["sha256"] != run["sha256"]:
-        raise ValueError(f"{source} is not the file that {run_folder / 'training.json'} describes")
+        raise ValueError(f"{source} is not the file that {made / 'training.json'} describes")
     card = machine_card(run, scores)
     template = Path(__file__).with_name("card-template.md").read_text()
-    write_atomic(into / source.name, source.read_bytes())
+    write_atomic(published, source.read_bytes())
     write_atomic(into / "golden.json", golden.build(source, run["sha256"]).encode())
     write_atomic(into / "model-card.json", (json.dumps(card, indent=1) + "\n").encode())
     write_atomic(into / "model-card.md", people_card(card, scores, template).encode())
-    shutil.copyfile(run_folder / "loss.png", into / "loss.png")
-    importance.into_card(into, importance.measure(into / source.name, trace_folder, progress=sys.stderr.isatty()))
+    shutil.copyfile(made / "loss.png", into / "loss.png")
+    importance.into_card(into, importance.measure(published, trace_folder, progress=sys.stderr.isatty()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="the --out folder of a training run")
+    parser.add_argument("--run", type=Path, required=True, help="the --work folder of a training run")
     parser.add_argument("--traces", type=Path, required=True, help="folder of the scoring data")
     parser.add_argument("--into", type=Path, required=True, help="folder of the published model")
     arguments = parser.parse_args()

@@ -17,8 +17,8 @@ CELLS = [(group, minutes) for group in ("traces", "panels") for minutes in ("15"
 
 def row(report: dict[str, Any], runs: Path) -> dict[str, Any]:
     """One model; raises ValueError when the run's file is not the one that was scored."""
-    name = report["model"].removesuffix(".onnx")
-    path = runs / name / "training.json"
+    name = report["model"]
+    path = runs / name / "out" / "training.json"
     if not path.is_file():
         raise ValueError(f"{path}: no such run")
     run = json.loads(path.read_text())

@@ -28,6 +28,9 @@ TENSOR_ATTENTION = "attention"
 # A magnitude from which a sample counts as missing: its square would leave float32.
 MAGNITUDE_LIMIT = 1e18
 
+# Metadata entry with golden vectors.
+GOLDEN_KEY = "foresail.golden"
+
 MAX_FILE_BYTES = 8 * 1000 * 1000
 
 

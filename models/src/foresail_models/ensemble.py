@@ -1,4 +1,4 @@
-"""Joins trained runs to one file: `python -m foresail_models.ensemble --config … --data … --runs … --out …`.
+"""Joins trained runs to one file: `python -m foresail_models.ensemble --config … --data … --runs … --work …`.
 
 The weights are fitted on one draw of validation windows and scored on another; neither was
 trained on. A handful of numbers on thousands of windows has nothing to overfit.
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import checkpoint, config, contract, data, losses, models, plot, train
+from . import checkpoint, config, contract, data, losses, models, plot, publish
 from .files import write_atomic
 from .validate import CHUNK, Validation
 
@@ -74,28 +74,32 @@ def _answers(model: nn.Module, cut: data.Windows) -> tuple[Tensor, Tensor, Tenso
     return tuple(torch.cat(p) for p in zip(*parts))  # type: ignore[return-value]
 
 
-def run(path: Path, folder: Path, runs: Path, out: Path) -> Path:
+def run(path: Path, folder: Path, runs: Path, work: Path) -> Path:
     """Fits, exports and reports the ensemble of `path`; returns the ONNX file."""
     torch.set_num_threads(1)
+    made = work / "out"
     cpu, wall = time.process_time(), time.monotonic()
     cfg = load_config(path)
-    configs = {name: config.load(path.with_name(f"{name}.toml")) for name in cfg.members}
+    block = {"from": "folder", "path": str(folder)}
+    configs = {name: config.load(path.with_name(f"{name}.toml"), data=block).recipe for name in cfg.members}
     first = configs[cfg.members[0]]
     for name, member in configs.items():
         if member.exclude != first.exclude:
             raise ValueError(f"{name}: excludes {member.exclude}, the first member {first.exclude}: name one set of sources")
+    _, sha256 = data.read_manifest(folder)
     members = []
     for name, member in configs.items():
-        state = checkpoint.load(runs / name / "checkpoint.pt", member.fingerprint())
-        if state is None:
+        newest = checkpoint.Checkpoints(runs / name / "checkpoints").newest()
+        if newest is None:
             raise ValueError(f"{runs / name}: no checkpoint, train the member first")
+        state = checkpoint.restored(newest, checkpoint.fingerprint(member, sha256))
         model = models.build(member.family, member.model).eval()
         model.load_state_dict(state["best"])
         members.append(model)
 
     sources = data.load_sources(folder, first.exclude)
     corpora = {
-        which: data.build(sources, first.steps_s, first.source_weight, which, first.train_share, first.held_out_every)
+        which: data.build(sources, first.steps_s, first.source_weight, which, data.Shares(first.train_share), first.held_out_every)
         for which in ("later", "unseen")
     }
     fitting, scoring = (
@@ -111,7 +115,7 @@ def run(path: Path, folder: Path, runs: Path, out: Path) -> Path:
     ensemble = models.build("ensemble", {"members": options, "weights": weights}).eval()
     for slot, model in zip(ensemble.members, members):
         slot.load_state_dict(model.state_dict())
-    published = train.publish(ensemble, cfg.name, cfg.version, [s.name for s in sources], out)
+    published = publish.write_model(ensemble, cfg.name, cfg.version, [s.name for s in sources], made)
     report = {
         "name": cfg.name,
         "family": "ensemble",
@@ -128,9 +132,9 @@ def run(path: Path, folder: Path, runs: Path, out: Path) -> Path:
         "wall_s": time.monotonic() - wall,
         "torch": torch.__version__,
     }
-    write_atomic(out / "training.json", (json.dumps(report, indent=1) + "\n").encode())
-    plot.forecasts(ensemble, {name: cut for name, (cut, _) in scoring.parts.items()}, out / "forecasts.png")
-    return out / f"{cfg.name}.onnx"
+    write_atomic(made / "training.json", (json.dumps(report, indent=1) + "\n").encode())
+    plot.forecasts(ensemble, {name: cut for name, (cut, _) in scoring.parts.items()}, made / "forecasts.png")
+    return made / publish.MODEL
 
 
 def main() -> None:
@@ -138,10 +142,10 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.json and Parquet files")
     parser.add_argument("--runs", type=Path, required=True, help="folder with one finished run per member")
-    parser.add_argument("--out", type=Path, required=True, help="folder for model and report")
+    parser.add_argument("--work", type=Path, required=True, help="folder of this run; model and report come into its out/")
     arguments = parser.parse_args()
     try:
-        path = run(arguments.config, arguments.data, arguments.runs, arguments.out)
+        path = run(arguments.config, arguments.data, arguments.runs, arguments.work)
     except (ValueError, OSError) as error:
         sys.exit(f"ensemble: {error}")
     report: dict[str, Any] = json.loads((path.parent / "training.json").read_text())

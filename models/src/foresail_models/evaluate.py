@@ -155,7 +155,7 @@ def evaluate(model: Path, folder: Path, progress: bool = False, every: int = 1) 
         "other_steps_or_spans": [e for e in scored if e not in main_set],
     }
     return {
-        "model": model.name,
+        "model": session.get_modelmeta().custom_metadata_map.get("foresail.name", model.stem),
         "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
         "protocol": f"direct forecast at the lead time, at {'every step' if every == 1 else f'one step in {every}'} of the "
         "last 30 % of a series; ratios to seasonal "

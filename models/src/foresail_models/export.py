@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -50,16 +52,20 @@ def traced(model: Family) -> onnx.ModelProto:
     with torch.no_grad():
         outputs = len(border(*inputs))
     dynamic = {0: torch.export.Dim("batch", min=1, max=1 << 20)}
-    program = torch.onnx.export(
-        border,
-        inputs,
-        input_names=[contract.INPUT_CONTEXT, contract.INPUT_SEASONAL],
-        output_names=names[:outputs],
-        opset_version=OPSET,
-        dynamic_shapes={"context": dynamic, "seasonal": dynamic},
-        dynamo=True,
-        verbose=False,
-    )
+    # The exporter tells of its own future and of libraries that it could use; whoever reads a run's log can do nothing about it.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            border,
+            inputs,
+            input_names=[contract.INPUT_CONTEXT, contract.INPUT_SEASONAL],
+            output_names=names[:outputs],
+            opset_version=OPSET,
+            dynamic_shapes={"context": dynamic, "seasonal": dynamic},
+            dynamo=True,
+            verbose=False,
+        )
     proto: onnx.ModelProto = program.model_proto
     return proto
 

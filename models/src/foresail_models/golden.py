@@ -1,20 +1,31 @@
 """A few inputs with the outputs of the shipped file, so that any runtime in any language
-can check that it feeds the model as the trainer did. Missing values are `null`."""
+can check that it feeds the model as the trainer did. Missing values are `null`.
+
+`python -m foresail_models.golden --into loadcast` puts some of them into the metadata of a published file that has none,
+and changes nothing else of it: its graph, its weights and each bit of its answers stay. Cards follow its new digest.
+"""
 
 from __future__ import annotations
 
+import argparse
+import hashlib
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 
 from . import contract, windows
+from .files import write_atomic
 
 STEP_S = 300
 TOLERANCE = 1e-4
+# Cases that travel inside the model file: the common one, the ragged one, the least there can be.
+EMBEDDED = ("two weeks of history", "holes, newest value four steps old", "one value")
 
 
 def _load(rng: np.random.Generator, steps: int) -> np.ndarray:
@@ -81,9 +92,61 @@ def from_json(values: Any) -> np.ndarray:
 
 def build(model: Path, sha256: str) -> str:
     """The golden file of `model` as JSON text."""
+    return _text(session(model), cases(), {"modelSha256": sha256}).replace('{"name"', '\n{"name"') + "\n"
+
+
+def embedded(model: bytes) -> str:
+    """Golden vectors for the file's own metadata: few, since a reader takes 64 KiB at most; no digest, the file would change by it."""
+    return _text(session(model), [case for case in cases() if case[0] in EMBEDDED], {})
+
+
+def carrying(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph, its metadata telling how it must answer: a server checks a file that travels alone."""
+    kept = [entry for entry in proto.metadata_props if entry.key != contract.GOLDEN_KEY]
+    del proto.metadata_props[:]
+    proto.metadata_props.extend(kept)
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = contract.GOLDEN_KEY, embedded(proto.SerializeToString(deterministic=True))
+    return proto
+
+
+def publish(folder: Path) -> str:
+    """Makes the published file in `folder` carry golden vectors; returns its digest. Raises ValueError where it would answer otherwise."""
+    card: dict[str, Any] = json.loads((folder / "model-card.json").read_text())
+    path = folder / card["file"]
+    before = path.read_bytes()
+    old = hashlib.sha256(before).hexdigest()
+    if old != card["sha256"]:
+        raise ValueError(f"{path} is not the file that {folder / 'model-card.json'} describes")
+    after = carrying(onnx.load_from_string(before)).SerializeToString(deterministic=True)
+    if any(a.tobytes() != b.tobytes() for a, b in zip(_answers(before), _answers(after), strict=True)):
+        raise ValueError(f"{path}: the file with golden vectors answers otherwise")
+    new = hashlib.sha256(after).hexdigest()
+    told = {name: (folder / name).read_text().replace(old, new) for name in ("model-card.json", "model-card.md")}
+    write_atomic(path, after)
+    write_atomic(folder / "golden.json", build(path, new).encode())
+    for name, text in told.items():
+        write_atomic(folder / name, text.encode())
+    return new
+
+
+def _answers(model: bytes) -> list[np.ndarray]:
+    """To every case, and to random windows, alone and together."""
     run = session(model)
+    rng = np.random.default_rng(11)
+    contexts = np.concatenate([np.stack([c for _, c, _ in cases()]), rng.gamma(2, 50, (64, contract.CONTEXT_LENGTH)).astype(np.float32)])
+    seasons = np.stack([s for *_, s in cases()])
+    seasons = np.concatenate([seasons, rng.gamma(2, 50, (64, *seasons.shape[1:])).astype(np.float32)])
+    feeds = [np.s_[i : i + 1] for i in range(len(contexts))] + [np.s_[:]]
+    return [
+        run.run([contract.OUTPUT_QUANTILES], {contract.INPUT_CONTEXT: contexts[at], contract.INPUT_SEASONAL: seasons[at]})[0]
+        for at in feeds
+    ]
+
+
+def _text(run: ort.InferenceSession, chosen: list[tuple[str, np.ndarray, np.ndarray]], head: dict[str, Any]) -> str:
     entries = []
-    for name, context, seasonal in cases():
+    for name, context, seasonal in chosen:
         feed = {contract.INPUT_CONTEXT: context[None], contract.INPUT_SEASONAL: seasonal[None]}
         (quantiles,) = run.run([contract.OUTPUT_QUANTILES], feed)
         entries.append(
@@ -96,10 +159,23 @@ def build(model: Path, sha256: str) -> str:
                 "quantiles": _numbers(quantiles[0, ::8]),
             }
         )
-    head = {
-        "modelSha256": sha256,
+    head = head | {
         "tolerance": TOLERANCE,
         "toleranceMeaning": "|got - expected| <= tolerance * max(1e-9, largest |value| among inputs and expected)",
         "cases": entries,
     }
-    return json.dumps(head, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n"
+    return json.dumps(head, separators=(",", ":"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--into", type=Path, required=True, help="folder of a published model")
+    arguments = parser.parse_args()
+    try:
+        print(publish(arguments.into))
+    except (ValueError, OSError) as error:
+        sys.exit(f"golden: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -30,7 +30,7 @@ def losses(history: list[dict[str, float]], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), constrained_layout=True)
     left.plot(steps, [entry["train"] for entry in history])
     left.set(title="pinball loss, augmented training windows", xlabel="step")
-    for name in ("later", "unseen"):
+    for name in (key for key in history[0] if key not in ("step", "train", "score")):
         right.plot(steps, [entry[name] for entry in history], label=f"{name} windows")
     right.set(title="validation WQL / seasonal naive", xlabel="step")
     right.legend()

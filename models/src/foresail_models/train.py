@@ -1,239 +1,175 @@
-"""Trains a model: `python -m foresail_models.train --config … --data … --out …`.
+"""`foresail-train --config FILE`: trains a model, alone or as one of many processes, and may be killed at any time.
 
-A batch is drawn from (seed, step, shard), so a run that resumes from its checkpoint goes
-on exactly as if it had never stopped. Shards are computed by threads with one core each:
-on a busy machine that wastes less than splitting every matrix product.
+The folder of a run (`--work`, `$FORESAIL_WORK`) holds its checkpoints, its step log and, in the end, `out/`; the same command
+goes on where it stopped. The exit code tells whether trying again can help: see `errors`. PyTorch is loaded only once
+the configuration is known to be good.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import json
+import dataclasses
+import os
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from . import bar, command, config, launch
+from .errors import ConfigError
+from .interrupt import Interrupt
+from .reports import Reports
+from .search import found
 
-from . import augment, checkpoint, config, contract, data, export, golden, losses, models, plot
-from .files import write_atomic
-from .validate import Validation
+if TYPE_CHECKING:
+    from .gang import Gang
+    from .loop import Progress, Writer
+
+# Of the reason why no checkpoint is written, which stands in a condition.
+MOST_WORDS = 200
 
 
-def keep_memory() -> None:
-    """Tells glibc to keep freed tensors: returning and faulting them in again costs a third."""
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code of the run."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if os.environ.get("FORESAIL_STAGE") == "search":  # a runtime has one command for both
+        from .search.main import main as search
+
+        return search(arguments)
+    reports, interrupt = Reports.from_env(), Interrupt().install()
+
+    def begin() -> int:
+        options = _parser().parse_args(arguments)
+        run = found.applied(_load(options), options.work)
+        code = launch.start(os.environ, arguments)
+        return train(run, options.work, reports, interrupt) if code is None else code
+
+    return command.ended("foresail-train", begin, reports, interrupt)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command.options("foresail-train", "Trains a forecaster; the same command goes on where it stopped.", "TOML or JSON")
+    parser.add_argument("--steps", type=int, help="fewer or more updates than the configuration says")
+    return parser
+
+
+def _load(options: argparse.Namespace) -> config.Run:
+    changed: dict[str, Any] = {} if options.steps is None else {"steps": options.steps}
+    folder = {} if options.data is None else {"data": {"from": "folder", "path": str(options.data)}}
+    run = config.load(options.config, **changed, **folder)
+    return dataclasses.replace(run, overrides=tuple(f"--{key} {value}" for key, value in changed.items()))
+
+
+def train(run: config.Run, work: Path, reports: Reports, interrupt: Interrupt) -> int:
+    """One process of the run, from data to published model. Raises what `errors` lists."""
+    from . import checkpoint, incumbent, material, publish
+    from .gang import Gang, Place, pick_device
+    from .loop import Loop
+    from .tracking import Tracker
+    from .trainer import Trainer, cores, set_up_process
+
+    set_up_process()
+    place = Place.from_env(os.environ)
+    device = pick_device(run.accelerator, place)
+    writer = _open(run, work) if place.rank == 0 else None
+    gang = Gang.join(place, device, run.distributed)
+    tracker = None
     try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(-4, 0)  # M_MMAP_MAX
-        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
-    except OSError:
-        pass
-
-
-class Trainer:
-    """One training run; `step` advances it, `state` and `restore` carry it over a restart."""
-
-    def __init__(self, cfg: config.Config, corpus: data.Corpus) -> None:
-        torch.manual_seed(cfg.seed)
-        self.cfg, self.corpus = cfg, corpus
-        self.model = models.build(cfg.family, cfg.model)
-        self.average = models.build(cfg.family, cfg.model)
-        self.average.load_state_dict(self.model.state_dict())
-        self.average.eval()
-        self.parameters = list(self.model.parameters())
-        decay = [p for p in self.parameters if p.ndim > 1]
-        rest = [p for p in self.parameters if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
-            [{"params": decay, "weight_decay": cfg.weight_decay}, {"params": rest, "weight_decay": 0.0}],
-            lr=cfg.learning_rate,
-            betas=(0.9, 0.98),
+        found = material.gather(
+            run,
+            work,
+            reports.control,
+            gang,
+            lambda done, total: _prepared(run, done, total, gang, reports),
+            lambda size: _fetched(run, size, gang, reports),
         )
-        self.levels = torch.tensor(contract.QUANTILE_LEVELS)
-        self.weight = losses.horizon_weights(cfg.horizon_power)[:, None] * losses.level_weights(cfg.upper_weight)
-        self.done = 0
-        self.pool = ThreadPoolExecutor(cfg.shards, initializer=torch.set_num_threads, initargs=(1,))
-
-    def _batch(self, step: int, shard: int) -> tuple[Tensor, Tensor, Tensor]:
-        rng = np.random.default_rng((self.cfg.seed, step, shard))
-        size = self.cfg.batch // self.cfg.shards
-        cut, _ = self.corpus.sample(rng, size, augment.histories(rng, size, self.cfg.augment))
-        cut = augment.augment(rng, cut, self.cfg.augment)
-        return torch.from_numpy(cut.context), torch.from_numpy(cut.seasonal), torch.from_numpy(cut.target)
-
-    def _shard(self, shard: int) -> tuple[float, tuple[Tensor, ...]]:
-        context, seasonal, target = self._batch(self.done, shard)
-        forecast = self.model(context, seasonal)
-        y, known = losses.squashed_target(target, forecast.window)
-        each = losses.pinball(forecast.squashed, y, self.levels) * self.weight * known.unsqueeze(-1)
-        loss = each.sum() / (known.sum().clamp(min=1.0) * self.levels.numel())
-        return loss.item(), torch.autograd.grad(loss, self.parameters)
-
-    def decay_starts(self) -> int:
-        return int(self.cfg.steps * (1 - self.cfg.decay))
-
-    def learning_rate(self) -> float:
-        """Warm-up, plateau, linear decay to a hundredth.
-
-        Up to the decay nothing depends on the number of steps. So a run on a busy machine
-        may be told a smaller or larger `--steps` when it resumes, and still ends like one
-        that was given that number from the start.
-        """
-        if self.done < self.cfg.warmup:
-            return self.cfg.learning_rate * (self.done + 1) / self.cfg.warmup
-        left = (self.cfg.steps - self.done) / max(1, self.cfg.steps - self.decay_starts())
-        return self.cfg.learning_rate * max(0.01, min(1.0, left))
-
-    def step(self) -> float:
-        """One update; returns the loss of its batch."""
-        shards = list(self.pool.map(self._shard, range(self.cfg.shards)))
-        for parameter, *parts in zip(self.parameters, *(gradients for _, gradients in shards)):
-            parameter.grad = torch.stack(parts).mean(0) if len(parts) > 1 else parts[0]
-        nn.utils.clip_grad_norm_(self.parameters, self.cfg.clip)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
-        self.optimiser.step()
-        self.done += 1
-        # A young average follows closely, an old one smooths.
-        keep = min(self.cfg.ema, (1 + self.done) / (10 + self.done))
-        with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.parameters):
-                slow.lerp_(fast, 1 - keep)
-        return sum(loss for loss, _ in shards) / len(shards)
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "done": self.done,
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.done = state["done"]
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-
-
-def run(cfg: config.Config, folder: Path, out: Path, overrides: tuple[str, ...] = ()) -> Path:
-    """Trains to the end or until validation stops improving; returns the ONNX file.
-
-    `overrides` are the options that changed the configuration, noted for the card.
-    """
-    keep_memory()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    sources = data.load_sources(folder, cfg.exclude)
-
-    def part(which: str) -> data.Corpus:
-        return data.build(sources, cfg.steps_s, cfg.source_weight, which, cfg.train_share, cfg.held_out_every)
-
-    trainer = Trainer(cfg, part("train"))
-    validation = Validation.draw({which: part(which) for which in ("later", "unseen")}, cfg.seed, cfg.validation_windows)
-    path = out / "checkpoint.pt"
-    log: dict[str, Any] = {"history": [], "best": None, "cpu_s": 0.0, "wall_s": 0.0}
-    best: dict[str, Tensor] | None = None
-    if state := checkpoint.load(path, cfg.fingerprint()):
-        trainer.restore(state["trainer"])
-        if state["steps"] != cfg.steps and trainer.done > min(trainer.decay_starts(), int(state["steps"] * (1 - cfg.decay))):
-            raise ValueError(f"{path}: the rate already decays, so the run keeps its {state['steps']} steps")
-        log, best = json.loads(state["log"]), state["best"]
-        print(f"resuming at step {trainer.done}")
-    cpu, wall = time.process_time(), time.monotonic()
-    recent: list[float] = []
-    while trainer.done < cfg.steps:
-        recent.append(trainer.step())
-        _show(trainer, recent, log, wall)
-        if trainer.done % cfg.validate_every and trainer.done < cfg.steps:
-            continue
-        scores = validation.score(trainer.average)
-        log["history"].append({"step": trainer.done, "train": float(np.mean(recent)), **scores})
-        recent = []
-        if log["best"] is None or scores["score"] < log["best"]["score"]:
-            log["best"] = {"step": trainer.done, **scores}
-            best = {k: v.clone() for k, v in trainer.average.state_dict().items()}
-        now_cpu, now_wall = time.process_time(), time.monotonic()
-        log["cpu_s"] += now_cpu - cpu
-        log["wall_s"] += now_wall - wall
-        cpu, wall = now_cpu, now_wall
-        checkpoint.save(
-            path,
-            {"fingerprint": cfg.fingerprint(), "steps": cfg.steps, "trainer": trainer.state(), "log": json.dumps(log), "best": best},
+        beside = incumbent.beside(run.incumbent, found.validation) if writer is not None else {}
+        trainer = Trainer(run.recipe, found.corpus, gang, cores(place.local_world))
+        loop = Loop(
+            trainer,
+            found.validation,
+            checkpoint.fingerprint(run.recipe, found.sha256),
+            0 if writer is None else writer.fence.attempt,
+            writer,
+            asked=lambda: bool(interrupt),
+            over=reports.over.is_set,
+            show=lambda progress: _show(progress, gang, reports),
         )
-        print(f"\nstep {trainer.done}: {json.dumps({k: round(v, 4) for k, v in log['history'][-1].items()})}", flush=True)
-        if trainer.done - log["best"]["step"] >= cfg.patience * cfg.validate_every:
-            print("validation no longer improves, stopping")
-            break
-    assert best is not None
-    trainer.average.load_state_dict(best)
-    names = [source.name for source in sources]
-    published = publish(trainer.average, cfg.name, cfg.version, names, out)
-    report = log | {
-        **published,
-        "seed": cfg.seed,
-        "overrides": list(overrides),
-        "name": cfg.name,
-        "family": cfg.family,
-        "version": cfg.version,
-        "config_sha256": cfg.fingerprint(),
-        "parameters": sum(p.numel() for p in trainer.parameters),
-        "sources": [
-            {"name": s.name, "licence": s.licence, "citation": s.citation, "series": len(s.series)} for s in sources
-        ],
-        "torch": torch.__version__,
-    }
-    write_atomic(out / "training.json", (json.dumps(report, indent=1) + "\n").encode())
-    plot.losses(log["history"], out / "loss.png")
-    plot.forecasts(trainer.average, {name: cut for name, (cut, _) in validation.parts.items()}, out / "forecasts.png")
-    return out / f"{cfg.name}.onnx"
+        if writer is not None and run.tracking is not None:
+            tracker = Tracker(run.tracking, work, run.recipe.name, {**dataclasses.asdict(run.recipe), "data": found.lineage})
+            loop.validated = tracker.validated
+        loop.resume()
+        interrupt.watched = True
+        loop.run()
+        if writer is not None:
+            document = publish.write_run(run, loop, found, beside, work / "out")
+            path = work / "out" / publish.MODEL
+            reports.result(document["sha256"], path.stat().st_size, document)
+            print(f"wrote {path}", flush=True)
+            if tracker is not None:
+                tracker.published(work / "out", document)
+        return 0
+    finally:
+        if tracker is not None:
+            tracker.close()
+        if writer is not None:
+            writer.steps.close()
 
 
-def publish(model: models.Family, name: str, version: str, sources: list[str], out: Path) -> dict[str, Any]:
-    """Writes the ONNX file and its golden vectors; raises ValueError when it answers unlike the model."""
-    proto = export.to_onnx(model, name, version, sources)
-    difference = export.difference(model, proto)
-    if not difference <= golden.TOLERANCE:
-        raise ValueError(f"the ONNX file differs from the model by {difference:.2g}, more than {golden.TOLERANCE}")
-    sha256 = export.save(proto, out / f"{name}.onnx")
-    write_atomic(out / "golden.json", golden.build(out / f"{name}.onnx", sha256).encode())
-    return {"sha256": sha256, "onnx_difference": difference}
+def _open(run: config.Run, work: Path) -> Writer:
+    """What the first process writes with. Raises Fenced when a newer attempt was here."""
+    from .checkpoint import Checkpoints
+    from .fence import Fence
+    from .loop import Writer
+    from .steplog import StepLog
+
+    text = os.environ.get("FORESAIL_ATTEMPT", "")
+    if text and not text.isdecimal():
+        raise ConfigError(f"FORESAIL_ATTEMPT: {text!r} is not a whole number")
+    work.mkdir(parents=True, exist_ok=True)
+    fence = Fence(work, int(text) if text else None)
+    fence.claim()
+    checkpoints = Checkpoints(work / "checkpoints", run.checkpoint.keep)
+    return Writer(checkpoints, fence, StepLog(work / "steps.jsonl", fence.attempt), run.checkpoint.everySeconds)
 
 
-def _show(trainer: Trainer, recent: list[float], log: dict[str, Any], since: float) -> None:
-    if not sys.stderr.isatty() or trainer.done % 10:
+def _prepared(run: config.Run, done: int, total: int, gang: Gang, reports: Reports) -> None:
+    """Preparing many series takes longer than a run may be silent."""
+    bar.prepared(done, total)
+    _before_steps(run, done, gang, reports)
+
+
+def _fetched(run: config.Run, size: int, gang: Gang, reports: Reports) -> None:
+    """And so does fetching large files. The operator looks only at whether the number changes: here MiB, then series."""
+    bar.fetched(size)
+    _before_steps(run, size >> 20, gang, reports)
+
+
+def _before_steps(run: config.Run, number: int, gang: Gang, reports: Reports) -> None:
+    at = {"step": 0, "total": run.recipe.steps, "rank": gang.rank, "workers": gang.world, "loss": None, "score": None}
+    reports.progress(at | {"prepared": number, "device": gang.device.type})
+
+
+def _show(progress: Progress, gang: Gang, reports: Reports) -> None:
+    if not gang.leads:
         return
-    share = trainer.done / trainer.cfg.steps
-    spent = log["wall_s"] + time.monotonic() - since
-    bar = "#" * int(30 * share)
-    left = spent / share - spent
-    best = f"best {log['best']['score']:.4f}" if log["best"] else "no validation yet"
-    print(
-        f"\r[{bar:<30}] {trainer.done}/{trainer.cfg.steps} loss {np.mean(recent[-100:]):.4f} {best} {left / 60:.0f} min left ",
-        end="",
-        file=sys.stderr,
+    bar.show(progress)
+    reports.progress(
+        {
+            "step": progress.step,
+            "total": progress.total,
+            "rank": gang.rank,
+            "workers": gang.world,
+            "loss": progress.loss,
+            "score": progress.score,
+            "checkpointStep": progress.checkpoint_step,
+            "samplesPerSecond": round(progress.samples_per_second, 1),
+            "etaSeconds": None if progress.eta_s is None else round(progress.eta_s),
+            "checkpointError": None if progress.failed is None else progress.failed[:MOST_WORDS],
+            "device": gang.device.type,
+        },
+        progress.at_once,
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.json and Parquet files")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint, model and log")
-    parser.add_argument("--steps", type=int, help="fewer or more updates than the configuration says")
-    arguments = parser.parse_args()
-    changed = {} if arguments.steps is None else {"steps": arguments.steps}
-    try:
-        cfg = config.load(arguments.config, **changed)
-        options = tuple(f"--{name} {value}" for name, value in changed.items())
-        print(f"wrote {run(cfg, arguments.data, arguments.out, options)}")
-    except (ValueError, OSError) as error:
-        sys.exit(f"train: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -132,8 +132,8 @@ def run(cfg: Config, folder: Path, out: Path) -> Path:
     trainer = Trainer(cfg, services)
     log: dict[str, Any] = {"history": [], "best": None, "cpu_s": 0.0, "wall_s": 0.0}
     best: dict[str, Tensor] | None = None
-    path = out / "checkpoint.pt"
-    if state := checkpoint.load(path, cfg.fingerprint()):
+    checkpoints = checkpoint.Checkpoints(out / "checkpoints", keep=1)
+    if state := checkpoint.restored(checkpoints.newest(), cfg.fingerprint()):
         trainer.restore(state["trainer"])
         log, best = json.loads(state["log"]), state["best"]
         print(f"resuming at step {trainer.done}")
@@ -158,7 +158,7 @@ def run(cfg: Config, folder: Path, out: Path) -> Path:
         log["wall_s"] += now_wall - wall
         cpu, wall = now_cpu, now_wall
         saved = {"fingerprint": cfg.fingerprint(), "trainer": trainer.state(), "log": json.dumps(log), "best": best}
-        checkpoint.save(path, saved)
+        checkpoints.save(trainer.done, checkpoint.pack(saved), attempt=1)
         print(f"\nstep {trainer.done}: train {entry['train']:.4f}, validation {entry['validation']:.4f}", flush=True)
     assert best is not None
     trainer.model.load_state_dict(best)

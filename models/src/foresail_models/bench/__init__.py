@@ -1,0 +1,1 @@
+"""Benches of training: for people, on any machine; nothing here fails a build."""
