@@ -4,16 +4,18 @@
  */
 import { z } from 'zod';
 import { ForesailError, isForesailError } from '../errors.ts';
-import { bytesOf, type Http, type Outgoing } from './http.ts';
+import { bytesOf, checkStatus, type Http, type Outgoing } from './http.ts';
 import { IDENTITY_HINT } from './identity.ts';
 import type { Remote } from './remote.ts';
 import { remoteAfter } from './remote.ts';
 import { badKey, hintFor, originKey, parsedKey } from './secret.ts';
 import type { StoreAccess } from './store-access.ts';
 import { webRemote } from './web.ts';
+import { isSame, type Writable } from './writable.ts';
 
 const STORE = 'https://storage.googleapis.com';
-const SCOPE = 'https://www.googleapis.com/auth/devstorage.read_only';
+const SCOPES = 'https://www.googleapis.com/auth/devstorage';
+type Scope = 'read_only' | 'read_write';
 const MOST_BYTES = 65_536;
 /** KServe's name for the file first, then that of the variable which points to it. */
 const KEYS = ['gcloud-application-credentials.json', 'GOOGLE_APPLICATION_CREDENTIALS'] as const;
@@ -31,33 +33,88 @@ const credentialsFile = z.discriminatedUnion('type', [
 ]);
 type CredentialsFile = z.output<typeof credentialsFile>;
 
-export function gsRemote({ bucket, key }: { bucket: string; key: string }, access: StoreAccess): Remote {
+interface Where {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export function gsRemote({ bucket, key }: Where, access: StoreAccess, scope: Scope = 'read_only'): Remote {
   return remoteAfter(async (signal) => {
-    const emulator = await access.secret.read('STORAGE_EMULATOR_HOST');
-    const origin = emulator === undefined ? STORE : originKey('STORAGE_EMULATOR_HOST', emulator);
-    const own = await tokenOf(access, signal);
-    const token = own ?? (await access.identity?.google(signal));
-    return webRemote(access.http, {
-      url: new URL(
-        `${origin}/storage/v1/b/${encodeURIComponent(bucket)}/o/${encodeURIComponent(key)}?alt=media`,
-      ),
-      authorization: token === undefined ? undefined : `Bearer ${token}`,
-      hint: own === undefined && token !== undefined ? IDENTITY_HINT : hintFor(KEYS[0], token !== undefined),
-    });
+    const { origin, authorization, hint } = await opened(access, scope, signal);
+    const path = `/storage/v1/b/${encodeURIComponent(bucket)}/o/${encodeURIComponent(key)}?alt=media`;
+    return webRemote(access.http, { url: new URL(`${origin}${path}`), authorization, hint });
   });
 }
 
+export function gsWritable({ bucket, key }: Where, access: StoreAccess): Writable {
+  const name = `gs://${bucket}/${key}`;
+  const remote = gsRemote({ bucket, key }, access, 'read_write');
+  return {
+    name,
+    async create(content, signal) {
+      const { origin, authorization, hint } = await opened(access, 'read_write', signal);
+      const query = `uploadType=media&ifGenerationMatch=0&name=${encodeURIComponent(key)}`;
+      const answer = await access.http.send(
+        {
+          origin,
+          path: `/upload/storage/v1/b/${encodeURIComponent(bucket)}/o?${query}`,
+          method: 'POST',
+          headers: {
+            'content-type': 'application/octet-stream',
+            ...(authorization === undefined ? {} : { authorization }),
+          },
+          body: content,
+        },
+        signal,
+      );
+      await answer.body.dump({ limit: MOST_BYTES, signal }).catch(() => {});
+      // Generation 0 is asked for: there must be none.
+      if (answer.statusCode === 412) return false;
+      checkStatus(origin, answer, hint);
+      return true;
+    },
+    holds: async (content, signal) => isSame(content, (await remote.open(0, signal)).pieces),
+  };
+}
+
+interface Opened {
+  readonly origin: string;
+  readonly authorization: string | undefined;
+  /** Where to look when the store says no. */
+  readonly hint: string;
+}
+
+async function opened(access: StoreAccess, scope: Scope, signal: AbortSignal): Promise<Opened> {
+  const emulator = await access.secret.read('STORAGE_EMULATOR_HOST');
+  const own = await tokenOf(access, scope, signal);
+  const token = own ?? (await access.identity?.google(signal));
+  return {
+    origin: emulator === undefined ? STORE : originKey('STORAGE_EMULATOR_HOST', emulator),
+    authorization: token === undefined ? undefined : `Bearer ${token}`,
+    hint: own === undefined && token !== undefined ? IDENTITY_HINT : hintFor(KEYS[0], token !== undefined),
+  };
+}
+
 /** What the Secret says; undefined where it says nothing. */
-async function tokenOf({ http, secret }: StoreAccess, signal: AbortSignal): Promise<string | undefined> {
+async function tokenOf(
+  { http, secret }: StoreAccess,
+  scope: Scope,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   for (const key of KEYS) {
     // oxlint-disable-next-line no-await-in-loop -- the first that is there
     const text = await secret.read(key);
-    if (text !== undefined) return tokenFor(key, text, http, signal);
+    if (text !== undefined) return tokenFor(key, text, { http, scope }, signal);
   }
   return secret.read('token');
 }
 
-async function tokenFor(key: string, text: string, http: Http, signal: AbortSignal): Promise<string> {
+interface Asker {
+  readonly http: Http;
+  readonly scope: Scope;
+}
+
+async function tokenFor(key: string, text: string, asker: Asker, signal: AbortSignal): Promise<string> {
   const file = parsedKey(key, text, 'JSON', (json) => JSON.parse(json) as unknown);
   const known = credentialsFile.safeParse(file);
   if (!known.success) {
@@ -68,7 +125,7 @@ async function tokenFor(key: string, text: string, http: Http, signal: AbortSign
     );
   }
   try {
-    const { token } = await (await clientOf(known.data, http, signal)).getAccessToken();
+    const { token } = await (await clientOf(known.data, asker, signal)).getAccessToken();
     if (token === null || token === undefined) throw badKey(key, 'no token was given for it');
     return token;
   } catch (error) {
@@ -77,11 +134,16 @@ async function tokenFor(key: string, text: string, http: Http, signal: AbortSign
   }
 }
 
-async function clientOf(file: CredentialsFile, http: Http, signal: AbortSignal) {
+async function clientOf(file: CredentialsFile, { http, scope }: Asker, signal: AbortSignal) {
   const { JWT, UserRefreshClient } = await import('google-auth-library');
   const transporterOptions = { fetchImplementation: fetchOver(http, signal), retry: false };
   if (file.type === 'service_account')
-    return new JWT({ email: file.client_email, key: file.private_key, scopes: [SCOPE], transporterOptions });
+    return new JWT({
+      email: file.client_email,
+      key: file.private_key,
+      scopes: [`${SCOPES}.${scope}`],
+      transporterOptions,
+    });
   return new UserRefreshClient({
     clientId: file.client_id,
     clientSecret: file.client_secret,

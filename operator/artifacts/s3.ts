@@ -9,6 +9,7 @@ import { remoteAfter } from './remote.ts';
 import { badKey, hintFor, originKey } from './secret.ts';
 import type { StoreAccess } from './store-access.ts';
 import { sameTag } from './web.ts';
+import { isSame, type Writable } from './writable.ts';
 
 const KEYS = 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY';
 const DEFAULT_REGION = 'us-east-1';
@@ -19,45 +20,87 @@ interface Where {
   readonly key: string;
 }
 
-export function s3Remote(where: Where, { http, secret, identity }: StoreAccess): Remote {
+export function s3Remote(where: Where, access: StoreAccess): Remote {
   return remoteAfter(async (signal) => {
-    const [endpoint, region, id, key, sessionToken, virtualBucket] = await Promise.all([
-      secret.first('AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3'),
-      secret.first('AWS_REGION', 'AWS_DEFAULT_REGION'),
-      secret.read('AWS_ACCESS_KEY_ID'),
-      secret.read('AWS_SECRET_ACCESS_KEY'),
-      secret.read('AWS_SESSION_TOKEN'),
-      secret.read('S3_USE_VIRTUAL_BUCKET'),
-    ]);
-    if ((id === undefined) !== (key === undefined))
-      throw badKey(
-        id === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY',
-        'it is missing, and the other half is there',
-      );
-    const shared = {
-      region: region ?? identity?.awsRegion ?? DEFAULT_REGION,
-      requestHandler: handlerOver(http, signal),
-      // One place tries again (resume.ts).
-      maxAttempts: 1,
-    };
-    const given =
-      id !== undefined && key !== undefined
-        ? { accessKeyId: id, secretAccessKey: key, ...(sessionToken === undefined ? {} : { sessionToken }) }
-        : identity && (await keysOf(identity, shared, signal));
-    const { S3Client: Client } = await import('@aws-sdk/client-s3');
-    const client = new Client({
-      ...shared,
-      ...(given === undefined ? UNSIGNED : { credentials: given }),
-      ...(endpoint === undefined ? {} : { endpoint: originKey('AWS_ENDPOINT_URL', endpoint) }),
-      // Stores of one's own rarely have a name per bucket.
-      forcePathStyle: endpoint !== undefined && virtualBucket?.toLowerCase() !== 'true',
-      followRegionRedirects: true,
-      // The pin is a better one than any the store has.
-      responseChecksumValidation: 'WHEN_REQUIRED',
-    });
-    const hint = id === undefined && given !== undefined ? IDENTITY_HINT : hintFor(KEYS, given !== undefined);
+    const { client, hint } = await opened(access, signal);
     return objectOf(client, where, hint);
   });
+}
+
+export function s3Writable({ bucket, key }: Where, access: StoreAccess): Writable {
+  const name = `s3://${bucket}/${key}`;
+  const remote = s3Remote({ bucket, key }, access);
+  return {
+    name,
+    async create(content, signal) {
+      const { client, hint } = await opened(access, signal);
+      const { PutObjectCommand } = await import('@aws-sdk/client-s3');
+      try {
+        // Refused by the store itself when somebody was faster.
+        const put = new PutObjectCommand({ Bucket: bucket, Key: key, Body: content, IfNoneMatch: '*' });
+        await client.send(put, { abortSignal: signal });
+        return true;
+      } catch (error) {
+        signal.throwIfAborted();
+        const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+        // 409: another one is being written at this moment.
+        if (status === 412) return false;
+        if (status === 409) throw statusError(name, 503, hint);
+        throw faultOf(name, error, hint);
+      }
+    },
+    holds: async (content, signal) => isSame(content, (await remote.open(0, signal)).pieces),
+  };
+}
+
+interface Opened {
+  readonly client: S3Client;
+  /** Where to look when the store says no. */
+  readonly hint: string;
+}
+
+async function opened({ http, secret, identity }: StoreAccess, signal: AbortSignal): Promise<Opened> {
+  const [endpoint, region, id, key, sessionToken, virtualBucket] = await Promise.all([
+    secret.first('AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3'),
+    secret.first('AWS_REGION', 'AWS_DEFAULT_REGION'),
+    secret.read('AWS_ACCESS_KEY_ID'),
+    secret.read('AWS_SECRET_ACCESS_KEY'),
+    secret.read('AWS_SESSION_TOKEN'),
+    secret.read('S3_USE_VIRTUAL_BUCKET'),
+  ]);
+  if ((id === undefined) !== (key === undefined))
+    throw badKey(
+      id === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY',
+      'it is missing, and the other half is there',
+    );
+  const shared = {
+    region: region ?? identity?.awsRegion ?? DEFAULT_REGION,
+    requestHandler: handlerOver(http, signal),
+    // One place tries again (resume.ts, put.ts).
+    maxAttempts: 1,
+  };
+  const given =
+    id !== undefined && key !== undefined
+      ? { accessKeyId: id, secretAccessKey: key, ...(sessionToken === undefined ? {} : { sessionToken }) }
+      : identity && (await keysOf(identity, shared, signal));
+  const { S3Client: Client } = await import('@aws-sdk/client-s3');
+  const client = new Client({
+    ...shared,
+    ...(given === undefined ? UNSIGNED : { credentials: given }),
+    ...(endpoint === undefined ? {} : { endpoint: originKey('AWS_ENDPOINT_URL', endpoint) }),
+    // Stores of one's own rarely have a name per bucket.
+    forcePathStyle: endpoint !== undefined && virtualBucket?.toLowerCase() !== 'true',
+    followRegionRedirects: true,
+    // The pin is a better one than any the store has; and not every store knows the newest checksums.
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    // Our way out cannot wait for the store's leave before it sends a body.
+    expectContinueHeader: false,
+  });
+  return {
+    client,
+    hint: id === undefined && given !== undefined ? IDENTITY_HINT : hintFor(KEYS, given !== undefined),
+  };
 }
 
 /** A public bucket. */
@@ -157,7 +200,7 @@ function handlerOver(http: Http, whole: AbortSignal): Handler {
         {
           origin: `${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`,
           path: `${path}${queryOf(query)}`,
-          method: method as 'GET' | 'POST',
+          method: method as 'GET' | 'POST' | 'PUT',
           headers,
           body: body as string | Uint8Array | null | undefined,
         },

@@ -7,6 +7,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ForesailError } from '../errors.ts';
+import { isNoSpace } from './no-space.ts';
 import { tooLarge } from './resume.ts';
 
 export interface Pinned {
@@ -64,8 +65,8 @@ export function mismatch(pinned: string, found: string, of: string): ForesailErr
 
 const full =
   (place: string, bytes: number) =>
-  (cause: NodeJS.ErrnoException): never => {
-    if (cause.code !== 'ENOSPC' && cause.code !== 'EDQUOT') throw cause;
+  (cause: unknown): never => {
+    if (!isNoSpace(cause)) throw cause;
     throw new ForesailError(
       'ARTIFACT_NO_SPACE',
       'terminal',

@@ -145,6 +145,34 @@ describe('S3', () => {
     expect(told.code).toBe('ADDRESS_NOT_ALLOWED');
   });
 
+  test('takes a file once: the same again is well, another is refused', async () => {
+    const uri = "s3://models/put/7 (it's new).onnx";
+    expect(await pod.put(uri, MODEL, keys())).toBe('written');
+    expect(await pod.put(uri, MODEL, keys())).toBe('there');
+    await expect(pod.put(uri, OTHER, keys())).rejects.toMatchObject({ code: 'ARTIFACT_EXISTS' });
+    expect(await pod.fetch(uri, MODEL, keys())).toMatchObject({ bytes: MODEL.length });
+  });
+
+  test('of two that write at once one wins', async () => {
+    const uri = 's3://models/put/race.onnx';
+    const ends = await Promise.allSettled([pod.put(uri, MODEL, keys()), pod.put(uri, OTHER, keys())]);
+    expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  test.each([
+    ['a wrong key', { AWS_SECRET_ACCESS_KEY: 'geheim' }, 'ARTIFACT_DENIED'],
+    ['no key', { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' }, 'ARTIFACT_DENIED'],
+    ['plain http', { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }, 'ARTIFACT_INSECURE'],
+  ])('nothing is written with %s', async (_, change, code) => {
+    await expect(
+      pod.put('s3://models/put/denied.onnx', MODEL, { ...keys(), ...change }),
+    ).rejects.toMatchObject({
+      code,
+      message: expect.not.stringContaining('geheim'),
+    });
+    expect((await pod.refused('s3://models/put/denied.onnx', MODEL, keys())).code).toBe('ARTIFACT_NOT_FOUND');
+  });
+
   test('a file that is not there', async () => {
     expect((await pod.refused('s3://models/no.onnx', MODEL, keys())).code).toBe('ARTIFACT_NOT_FOUND');
     expect((await pod.refused('s3://nobucket/no.onnx', MODEL, keys())).code).toBe('ARTIFACT_NOT_FOUND');
@@ -165,6 +193,18 @@ describe('Google Cloud Storage', () => {
     const at = { STORAGE_EMULATOR_HOST: wire.origin };
     await pod.fetch('gs://public-models/loadcast/7 (a).onnx', MODEL, at, { allowHttp: true });
     expect(wire.connections()).toBeGreaterThan(1);
+  });
+
+  test('takes a file once: the same again is well, another is refused', async () => {
+    const uri = 'gs://public-models/put/7 (a).onnx';
+    const http = { allowHttp: true };
+    expect(await pod.put(uri, MODEL, keys(), http)).toBe('written');
+    expect(await pod.put(uri, MODEL, keys(), http)).toBe('there');
+    await expect(pod.put(uri, OTHER, keys(), http)).rejects.toMatchObject({ code: 'ARTIFACT_EXISTS' });
+    expect(await pod.fetch(uri, MODEL, keys(), http)).toMatchObject({ bytes: MODEL.length });
+    await expect(pod.put('gs://nobucket/a.onnx', MODEL, keys(), http)).rejects.toMatchObject({
+      code: 'ARTIFACT_NOT_FOUND',
+    });
   });
 
   test.each([

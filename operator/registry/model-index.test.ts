@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import {
+  annotate,
+  dropAlias,
   EMPTY_INDEX,
   indexText,
   MOST_VERSIONS,
@@ -46,6 +48,13 @@ describe('an index', () => {
     expect(() => moveAlias(index, 'No Alias', 2)).toThrow('aliases');
   });
 
+  test('takes an alias away, and nothing else', () => {
+    const index = moveAlias(moveAlias(published(2), 'candidate', 2), 'stable', 1);
+    expect(dropAlias(index, 'candidate')).toEqual({ ...index, aliases: { stable: 1 } });
+    expect(() => dropAlias(index, 'candidat')).toThrow('has no alias candidat');
+    expect(() => dropAlias(index, 'constructor')).toThrow('has no alias constructor');
+  });
+
   test('keeps what it does not know', () => {
     const text = JSON.stringify({
       ...published(1),
@@ -70,6 +79,27 @@ describe('an index', () => {
     expect(index.versions.length).toBeGreaterThan(400);
     expect(index.versions.at(-1)?.version).toBe(901);
     expect(Buffer.byteLength(indexText(index))).toBeLessThan(1000 * 1024);
+  });
+
+  test('says that it is full when aliases keep all of it, and drops none of them nor the new one', () => {
+    let index = filled(30);
+    for (const { version } of index.versions) {
+      index = annotate(index, version, { notes: 'x'.repeat(29_000) });
+      index = moveAlias(index, `a${version}`, version);
+    }
+    const small = publish(index, file(31), NOW);
+    expect([small.version, small.index.versions.length]).toEqual([31, 31]);
+    const large = { ...file(32), notes: 'x'.repeat(200_000) };
+    expect(() => publish(small.index, large, NOW)).toThrow(
+      expect.objectContaining({ code: 'REGISTRY_FULL', message: expect.stringMatching(/^is full: /) }),
+    );
+  });
+
+  test('takes no tag that a ConfigMap has no room for', () => {
+    const index = filled(1);
+    expect(() => annotate(index, 1, { tags: 'x'.repeat(1_100_000) })).toThrow(
+      expect.objectContaining({ code: 'REGISTRY_FULL' }),
+    );
   });
 
   test('is read as it was written', () => {

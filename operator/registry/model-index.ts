@@ -10,15 +10,21 @@ import { ForesailError } from '../errors.ts';
 /** Key of the ConfigMap. */
 export const INDEX_KEY = 'index.json';
 export const MOST_VERSIONS = 1_000;
-/** A ConfigMap holds 1 MiB of everything in it. */
-const MOST_BYTES = 900 * 1024;
+/** A ConfigMap holds 1 MiB of everything in it. A new version pushes the oldest out beyond the first of these… */
+const FULL_BYTES = 900 * 1024;
+/** …and nothing, not even a tag, is written beyond the second. */
+const MOST_BYTES = 1000 * 1024;
 const MOST_ALIASES = 100;
 
-/** Whoever publishes may write more (tags, lineage, scores); it is kept and not looked at. */
+/** Whoever publishes may write more (version-entry.ts); it is kept, and none of it decides what is served. */
+const versionSchema = z.looseObject({
+  version: int32(1),
+  ...pinnedModel,
+  createdAt: z.iso.datetime().optional(),
+});
+
 const indexSchema = z.looseObject({
-  versions: z
-    .array(z.looseObject({ version: int32(1), ...pinnedModel, createdAt: z.iso.datetime().optional() }))
-    .max(MOST_VERSIONS),
+  versions: z.array(versionSchema).max(MOST_VERSIONS),
   aliases: z.record(dnsLabel(), int32(1)).refine((aliases) => Object.keys(aliases).length <= MOST_ALIASES, {
     error: `must be at most ${MOST_ALIASES}`,
   }),
@@ -61,36 +67,82 @@ export function versionOfAlias({ aliases }: ModelIndex, alias: string): number |
 /**
  * Adds a version under the next number. Publishing the same file at the same place again is no new version, so that a
  * publisher may repeat what he does not know the end of.
+ *
+ * @throws REGISTRY_FULL when there is no room for it though every version that no alias means is gone
  */
 export function publish(
   index: ModelIndex,
-  { storageUri, sha256 }: Pick<RegisteredVersion, 'storageUri' | 'sha256'>,
+  added: Pick<RegisteredVersion, 'storageUri' | 'sha256'> & Readonly<Record<string, unknown>>,
   nowMs: number,
 ): { readonly index: ModelIndex; readonly version: number } {
+  const { storageUri, sha256 } = added;
   const known = index.versions.find((each) => each.sha256 === sha256 && each.storageUri === storageUri);
   if (known !== undefined) return { index, version: known.version };
   const version = Math.max(0, ...index.versions.map((each) => each.version)) + 1;
-  const createdAt = new Date(nowMs).toISOString();
-  const added = { ...index, versions: [...index.versions, { version, storageUri, sha256, createdAt }] };
-  return { index: checked(pruned(added)), version };
+  const entry = { ...added, version, createdAt: new Date(nowMs).toISOString() };
+  return { index: checked(pruned({ ...index, versions: [...index.versions, entry] }, version)), version };
+}
+
+/**
+ * Changes what stands beside a version; its number, its file and its digest never change.
+ *
+ * @throws REGISTRY_INVALID when there is no such version; REGISTRY_FULL
+ */
+export function annotate(
+  index: ModelIndex,
+  version: number,
+  fields: Readonly<Record<string, unknown>>,
+): ModelIndex {
+  const { storageUri, sha256, createdAt } = versionOf(index, version);
+  const kept = { version, storageUri, sha256, ...(createdAt === undefined ? {} : { createdAt }) };
+  const versions = index.versions.map((one) =>
+    one.version === version ? { ...one, ...fields, ...kept } : one,
+  );
+  return checked({ ...index, versions });
+}
+
+/** @throws REGISTRY_INVALID when there is no such version */
+export function versionOf(index: ModelIndex, version: number): RegisteredVersion {
+  const found = index.versions.find((each) => each.version === version);
+  if (found === undefined) throw invalid(`has no version ${version}`);
+  return found;
+}
+
+/** Aliases that mean a version, in order. */
+export function aliasesOf({ aliases }: ModelIndex, version: number): string[] {
+  return Object.entries(aliases)
+    .filter(([, meant]) => meant === version)
+    .map(([alias]) => alias)
+    .sort();
 }
 
 /** @throws REGISTRY_INVALID when there is no such version, or too many aliases */
 export function moveAlias(index: ModelIndex, alias: string, version: number): ModelIndex {
-  if (!index.versions.some((each) => each.version === version)) throw invalid(`has no version ${version}`);
+  versionOf(index, version);
   return checked({ ...index, aliases: { ...index.aliases, [alias]: version } });
 }
 
-/** The oldest that no alias means go first, until the rest fits. */
-function pruned(index: ModelIndex): ModelIndex {
-  const meant = new Set(Object.values(index.aliases));
+/**
+ * What the alias meant stays, until it is the oldest that none means and its room is needed.
+ *
+ * @throws REGISTRY_INVALID when there is no such alias: nobody is told that he has taken away what he mistyped
+ */
+export function dropAlias(index: ModelIndex, alias: string): ModelIndex {
+  if (versionOfAlias(index, alias) === undefined) throw invalid(`has no alias ${alias}`);
+  const { [alias]: _, ...aliases } = index.aliases;
+  return checked({ ...index, aliases });
+}
+
+/** The oldest that no alias means go first, until the rest fits; never the one that is added, or its number came back. */
+function pruned(index: ModelIndex, added: number): ModelIndex {
+  const meant = new Set([...Object.values(index.aliases), added]);
   const byAge = index.versions
     .filter(({ version }) => !meant.has(version))
     .sort((a, b) => a.version - b.version);
   const gone = new Set<RegisteredVersion>();
-  let bytes = Buffer.byteLength(indexText(index));
+  let bytes = bytesOf(index);
   for (const oldest of byAge) {
-    if (bytes <= MOST_BYTES && index.versions.length - gone.size <= MOST_VERSIONS) break;
+    if (bytes <= FULL_BYTES && index.versions.length - gone.size <= MOST_VERSIONS) break;
     gone.add(oldest);
     bytes -= Buffer.byteLength(JSON.stringify(oldest));
   }
@@ -98,7 +150,19 @@ function pruned(index: ModelIndex): ModelIndex {
 }
 
 function checked(index: ModelIndex): ModelIndex {
+  const bytes = bytesOf(index);
+  if (bytes > MOST_BYTES)
+    throw new ForesailError(
+      'REGISTRY_FULL',
+      'terminal',
+      `is full: it would have ${bytes} bytes, at most ${MOST_BYTES}; take away tags, or aliases of versions that nobody needs`,
+      { subject: INDEX_KEY },
+    );
   return parseIndex(JSON.stringify(index));
+}
+
+function bytesOf(index: ModelIndex): number {
+  return Buffer.byteLength(indexText(index));
 }
 
 function invalid(what: string): ForesailError {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isForesailError } from '../../errors.ts';
 import { type Fetched, type FetchOptions, fetchArtifact } from '../fetch.ts';
+import { type Put, type PutOptions, putArtifacts } from '../put.ts';
 import { parseArtifactUri } from '../uri.ts';
 
 export type Keys = Readonly<Record<string, string>>;
@@ -17,6 +18,7 @@ export interface Refused {
 export interface Pod extends AsyncDisposable {
   /** @throws when what was fetched is not `content` */
   fetch(uri: string, content: Uint8Array, keys?: Keys, change?: Partial<FetchOptions>): Promise<Fetched>;
+  put(uri: string, content: Uint8Array, keys?: Keys, change?: Partial<PutOptions>): Promise<Put>;
   /** Why it was refused; nothing is left behind then. */
   refused(uri: string, content: Uint8Array, keys?: Keys, change?: Partial<FetchOptions>): Promise<Refused>;
 }
@@ -27,6 +29,18 @@ export const digestOf = (content: Uint8Array): string => createHash('sha256').up
 export async function startPod(): Promise<Pod> {
   const folder = await mkdtemp(join(tmpdir(), 'foresail-pod-'));
   const models = join(folder, 'models');
+  const secret = async (keys: Keys): Promise<string> => {
+    const credentials = await mkdtemp(join(folder, 'secret-'));
+    for (const [key, value] of Object.entries(keys)) await writeFile(join(credentials, key), value);
+    return credentials;
+  };
+  const options = {
+    guard: { allowed: new Set(['loopback'] as const), apiServers: () => [] },
+    allowHttp: false,
+    allowFile: false,
+    claims: '/nowhere',
+    retries: { sleep: async () => {} },
+  };
   const start = async (
     uri: string,
     content: Uint8Array,
@@ -34,21 +48,12 @@ export async function startPod(): Promise<Pod> {
     change: Partial<FetchOptions> = {},
   ) => {
     await rm(models, { recursive: true, force: true });
-    const credentials = await mkdtemp(join(folder, 'secret-'));
-    for (const [key, value] of Object.entries(keys)) await writeFile(join(credentials, key), value);
+    const credentials = await secret(keys);
     return fetchArtifact(
       parseArtifactUri(uri),
       join(models, 'model.onnx'),
       { sha256: digestOf(content), maxBytes: 10_000_000 },
-      {
-        guard: { allowed: new Set(['loopback']), apiServers: () => [] },
-        allowHttp: false,
-        allowFile: false,
-        claims: '/nowhere',
-        credentials,
-        retries: { sleep: async () => {} },
-        ...change,
-      },
+      { ...options, credentials, ...change },
       AbortSignal.timeout(30_000),
     );
   };
@@ -67,6 +72,17 @@ export async function startPod(): Promise<Pod> {
       const left = await readdir(models).catch(() => []);
       if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
       return { code: error.code, message: error.message };
+    },
+    async put(uri, content, keys = {}, change = {}) {
+      const credentials = await secret(keys);
+      const file = { uri: parseArtifactUri(uri), content };
+      const [done] = await putArtifacts(
+        [file],
+        { ...options, credentials, ...change },
+        AbortSignal.timeout(30_000),
+      );
+      if (done === undefined) throw new Error('nothing was done');
+      return done;
     },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
   };
