@@ -1,4 +1,11 @@
 /** The kinds as the rest of the operator sees them. */
+export {
+  CLUSTER_TRAINING_RUNTIME,
+  type ClusterTrainingRuntime,
+  clusterTrainingRuntimeSchema,
+  parseClusterTrainingRuntime,
+} from './clustertrainingruntime/kind.ts';
+export type { ClusterTrainingRuntimeSpec, RuntimeVolume } from './clustertrainingruntime/spec.ts';
 export type { GuardSpec, JudgeSpec } from './modeldeployment/judge.ts';
 export {
   MODEL_DEPLOYMENT,
@@ -57,3 +64,31 @@ export type {
   MetricValueStatus,
   PredictiveScalerStatus,
 } from './predictivescaler/status.ts';
+export { type BudgetReason, type BudgetUse, budgetUse, type TriggerHistory } from './trainingjob/budget.ts';
+export { DATA_SCHEMES, type TrainingData } from './trainingjob/data.ts';
+export { TRAINING_EXIT } from './trainingjob/exit-codes.ts';
+export { type Hyperparameters, hyperparameterTree } from './trainingjob/hyperparameters.ts';
+export { parseTrainingJob, TRAINING_JOB, type TrainingJob, trainingJobSchema } from './trainingjob/kind.ts';
+export {
+  QUEUE_LABEL,
+  TRAINING_ANNOTATIONS,
+  TRAINING_DISABLED,
+  TRAINING_LABELS,
+  TRAINING_PATHS,
+} from './trainingjob/labels.ts';
+export type { TrainedModel } from './trainingjob/model.ts';
+export { type Checkpoint, type GateSpec, OUTPUT_SCHEMES, type Output } from './trainingjob/outcome.ts';
+export { type RunCause, runCauseOf, runDueMs, runName, runOf } from './trainingjob/run.ts';
+export type { Search } from './trainingjob/search.ts';
+export type { TrainingJobSpec } from './trainingjob/spec.ts';
+export {
+  RESTART_CAUSES,
+  type RestartCause,
+  TRAINING_PHASES,
+  type TrainingJobStatus,
+  type TrainingPhase,
+  type TrainingRun,
+} from './trainingjob/status.ts';
+export { TRACKING_CREDENTIALS, type Tracking, trackingUri } from './trainingjob/tracking.ts';
+export { MOST_BUDGET_RUNS, type TriggerBudget, type Triggers, triggersOf } from './trainingjob/triggers.ts';
+export type { Workers } from './trainingjob/workers.ts';

@@ -6,13 +6,20 @@ import { load } from 'js-yaml';
 import { request } from '../../e2e/api.ts';
 import { kubectl } from '../../e2e/kubectl.ts';
 import { makeNamespace, type Namespace, sharedCluster } from '../../e2e/shared-cluster.ts';
+import { clusterTrainingRuntimeSubject } from './clustertrainingruntime/testing/subject.ts';
 import { modelDeploymentSubject } from './modeldeployment/testing/subject.ts';
 import { predictiveScalerSubject } from './testing/predictivescaler.ts';
 import { installCrd, resourcePath } from './testing/server.ts';
+import { trainingJobSubject } from './trainingjob/testing/subject.ts';
 
 const SAMPLES = fileURLToPath(new URL('../../config/samples/', import.meta.url));
 const files = readdirSync(SAMPLES).filter((file) => file.endsWith('.yaml'));
-const subjects = [predictiveScalerSubject, modelDeploymentSubject];
+const subjects = [
+  predictiveScalerSubject,
+  modelDeploymentSubject,
+  trainingJobSubject,
+  clusterTrainingRuntimeSubject,
+];
 
 const cluster = sharedCluster();
 let namespace: Namespace;
@@ -33,10 +40,12 @@ test.each(files)(
     const subject = subjects.find(({ definition }) => definition.names.kind === kind);
     if (subject === undefined) throw new Error(`${kind} is none of our kinds`);
     expect(await apply()).toContain(`${name} created`);
-    const path = resourcePath(namespace.name, name, subject.definition.names);
+    const { names, scope } = subject.definition;
+    const path = resourcePath(scope === 'Cluster' ? undefined : namespace.name, name, names);
     const stored = await request<{ spec: unknown }>(cluster, 'GET', path);
     expect(subject.parse(stored).spec).toEqual(stored.spec);
     expect(await apply()).toContain(`${name} unchanged`);
+    if (scope === 'Cluster') await request(cluster, 'DELETE', path); // no namespace takes it away
   },
 );
 

@@ -63,6 +63,22 @@ export const chartValuesSchema = z.strictObject({
       'With `networkPolicy.enabled`: peers (as in a NetworkPolicy) that may ask models. Empty: all. The port of its metrics takes `networkPolicy.ingressFrom`.',
     ),
   }),
+  trainer: z.strictObject({
+    runtimes: z
+      .boolean()
+      .describe(
+        'Create the ClusterTrainingRuntimes `forecaster` (CPU) and `forecaster-nvidia`, with `config.training.enabled`.',
+      ),
+    image: z.strictObject({
+      repository: z
+        .string()
+        .min(1)
+        .describe('Where the trainer’s image lies (`models/Dockerfile`), for CPU and GPU.'),
+      tag: z.string().describe('Empty: the chart’s appVersion.'),
+      pullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).describe('As in a Pod.'),
+    }),
+    resources: passedOn.describe('Of a pod that trains, as in a Pod.'),
+  }),
   boxModel: z.strictObject({
     namespaces: z
       .array(name.min(1))
@@ -73,7 +89,7 @@ export const chartValuesSchema = z.strictObject({
   }),
   tls: z.strictObject({
     secretName: name.describe(
-      'A TLS Secret (tls.crt, tls.key) for the operator’s HTTP port; sets `config.http.tls`. Empty: plain HTTP.',
+      'A TLS Secret (tls.crt, tls.key, ca.crt) for the operator’s HTTP port; sets `config.http.tls` and `config.training.caFile`, by which pods that train know the operator (set that to "" where the trainer’s image knows the authority). The certificate must be for the names of both Services: `<release>.<namespace>.svc` and `<release>-training.<namespace>.svc`. Empty: plain HTTP.',
     ),
   }),
   history: z.strictObject({
@@ -106,7 +122,9 @@ export const chartValuesSchema = z.strictObject({
     create: z.boolean().describe('Create the operator’s roles and bindings.'),
     userRoles: z
       .boolean()
-      .describe('Add PredictiveScalers to the cluster’s `view`, `edit` and `admin` roles.'),
+      .describe(
+        'Add our kinds to the cluster’s `view`, `edit` and `admin` roles, and let everybody read ClusterTrainingRuntimes.',
+      ),
   }),
   serviceAccount: z.strictObject({
     create: z.boolean().describe('Create the service account.'),
@@ -186,11 +204,13 @@ const READ_BY_TEMPLATES = {
     'prometheusServers',
     'history',
     'modelServing',
+    'training',
   ],
   http: ['address'],
   leaderElection: ['enabled'],
   history: ['maxBytes'],
   modelServing: ['enabled', 'schemes', 'serviceAccounts'],
+  training: ['enabled', 'schemes'],
 };
 
 type JsonSchema = { [key: string]: unknown; properties?: Record<string, JsonSchema>; items?: JsonSchema };

@@ -56,6 +56,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if or .Values.tls.secretName (hasKey .Values.config.http "tls") }}true{{ end -}}
 {{- end -}}
 
+{{/* Where pods of training runs reach the operator. */}}
+{{- define "foresail.address" -}}
+{{- $scheme := ternary "https" "http" (eq (include "foresail.tls" .) "true") -}}
+{{- printf "%s://%s-training.%s.svc:%s" $scheme (include "foresail.fullname" .) .Release.Namespace (include "foresail.port" .) -}}
+{{- end -}}
+
+{{/* Whether ModelDeployments may follow registered models: what training makes is served by whoever follows it. */}}
+{{- define "foresail.registries" -}}
+{{- if hasKey .Values.config.modelServing "registries" -}}
+{{- if .Values.config.modelServing.registries }}true{{ end -}}
+{{- else if .Values.config.training.enabled }}true{{ end -}}
+{{- end -}}
+
 {{- define "foresail.leaseName" -}}
 {{- .Values.config.leaderElection.name | default (include "foresail.fullname" .) -}}
 {{- end -}}
@@ -77,6 +90,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $config := deepCopy .Values.config -}}
 {{- $_ := set $config.leaderElection "name" (include "foresail.leaseName" .) -}}
 {{- $_ := set $config.modelServing "image" ($config.modelServing.image | default (include "foresail.image" .)) -}}
+{{- if $config.training.enabled -}}
+{{- if and .Values.tls.secretName (not $config.training.address) (not (hasKey $config.training "caFile")) -}}
+{{- $_ := set $config.training "caFile" "/etc/foresail/tls/ca.crt" -}}
+{{- end -}}
+{{- $_ := set $config.training "address" ($config.training.address | default (include "foresail.address" .)) -}}
+{{- end -}}
 {{- if .Values.tls.secretName -}}
 {{- $_ := set $config.http "tls" (dict "certFile" "/etc/foresail/tls/tls.crt" "keyFile" "/etc/foresail/tls/tls.key") -}}
 {{- end -}}

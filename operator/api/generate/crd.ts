@@ -26,25 +26,27 @@ export function openApiSchema({ schema }: KindDefinition): StructuralSchema {
 
 export function crdOf(definition: KindDefinition): CustomResourceDefinition {
   const { group, version, kind, listKind, plural, singular, shortNames, categories } = definition.names;
+  const schema = openApiSchema(definition);
+  const subresources = {
+    ...(schema.properties?.['status'] === undefined ? {} : { status: {} }),
+    ...(definition.scale === undefined ? {} : { scale: definition.scale }),
+  };
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
     metadata: { name: `${plural}.${group}` },
     spec: {
       group,
-      scope: 'Namespaced',
+      scope: definition.scope ?? 'Namespaced',
       names: { kind, listKind, plural, singular, shortNames, categories },
       versions: [
         {
           name: version,
           served: true,
           storage: true,
-          subresources: {
-            status: {},
-            ...(definition.scale === undefined ? {} : { scale: definition.scale }),
-          },
+          ...(Object.keys(subresources).length === 0 ? {} : { subresources }),
           additionalPrinterColumns: definition.columns,
-          schema: { openAPIV3Schema: openApiSchema(definition) },
+          schema: { openAPIV3Schema: schema },
         },
       ],
     },

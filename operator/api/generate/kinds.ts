@@ -1,8 +1,10 @@
 /** Each kind with all that its CRD and its reference page are made of: schema, columns, subresources. */
 import type { z } from 'zod';
+import { CLUSTER_TRAINING_RUNTIME, clusterTrainingRuntimeSchema } from '../clustertrainingruntime/kind.ts';
 import { MODEL_DEPLOYMENT, modelDeploymentSchema } from '../modeldeployment/kind.ts';
 import { PREDICTIVE_SCALER, predictiveScalerSchema } from '../predictivescaler/kind.ts';
 import type { KindNames } from '../schema/kind.ts';
+import { TRAINING_JOB, trainingJobSchema } from '../trainingjob/kind.ts';
 
 export interface Column {
   readonly name: string;
@@ -21,6 +23,8 @@ export interface ScaleSubresource {
 export interface KindDefinition {
   readonly names: KindNames;
   readonly schema: z.ZodType;
+  /** Absent: objects live in namespaces. */
+  readonly scope?: 'Cluster';
   /** What `kubectl get` shows. */
   readonly columns: readonly Column[];
   readonly scale?: ScaleSubresource;
@@ -139,4 +143,56 @@ export const MODEL_DEPLOYMENT_KIND: KindDefinition = {
   ],
 };
 
-export const KINDS: readonly KindDefinition[] = [PREDICTIVE_SCALER_KIND, MODEL_DEPLOYMENT_KIND];
+export const TRAINING_JOB_KIND: KindDefinition = {
+  names: TRAINING_JOB,
+  schema: trainingJobSchema,
+  columns: [
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'How the run stands.' },
+    { name: 'Step', type: 'integer', jsonPath: '.status.progress.step', description: 'Steps done.' },
+    { name: 'Total', type: 'integer', jsonPath: '.status.progress.total', description: 'Steps to do.' },
+    {
+      name: 'ETA',
+      type: 'string',
+      jsonPath: '.status.progress.eta',
+      description: 'Time that the rest will take.',
+    },
+    {
+      name: 'Version',
+      type: 'integer',
+      jsonPath: '.status.producedVersion.version',
+      description: 'Version that was registered.',
+    },
+    AGE,
+  ],
+  notes: [
+    'A run needs a PersistentVolumeClaim in its namespace and a [ClusterTrainingRuntime](clustertrainingruntime.md). ' +
+      'What its model learned from, and what the gate measured, stands in `status`; what the data must look like: ' +
+      '[Training data](training-data.md). How the gate decides: [guide](../guides/how-the-gate-decides.md).',
+    '',
+    UNITS,
+  ],
+};
+
+export const CLUSTER_TRAINING_RUNTIME_KIND: KindDefinition = {
+  names: CLUSTER_TRAINING_RUNTIME,
+  schema: clusterTrainingRuntimeSchema,
+  scope: 'Cluster',
+  columns: [
+    { name: 'Image', type: 'string', jsonPath: '.spec.image', description: 'Image of the trainer.' },
+    { name: 'Nodes', type: 'integer', jsonPath: '.spec.maxNodes', description: 'Most pods of a run.' },
+    AGE,
+  ],
+  notes: [
+    'Whoever may write one may run any image with any folder of a node: leave it to administrators. Everybody may ' +
+      'read it.',
+    '',
+    UNITS,
+  ],
+};
+
+export const KINDS: readonly KindDefinition[] = [
+  PREDICTIVE_SCALER_KIND,
+  MODEL_DEPLOYMENT_KIND,
+  TRAINING_JOB_KIND,
+  CLUSTER_TRAINING_RUNTIME_KIND,
+];

@@ -1,5 +1,6 @@
 /** The reference page of a kind in Markdown, out of the same schema as the CRD. */
 import { DURATION_PATTERN } from '../../duration.ts';
+import { QUANTITY_PATTERN } from '../../quantity.ts';
 import { MAX_INT32 } from '../schema/scalars.ts';
 import { openApiSchema } from './crd.ts';
 import type { KindDefinition } from './kinds.ts';
@@ -39,10 +40,7 @@ export function referenceOf(definition: KindDefinition): string {
     '',
     ...rulesTable(root),
     '',
-    '## status',
-    '',
-    ...section('status'),
-    '',
+    ...(root.properties?.['status'] === undefined ? [] : ['## status', '', ...section('status'), '']),
     `## Columns of \`kubectl get ${plural}\``,
     '',
     '| column | from | meaning |',
@@ -97,12 +95,17 @@ function rulesTable(root: StructuralSchema): string[] {
 }
 
 function typeName(schema: StructuralSchema): string {
-  if (schema['x-kubernetes-int-or-string']) return 'quantity';
+  if (schema['x-kubernetes-int-or-string'])
+    return schema.pattern === QUANTITY_PATTERN ? 'quantity' : 'integer or string';
   if (schema.pattern === DURATION_PATTERN) return 'duration';
   if (schema.format === 'date-time') return 'time';
-  if (schema.type === 'array') return `list of ${typeName(schema.items ?? {})}s`;
-  if (schema.additionalProperties) return `map of ${typeName(schema.additionalProperties)}s`;
+  if (schema.type === 'array') return `list of ${plural(typeName(schema.items ?? {}))}`;
+  if (schema.additionalProperties) return `map of ${plural(typeName(schema.additionalProperties))}`;
   return schema.type ?? 'object';
+}
+
+function plural(names: string): string {
+  return names.replaceAll(/\b(?!or\b)\w+/g, (name) => `${name}s`).replaceAll('quantitys', 'quantities');
 }
 
 function defaultText(schema: StructuralSchema): string {

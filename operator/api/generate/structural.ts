@@ -108,9 +108,10 @@ function integerRange({ minimum, maximum }: ZodJsonSchema): StructuralSchema {
 
 function intOrString(node: ZodJsonSchema): StructuralSchema {
   const text = node.anyOf?.find((variant) => variant.type === 'string') ?? {};
-  const { description, 'x-kubernetes-validations': rules } = node;
+  const { description, default: absent, 'x-kubernetes-validations': rules } = node;
   return {
     ...(description === undefined ? {} : { description }),
+    ...(absent === undefined ? {} : { default: absent }),
     anyOf: [{ type: 'integer' }, { type: 'string' }],
     'x-kubernetes-int-or-string': true,
     ...(text.maxLength === undefined ? {} : { maxLength: text.maxLength }),

@@ -2,19 +2,9 @@
 import { z } from 'zod';
 import { withRules } from '../schema/rules.ts';
 import { dnsLabel } from '../schema/scalars.ts';
+import { storageUri } from '../schema/storage-uri.ts';
 
 export const URI_SCHEMES = ['s3', 'gs', 'https', 'oci', 'pvc', 'hf', 'file'] as const;
-
-/**
- * No user, password, query or fragment: a URI stands in status, in pods and in logs, and a signed one would put its
- * secret there.
- */
-const storageUri = z
-  .string()
-  .max(2048)
-  .regex(new RegExp(`^(${URI_SCHEMES.join('|')})://[A-Za-z0-9._~:-]*(/[!-"$->@-~]*)?$`), {
-    error: `must be a URI of ${URI_SCHEMES.map((scheme) => `${scheme}://`).join(', ')} without credentials or query`,
-  });
 
 export const sha256 = z
   .string()
@@ -22,7 +12,7 @@ export const sha256 = z
   .regex(/^[0-9a-f]{64}$/, { error: 'must be a sha256 in lower-case hex' });
 
 export const pinnedModel = {
-  storageUri: storageUri.describe(
+  storageUri: storageUri(URI_SCHEMES).describe(
     'Where the file lies. `hf://` and `file://` only where the administrator allows them.',
   ),
   sha256: sha256.describe('Digest of the file. Another file behind the same address is never served.'),

@@ -3,63 +3,17 @@
  * cannot make the operator do.
  */
 import { z } from 'zod';
+import { amounts, gpuResource, nodeSelector, tolerations } from '../schema/pods.ts';
 import { withRules } from '../schema/rules.ts';
-import { duration, int32, positiveQuantity, text } from '../schema/scalars.ts';
-
-const amounts = (what: string) =>
-  z
-    .object({
-      cpu: positiveQuantity.optional().describe('CPU in cores.'),
-      memory: positiveQuantity.optional().describe('Memory in bytes.'),
-      'ephemeral-storage': positiveQuantity
-        .optional()
-        .describe('Disk of the node; the model’s file lies there.'),
-    })
-    .describe(what);
-
-const toleration = withRules(
-  z.object({
-    key: text(317).optional().describe('Taint to tolerate. Absent with `Exists`: every taint.'),
-    operator: z.enum(['Equal', 'Exists']).default('Equal').describe('How `value` is compared.'),
-    value: z.string().max(63).optional().describe('Value of the taint, for `Equal`.'),
-    effect: z
-      .enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
-      .optional()
-      .describe('Effect of the taint. Absent: any.'),
-  }),
-  {
-    cel: "self.operator == 'Exists' || has(self.key)",
-    message: 'key is required for the operator Equal',
-    path: ['key'],
-    holds: ({ operator, key }) => operator === 'Exists' || key !== undefined,
-  },
-  {
-    cel: "self.operator == 'Equal' || !has(self.value)",
-    message: 'value is forbidden for the operator Exists',
-    path: ['value'],
-    holds: ({ operator, value }) => operator === 'Equal' || value === undefined,
-  },
-);
+import { duration, int32 } from '../schema/scalars.ts';
 
 const gpuSchema = z.object({
-  resource: z
-    .string()
-    .max(63)
-    .regex(/^nvidia\.com\/(gpu|mig-[0-9]{1,2}g\.[0-9]{1,3}gb(\.me)?)(\.shared)?$/)
+  resource: gpuResource()
     .default('nvidia.com/gpu')
     .describe('Resource that a pod asks for: `nvidia.com/gpu`, or a slice such as `nvidia.com/mig-1g.10gb`.'),
   count: int32(1, 16).default(1).describe('How many of them a pod asks for.'),
-  nodeSelector: z
-    .record(z.string(), z.string().max(63))
-    .meta({ maxProperties: 16 })
-    .optional()
-    .describe('Labels of the nodes that have them.'),
-  tolerations: z
-    .array(toleration)
-    .max(16)
-    .optional()
-    .describe('Taints of those nodes that the pods tolerate.')
-    .meta({ 'x-kubernetes-list-type': 'atomic' }),
+  nodeSelector: nodeSelector().optional().describe('Labels of the nodes that have them.'),
+  tolerations: tolerations().optional().describe('Taints of those nodes that the pods tolerate.'),
   fallbackAfter: duration('10s', '24h')
     .optional()
     .describe(

@@ -6,41 +6,7 @@ import { z } from 'zod';
 import { parseQuantityMilli } from '../../quantity.ts';
 import { type Rule, withRules } from '../schema/rules.ts';
 import { dnsLabel, int32, pathSegment, positiveQuantity, text } from '../schema/scalars.ts';
-
-const LIST_LIMIT = 64;
-
-const labelRequirement = withRules(
-  z.object({
-    key: text(317).describe('Name of the label.'),
-    operator: z
-      .enum(['In', 'NotIn', 'Exists', 'DoesNotExist'])
-      .describe('How the label is compared with `values`.'),
-    values: z
-      .array(z.string().max(63))
-      .max(LIST_LIMIT)
-      .optional()
-      .describe('Values for `In` and `NotIn`; none for the others.'),
-  }),
-  {
-    cel: "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
-    message: 'values are required for the operators In and NotIn, and forbidden for the others',
-    path: ['values'],
-    holds: ({ operator, values = [] }) => (operator === 'In' || operator === 'NotIn') === values.length > 0,
-  },
-);
-
-const labelSelector = z.object({
-  matchLabels: z
-    .record(z.string(), z.string().max(63))
-    .meta({ maxProperties: LIST_LIMIT })
-    .optional()
-    .describe('Labels that must be equal.'),
-  matchExpressions: z
-    .array(labelRequirement)
-    .max(LIST_LIMIT)
-    .optional()
-    .describe('Label conditions; all must hold.'),
-});
+import { labelSelector } from '../schema/selector.ts';
 
 const metricIdentifier = z.object({
   name: pathSegment(1024).describe('Name of the metric in the metrics API.'),
@@ -219,7 +185,7 @@ export type MetricType = MetricSpec['type'];
 export type MetricSpecOf<T extends MetricType> = Extract<MetricSpec, { type: T }>;
 export type MetricTarget = z.infer<typeof utilization> | z.infer<typeof value> | z.infer<typeof averageValue>;
 export type MetricIdentifier = z.infer<typeof metricIdentifier>;
-export type LabelSelector = z.infer<typeof labelSelector>;
+export type { LabelSelector } from '../schema/selector.ts';
 
 /** The target of any metric, whichever member it stands in. */
 export function targetOf(metric: MetricSpec): MetricTarget {

@@ -49,10 +49,19 @@ function holds<T>(rule: Rule<T>, value: T): boolean {
   }
 }
 
-function toCelRule<T>(rule: Rule<T>): CelRule {
+function toCelRule(rule: ChangeRule): CelRule {
   return {
     rule: rule.cel,
     message: rule.message,
     ...(rule.path === undefined ? {} : { fieldPath: rule.path.map((key) => `.${key}`).join('') }),
   };
+}
+
+/** A rule about a change, which only the API server can judge: `cel` speaks of `oldSelf` too. */
+export type ChangeRule = Pick<Rule<unknown>, 'cel' | 'message' | 'path'>;
+
+export function withChangeRules<S extends z.ZodType>(schema: S, ...rules: readonly ChangeRule[]): S {
+  const meta = schema.meta() ?? {};
+  const before = (meta['x-kubernetes-validations'] ?? []) as readonly CelRule[];
+  return schema.meta({ ...meta, 'x-kubernetes-validations': [...before, ...rules.map(toCelRule)] });
 }

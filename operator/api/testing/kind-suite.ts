@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { type ForesailError, isForesailError } from '../../errors.ts';
 import { badFields } from './bad-input.ts';
 import { schemaPaths, walk, withValue } from './paths.ts';
-import { type Subject, specSchemaOf } from './subject.ts';
+import { hasStatus, type Subject, specSchemaOf } from './subject.ts';
 
 /** The error with which the object is refused; fails when it is not. */
 export function refusal(subject: Subject, object: unknown): ForesailError {
@@ -34,6 +34,8 @@ export function describeKind(subject: Subject): void {
       const object = withValue(subject.object(subject.minimal), 'metadata.ownerReferences', owners);
       expect(subject.parse(object)).toMatchObject({ metadata: { ownerReferences: owners } });
     });
+
+    if (!hasStatus(subject)) return;
 
     test('loses a status that cannot be read, and nothing else', () => {
       const object = { ...subject.object(subject.minimal), status: { conditions: 'many' } };

@@ -48,12 +48,14 @@ async function crdGeneration(cluster: ClusterFacts, plural: string): Promise<num
   }
 }
 
+/** @param namespace undefined for a kind of the whole cluster */
 export function resourcePath(
-  namespace: string,
+  namespace: string | undefined,
   name = '',
   { plural }: Pick<KindNames, 'plural'> = PREDICTIVE_SCALER,
 ): string {
-  return `/apis/${GROUP}/${VERSION}/namespaces/${namespace}/${plural}${name && `/${name}`}`;
+  const where = namespace === undefined ? '' : `namespaces/${namespace}/`;
+  return `/apis/${GROUP}/${VERSION}/${where}${plural}${name && `/${name}`}`;
 }
 
 /** Validation and defaulting as a `kubectl create` has them, unknown fields refused; nothing is stored. */

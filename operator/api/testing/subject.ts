@@ -6,7 +6,8 @@ import type { StructuralSchema } from '../generate/structural.ts';
 export interface RawObject {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace: string };
+  /** No namespace: the kind is one of the whole cluster. */
+  metadata: { name: string; namespace?: string };
   spec: Record<string, unknown>;
 }
 
@@ -31,4 +32,8 @@ export interface Subject {
 
 export function specSchemaOf({ definition }: Subject): StructuralSchema {
   return openApiSchema(definition).properties?.['spec'] ?? {};
+}
+
+export function hasStatus({ definition }: Subject): boolean {
+  return openApiSchema(definition).properties?.['status'] !== undefined;
 }
