@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { afterAll, describe, expect, test } from '@jest/globals';
 import { parseConfig, readConfig } from './config.ts';
 
 test('an empty file is the defaults, which agree with kube-controller-manager where it has the flag', () => {
@@ -35,6 +35,7 @@ describe('a mistake is refused by the name of its key', () => {
     ['modelServing.fetch.cache', { modelServing: { fetch: { cache: {} } } }],
     ['modelServing.fetch.cache', { modelServing: { fetch: { cache: { hostPath: '/c', claim: 'c' } } } }],
     ['modelServing.fetch.cache.hostPath', { modelServing: { fetch: { cache: { hostPath: 'c' } } } }],
+    ['training.tracking.uri', { training: { tracking: { uri: 'http://me:pw@mlflow' } } }],
   ])('%s', (key, value) => {
     // An unknown key is named inside the message, by its last part.
     const last = key.split('.').at(-1) ?? '';
@@ -43,8 +44,10 @@ describe('a mistake is refused by the name of its key', () => {
 });
 
 describe('a file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'foresail-config-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
   const file = (text: string) => {
-    const path = join(mkdtempSync(join(tmpdir(), 'config-')), 'config.yaml');
+    const path = join(folder, 'config.yaml');
     writeFileSync(path, text);
     return path;
   };

@@ -8,6 +8,8 @@ import { load } from 'js-yaml';
 import { z } from 'zod';
 import { URI_SCHEMES } from './api/modeldeployment/model.ts';
 import { dnsLabel } from './api/schema/scalars.ts';
+import { DATA_SCHEMES } from './api/trainingjob/data.ts';
+import { trackingUri } from './api/trainingjob/tracking.ts';
 import { configDuration } from './config-duration.ts';
 import { DEFAULT_FREEZE_CONFIG } from './decision/guards/freeze.ts';
 import { DEFAULT_OUTLIER_CONFIG } from './decision/guards/outlier.ts';
@@ -107,8 +109,14 @@ export const operatorConfigSchema = z.strictObject({
     enabled: z.boolean().default(true),
     /** Image with `foresail fetch` and `foresail serve`; the chart takes its own. Absent: nothing is served. */
     image: z.string().min(1).optional(),
-    /** What starts `foresail` in that image. */
-    command: z.array(z.string().min(1)).min(1).default(['node', 'operator/cli/main.ts']),
+    /**
+     * What starts `foresail` in that image. A young generation that grows to 32 MiB, as Node's own does, is collected in
+     * pauses of 20 ms and more, which are the slowest answers of a server.
+     */
+    command: z
+      .array(z.string().min(1))
+      .min(1)
+      .default(['node', '--max-semi-space-size=8', 'operator/cli/main.ts']),
     /** Schemes of spec.model.storageUri that are allowed. */
     schemes: z.array(z.enum(URI_SCHEMES)).default(['s3', 'gs', 'https', 'oci', 'pvc']),
     /** Service accounts that pods of a tenant may have, for workload identity. */
@@ -148,12 +156,57 @@ export const operatorConfigSchema = z.strictObject({
         })
         .optional(),
     }),
-    /** Whether aliases of registered models are followed. It takes the right to read ConfigMaps where models are. */
-    registries: z.boolean().default(false),
+    /**
+     * Whether aliases of registered models are followed. It takes the right to read ConfigMaps where models are. Absent:
+     * as `training.enabled`, since what training makes is served by whoever follows it.
+     */
+    registries: z.boolean().optional(),
     /** For so long a pod must be ready before weight rests on it. */
     minReady: configDuration('5s', '0s', '1h'),
     /** How long a version without weight keeps its pods, so that whoever sends to them has noticed. */
     drain: configDuration('30s', '0s', '1h'),
+  }),
+  /** What TrainingJobs may do. What their pods are made of stands in ClusterTrainingRuntimes. */
+  training: section({
+    enabled: z.boolean().default(true),
+    /** Where pods reach `http.address`; the chart takes its Service. Absent: nothing is trained. */
+    address: z
+      .string()
+      .regex(/^https?:\/\/[^\s/]+$/, { error: 'must be a URL without a path' })
+      .optional(),
+    /**
+     * PEM file of the authorities by which pods know an address of https; its certificates go to the namespace of each run.
+     * Absent or empty: those that the images know.
+     */
+    caFile: z.string().optional(),
+    /** Schemes of spec.data.storageUri and spec.output.storageUri that are allowed. */
+    schemes: z.array(z.enum(DATA_SCHEMES)).default(['s3', 'gs', 'https', 'pvc']),
+    /** What a run may have of the history of its namespace. */
+    data: section({
+      maxSeries: z.int().min(1).max(20_000).default(2_000),
+      /** Of one answer; there may be many. */
+      maxPoints: z.int().min(1_000).max(1_000_000).default(100_000),
+    }),
+    /** The pod that judges a trained model. */
+    gate: section({
+      /** Image with `foresail gate`, unless the runtime names one. Absent: that of modelServing. */
+      image: z.string().min(1).optional(),
+      /** What starts `foresail` in that image. */
+      command: z.array(z.string().min(1)).min(1).default(['node', 'operator/cli/main.ts']),
+    }),
+    /** Whether gangs of a runtime with a scheduler of its own get a PodGroup of coscheduling, where the cluster has it. */
+    podGroups: z.boolean().default(false),
+    /** The MLflow server that is told of runs which name none. The pods of a run ask it, not the operator. */
+    tracking: section({ uri: trackingUri().optional() }),
+    /** For so long a run waits for room for all of its pods before it goes on with those that have it. */
+    elasticWait: configDuration('2m', '1s', '24h'),
+    /** A pod on a node that is lost is taken for dead so long after it should have ended. */
+    fencingTimeout: configDuration('5m', '1s', '24h'),
+    /** Before a run that failed is started again; doubled with each failure. */
+    restartDelay: section({
+      first: configDuration('10s', '100ms', '1h'),
+      most: configDuration('5m', '100ms', '24h'),
+    }),
   }),
   state: section({ checkpointEvery: configDuration('10m', '1s') }),
   /** Only for demonstrations: the load runs `factor` times as fast as real time. */
@@ -165,7 +218,7 @@ export const operatorConfigSchema = z.strictObject({
 export type OperatorConfig = z.output<typeof operatorConfigSchema>;
 
 /** What two keys say together. */
-function contradictions({ leaderElection, guards, modelServing }: OperatorConfig): string[] {
+function contradictions({ leaderElection, guards, modelServing, training }: OperatorConfig): string[] {
   const { leaseDuration, renewDeadline, retryPeriod } = leaderElection;
   const { freeze, outlier } = guards;
   const { cache } = modelServing.fetch;
@@ -181,10 +234,23 @@ function contradictions({ leaderElection, guards, modelServing }: OperatorConfig
     ...(outlier.unitFactor >= outlier.spikeFactor
       ? []
       : ['guards.outlier.unitFactor: must not be below spikeFactor']),
+    ...(training.restartDelay.first <= training.restartDelay.most
+      ? []
+      : ['training.restartDelay.first: must not be longer than most']),
     ...(cache === undefined || (cache.hostPath === undefined) !== (cache.claim === undefined)
       ? []
       : ['modelServing.fetch.cache: exactly one of hostPath and claim is required']),
   ];
+}
+
+export function followsRegistries({
+  modelServing,
+  training,
+}: {
+  readonly modelServing: Pick<OperatorConfig['modelServing'], 'registries'>;
+  readonly training: Pick<OperatorConfig['training'], 'enabled'>;
+}): boolean {
+  return modelServing.registries ?? training.enabled;
 }
 
 /** @throws ForesailError CONFIG_INVALID (terminal) that lists each wrong key. */

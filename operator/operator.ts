@@ -8,6 +8,7 @@ import { API_VERSION, PREDICTIVE_SCALER } from './api/index.ts';
 import { type Calendar, type Clock, realCalendar, replayCalendar } from './clock.ts';
 import { watchClockJumps } from './clock-jumps.ts';
 import type { OperatorConfig } from './config.ts';
+import { CONFIG_MAPS, type ConfigMap } from './controllers/config-map.ts';
 import { createBackfill } from './controllers/predictivescaler/backfill.ts';
 import { createCheckpoints } from './controllers/predictivescaler/checkpoint.ts';
 import { createPredictiveScalerController } from './controllers/predictivescaler/controller.ts';
@@ -15,11 +16,7 @@ import { createExplanations } from './controllers/predictivescaler/explanations.
 import { createFleet } from './controllers/predictivescaler/fleet.ts';
 import { createInformers, SCALERS, watchScaledObjects } from './controllers/predictivescaler/informers.ts';
 import { createOutlook } from './controllers/predictivescaler/outlook.ts';
-import {
-  CONTROL_CONFIG_MAP,
-  type ConfigMap,
-  readPause,
-} from './controllers/predictivescaler/pause-switch.ts';
+import { CONTROL_CONFIG_MAP, readPause } from './controllers/predictivescaler/pause-switch.ts';
 import { createPlanner } from './controllers/predictivescaler/plan.ts';
 import { watchPodTimes } from './controllers/predictivescaler/pod-times.ts';
 import { createScalerMemories } from './controllers/predictivescaler/scaler-memory.ts';
@@ -51,12 +48,12 @@ import {
   fencedClient,
   type LeaderElector,
   ResourceInformer,
-  type ResourceRef,
 } from './runtime/index.ts';
 import { openApi } from './wiring/api.ts';
 import { openHistory } from './wiring/history.ts';
 import { measured } from './wiring/model.ts';
 import { addModelServing } from './wiring/model-serving.ts';
+import { addTraining } from './wiring/training.ts';
 
 export interface OperatorOptions {
   readonly config: OperatorConfig;
@@ -68,7 +65,6 @@ export interface OperatorOptions {
 }
 
 const BOX_FILE = new URL('../models/loadcast/loadcast.onnx', import.meta.url).pathname;
-const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };
 
 /** Resolves after a graceful shutdown; rejects when a part failed or the lease was lost, and the process should end. */
 export async function runOperator(options: OperatorOptions, signal: AbortSignal): Promise<void> {
@@ -255,11 +251,26 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     models,
     judge,
   });
+  const planner = createPlanner(tuning);
+  const trainingRoutes = addTraining({
+    config,
+    namespace,
+    watch,
+    calendar,
+    manager,
+    writer,
+    events,
+    history,
+    scalers: informers.scalers,
+    planner,
+    discovery,
+    metrics: metrics.training,
+  });
   const controller = createPredictiveScalerController({
     ref: SCALERS,
     informers,
     scalers: informers.scalers.store,
-    planner: createPlanner(tuning),
+    planner,
     targets: {
       discovery,
       reader: client,
@@ -338,6 +349,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
           explain: (scalerNamespace, name) => explanations.of(`${scalerNamespace}/${name}`),
           whyForecast: (scalerNamespace, name, end) =>
             outlook.reasons(memories.find(`${scalerNamespace}/${name}`)?.uid ?? '', end),
+          ...(trainingRoutes === undefined ? {} : { more: trainingRoutes }),
           log,
           clock,
         },

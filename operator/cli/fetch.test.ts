@@ -1,5 +1,5 @@
 /** The command as kubelet runs it: what it prints, how it ends, and on a volume that is full. */
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { onSmallVolume, smallVolumes } from '../testing/small-volume.ts';
 
 const CONTENT = Buffer.alloc(1_000_000, 'onnx');
 const SHA256 = createHash('sha256').update(CONTENT).digest('hex');
@@ -92,20 +93,8 @@ test('kubelet’s word to stop is obeyed at once, and nothing is left behind', a
   expect(await readdir(models)).toEqual([]);
 });
 
-/** A small file system of our own, in namespaces that no privilege is needed for where the kernel allows that. */
-const SMALL = ['--map-root-user', '--mount', 'sh', '-c'];
-const mountable = (() => {
-  try {
-    execFileSync('unshare', [...SMALL, 'mount -t tmpfs none /mnt'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-(mountable ? test : test.skip)('a full volume is told as that, and nothing is left on it', async () => {
-  const script = 'mount -t tmpfs -o size=128k none "$0" && { "$@"; code=$?; ls -A "$0"; exit $code; }';
-  const { code, stdout, stderr } = await run(['unshare', ...SMALL, script, models, ...words('--allow-file')]);
+(smallVolumes ? test : test.skip)('a full volume is told as that, and nothing is left on it', async () => {
+  const { code, stdout, stderr } = await run(onSmallVolume(models, '128k', words('--allow-file')));
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toMatch(
     /^foresail: no space is left in .*models after \d+ bytes of the file \[ARTIFACT_NO_SPACE\]\n$/,

@@ -7,9 +7,11 @@ import { INTERRUPTED } from './interrupt.ts';
 const COMMANDS = new Map<string, () => Promise<Command>>([
   ['explain', async () => (await import('./explain.ts')).explainCommand()],
   ['rollout', async () => (await import('./rollout.ts')).rolloutCommand()],
+  ['train', async () => (await import('./train.ts')).trainCommand()],
   ['models', async () => (await import('./models.ts')).modelsCommand()],
   ['evaluate', async () => (await import('./evaluate.ts')).evaluateCommand()],
   ['backtest', async () => (await import('./backtest.ts')).backtestCommand()],
+  ['gate', async () => (await import('./gate.ts')).gateCommand()],
   ['judge', async () => (await import('./judge.ts')).judgeCommand()],
   ['cluster', async () => (await import('./cluster.ts')).clusterCommand()],
   ['fetch', async () => (await import('./fetch.ts')).fetchCommand()],

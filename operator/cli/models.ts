@@ -1,40 +1,42 @@
 /** `foresail models VERB REGISTRY`: what a registry holds, and how a version gets into it. */
+import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { LABELS } from '../api/index.ts';
+import { z } from 'zod';
 import { systemClock } from '../clock.ts';
+import { ForesailError } from '../errors.ts';
+import { parseLineage } from '../gate/lineage.ts';
+import { changeIndex, inRegistry, readIndex } from '../registry/index-store.ts';
 import {
+  dropAlias,
   EMPTY_INDEX,
-  INDEX_KEY,
-  indexText,
   type ModelIndex,
   moveAlias,
-  parseIndex,
   publish,
-  registryName,
+  versionOfAlias,
 } from '../registry/model-index.ts';
-import {
-  isAlreadyExists,
-  isConflict,
-  isNotFound,
-  type KubeClient,
-  type KubeObject,
-  type ResourceRef,
-} from '../runtime/index.ts';
-import { table } from './text-table.ts';
+import { entryOf, tagVersion } from '../registry/version-entry.ts';
+import { gathered } from './flag-values.ts';
+import { diffText, listText, showText } from './models-text.ts';
 import { withClient } from './with-client.ts';
 
-const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };
-const DEADLINE_MS = 15_000;
-/** Another publisher may be faster. */
-const ATTEMPTS = 5;
+const DEADLINE_MS = 30_000;
 
 interface Flags {
   readonly namespace: string;
   readonly kubeconfig?: string;
 }
 
-interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
+interface AliasFlags extends Flags {
+  readonly delete?: boolean;
+}
+
+interface PublishFlags extends Flags {
+  readonly uri: string;
+  readonly sha256: string;
+  readonly alias?: string;
+  readonly lineage?: string;
+  readonly report?: string;
+  readonly tag?: readonly string[];
 }
 
 export function modelsCommand(): Command {
@@ -47,56 +49,158 @@ export function modelsCommand(): Command {
       .option('-n, --namespace <namespace>', 'its namespace', 'default')
       .option('--kubeconfig <file>', 'default: KUBECONFIG or ~/.kube/config');
   add('list', 'say which versions there are').action((registry: string, flags: Flags) =>
-    withClient(flags.kubeconfig, async (client) => {
-      const { index } = await read(client, registry, flags);
-      process.stdout.write(`${listText(index)}\n`);
-    }),
+    tell(registry, flags, listText),
   );
+  add('show', 'say what is known of a version: aliases, tags, lineage, scores')
+    .argument('<version>', 'its number, or an alias')
+    .action((registry: string, version: string, flags: Flags) =>
+      tell(registry, flags, (index) => showText(known(index), numberOf(index, version))),
+    );
+  add('diff', 'say what changed between two versions, in lineage and in scores')
+    .argument('<before>', 'number or alias of the older one')
+    .argument('<after>', 'number or alias of the newer one')
+    .action((registry: string, before: string, after: string, flags: Flags) =>
+      tell(registry, flags, (index) =>
+        diffText(known(index), numberOf(index, before), numberOf(index, after)),
+      ),
+    );
+  add('tag', 'write on a version for people and their programs; name= takes a tag away')
+    .argument('<version>', 'its number, or an alias')
+    .argument('<tags...>', 'as name=value')
+    .action((registry: string, named: string, tags: readonly string[], flags: Flags) =>
+      change(registry, flags, (index) => {
+        const version = numberOf(known(index), named);
+        return {
+          index: tagVersion(index, version, tagsOf(tags)),
+          text: `${registry}: version ${version} is tagged`,
+        };
+      }),
+    );
   add('publish', 'add a version: a file in its store, and its digest')
     .addOption(new Option('--uri <uri>', 'where the file lies').makeOptionMandatory())
     .addOption(new Option('--sha256 <digest>', 'of the file').makeOptionMandatory())
     .option('--alias <alias>', 'that is to mean it from now on')
-    .action((registry: string, flags: Flags & { uri: string; sha256: string; alias?: string }) =>
-      change(registry, flags, (index) => {
-        const { uri: storageUri, sha256, alias } = flags;
-        const { index: added, version } = publish(index, { storageUri, sha256 }, systemClock.now());
-        const named = alias === undefined ? added : moveAlias(added, alias, version);
-        const means = alias === undefined ? '' : `, which ${alias} means now`;
-        return { index: named, text: `${registry}: version ${version}${means}` };
-      }),
-    );
-  add('alias', 'let an alias mean another version')
+    .option('--lineage <file>', 'lineage.json that lies beside it; what matters of it goes into the registry')
+    .option('--report <file>', 'report of foresail gate; its scores go into the registry')
+    .option('--tag <name=value>', 'may be given several times', gathered)
+    .action(publishOne);
+  add('alias', 'let an alias mean another version, or none')
     .argument('<alias>', 'such as candidate')
-    .argument('<version>', 'its number', versionNumber)
-    .action((registry: string, alias: string, version: number, flags: Flags) =>
-      change(registry, flags, (index) => ({
-        index: moveAlias(index, alias, version),
-        text: `${registry}: ${alias} means version ${version}`,
-      })),
-    );
+    .argument('[version]', 'its number', versionNumber)
+    .option('--delete', 'take the alias away; the version stays')
+    .action((registry: string, alias: string, version: number | undefined, flags: AliasFlags) => {
+      const edit = aliasEdit(registry, alias, version, flags.delete === true);
+      return change(registry, flags, (index) => edit(known(index)));
+    });
   return models;
 }
 
-/** Newest first. */
-export function listText({ versions, aliases }: ModelIndex): string {
-  const aliasesOf = (version: number) =>
-    Object.entries(aliases)
-      .filter(([, meant]) => meant === version)
-      .map(([alias]) => alias)
-      .sort()
-      .join(', ');
-  const rows = versions
-    .toSorted((a, b) => b.version - a.version)
-    .map(({ version, sha256, createdAt = '', storageUri }) => [
-      String(version),
-      aliasesOf(version),
-      sha256.slice(0, 12),
-      createdAt,
-      storageUri,
-    ]);
-  return rows.length === 0
-    ? 'no version yet'
-    : table(['VERSION', 'ALIASES', 'SHA256', 'CREATED', 'URI'], rows);
+/** @throws OPTION_INVALID when it is not said what the alias is to mean */
+function aliasEdit(registry: string, alias: string, version: number | undefined, gone: boolean): Edit {
+  if (gone === (version !== undefined))
+    throw new ForesailError('OPTION_INVALID', 'terminal', `${alias}: name either a version or --delete`, {
+      subject: 'version',
+    });
+  if (version === undefined)
+    return (index) => ({
+      index: dropAlias(index, alias),
+      text: `${registry}: ${alias} is gone; it meant version ${versionOfAlias(index, alias)}`,
+    });
+  return (index) => ({
+    index: moveAlias(index, alias, version),
+    text: `${registry}: ${alias} means version ${version}`,
+  });
+}
+
+async function publishOne(registry: string, flags: PublishFlags): Promise<void> {
+  const entry = await entryFrom(flags);
+  await change(registry, flags, (index) => {
+    const { index: added, version } = publish(index, entry, systemClock.now());
+    const { alias, tag } = flags;
+    // A file that is there already keeps what stands beside it; what was typed now is meant.
+    const tagged = tag === undefined ? added : tagVersion(added, version, tagsOf(tag));
+    const named = alias === undefined ? tagged : moveAlias(tagged, alias, version);
+    const means = alias === undefined ? '' : `, which ${alias} means now`;
+    return { index: named, text: `${registry}: version ${version}${means}` };
+  });
+}
+
+async function entryFrom({ uri: storageUri, sha256, lineage, report, tag }: PublishFlags) {
+  const tags = tag === undefined ? {} : { tags: definedOf(tagsOf(tag)) };
+  if (lineage === undefined && report === undefined) return { storageUri, sha256, ...tags };
+  const known = lineage === undefined ? undefined : parseLineage(await readFile(lineage, 'utf8'), lineage);
+  if (known !== undefined && known.sha256 !== sha256)
+    throw new ForesailError(
+      'LINEAGE_INVALID',
+      'terminal',
+      `${lineage ?? ''} is of another file: ${known.sha256}`,
+      {
+        subject: '--lineage',
+      },
+    );
+  const scores = report === undefined ? {} : await scoresOf(report);
+  const { lineageUri, ...entry } = entryOf({ storageUri, sha256, lineage: known ?? {}, scores, ...tags });
+  return lineage === undefined ? entry : { ...entry, lineageUri };
+}
+
+const reportSchema = z.looseObject({ scores: z.record(z.string(), z.number().nullable()).nullable() });
+
+async function scoresOf(file: string): Promise<Record<string, number | null>> {
+  const text = await readFile(file, 'utf8');
+  const result = reportSchema.safeParse(jsonOf(text));
+  if (result.success) return result.data.scores ?? {};
+  throw new ForesailError('REPORT_INVALID', 'terminal', `${file} is no report of foresail gate`, {
+    subject: '--report',
+  });
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function tagsOf(tags: readonly string[]): Record<string, string | undefined> {
+  return Object.fromEntries(
+    tags.map((tag) => {
+      const [, name, value] = /^([^=]+)=(.*)$/s.exec(tag) ?? [];
+      if (name === undefined)
+        throw new ForesailError('OPTION_INVALID', 'terminal', `"${tag}" is no name=value`, {
+          subject: 'tags',
+        });
+      return [name, value === '' ? undefined : value];
+    }),
+  );
+}
+
+function definedOf(tags: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(tags).filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
+}
+
+function tell(registry: string, flags: Flags, textOf: (index: ModelIndex) => string): Promise<void> {
+  return withClient(flags.kubeconfig, async (client) => {
+    const key = { namespace: flags.namespace, registry };
+    const index = await readIndex(client, key, AbortSignal.timeout(DEADLINE_MS));
+    process.stdout.write(`${inRegistry(key, () => textOf(index))}\n`);
+  });
+}
+
+type Edit = (index: ModelIndex) => { readonly index: ModelIndex; readonly text: string };
+
+function change(registry: string, { namespace, kubeconfig }: Flags, edit: Edit): Promise<void> {
+  return withClient(kubeconfig, async (client) => {
+    const { text } = await changeIndex(
+      client,
+      { namespace, registry },
+      edit,
+      AbortSignal.timeout(DEADLINE_MS),
+    );
+    process.stdout.write(`${text}\n`);
+  });
 }
 
 function versionNumber(text: string): number {
@@ -104,54 +208,18 @@ function versionNumber(text: string): number {
   throw new InvalidArgumentError('must be the number of a version');
 }
 
-async function read(client: KubeClient, registry: string, { namespace }: Flags) {
-  const key = { namespace, name: registryName(registry) };
-  const found = await client
-    .get<ConfigMap>(CONFIG_MAPS, key, AbortSignal.timeout(DEADLINE_MS))
-    .catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
-  return { found, index: found === undefined ? EMPTY_INDEX : parseIndex(found.data?.[INDEX_KEY]) };
+/** @throws REGISTRY_INVALID for one that is not there, rather than for the version that it therefore lacks */
+function known(index: ModelIndex): ModelIndex {
+  if (index !== EMPTY_INDEX) return index;
+  const message = 'is not there; foresail models publish makes one';
+  throw new ForesailError('REGISTRY_INVALID', 'terminal', message);
 }
 
-type Edit = (index: ModelIndex) => { readonly index: ModelIndex; readonly text: string };
-
-function change(registry: string, flags: Flags, edit: Edit): Promise<void> {
-  return withClient(flags.kubeconfig, async (client) => {
-    for (let attempt = 1; ; attempt += 1) {
-      // oxlint-disable-next-line no-await-in-loop -- each attempt looks anew
-      const { found, index } = await read(client, registry, flags);
-      const edited = edit(index);
-      try {
-        // oxlint-disable-next-line no-await-in-loop
-        await write(client, registry, flags, found, edited.index);
-        process.stdout.write(`${edited.text}\n`);
-        return;
-      } catch (error) {
-        if (!(isConflict(error) || isAlreadyExists(error)) || attempt === ATTEMPTS) throw error;
-      }
-    }
+/** @throws REGISTRY_INVALID when it is neither a number nor an alias */
+function numberOf(index: ModelIndex, named: string): number {
+  const version = /^[1-9][0-9]{0,8}$/.test(named) ? Number(named) : versionOfAlias(index, named);
+  if (version !== undefined) return version;
+  throw new ForesailError('REGISTRY_INVALID', 'terminal', `"${named}" is neither a number nor an alias`, {
+    subject: 'version',
   });
-}
-
-async function write(
-  client: KubeClient,
-  registry: string,
-  { namespace }: Flags,
-  found: ConfigMap | undefined,
-  index: ModelIndex,
-): Promise<void> {
-  const signal = AbortSignal.timeout(DEADLINE_MS);
-  const labels = { [LABELS.registry]: registry };
-  const data = { [INDEX_KEY]: indexText(index) };
-  const name = registryName(registry);
-  if (found === undefined) {
-    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace, name, labels }, data };
-    await client.create(CONFIG_MAPS, object, signal);
-    return;
-  }
-  const { resourceVersion } = found.metadata;
-  const version = resourceVersion === undefined ? {} : { resourceVersion };
-  await client.mergePatch(CONFIG_MAPS, { namespace, name }, { metadata: { labels }, data }, version, signal);
 }

@@ -67,6 +67,24 @@ test('a rollout in its analysis: where it stands, what it follows, and which gua
   ]);
 });
 
+test.each([
+  ['the first version of all', {}, 'none: the first version serves as soon as a pod is ready'],
+  [
+    'one that was promoted before',
+    { stable: { ...served(2, 'a'), weight: 100 } },
+    'none: it serves as soon as all its pods are ready',
+  ],
+])('%s goes through no step, and none is shown', (_, more, words) => {
+  const canary = { ...served(1, 'b'), readyReplicas: 1, startedAt: at, step: 0, steps: 0, stepStartedAt: at };
+  const status = { phase: 'Progressing', canary, ...more };
+  const lines = rolloutText(parseModelDeployment({ ...OBJECT, status })).split('\n');
+  expect(lines.slice(2)).toEqual([
+    '  canary   version 1 (bbbbbbbbbbbb), 1 pod ready, since 2026-11-21T10:00:00Z',
+    '  traffic  none: no version has a ready pod',
+    `  steps    ${words}`,
+  ]);
+});
+
 test('an A/B test: which version each variant is', () => {
   const status = {
     phase: 'Healthy',

@@ -1,5 +1,6 @@
 /** How a rollout stands, as text for a terminal. */
 import { API_VERSION, MODEL_DEPLOYMENT, type ModelDeployment, type Step } from '../api/index.ts';
+import { counted } from './report/numbers.ts';
 
 export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): string {
   const {
@@ -24,11 +25,11 @@ export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): s
       : [
           `  follows  ${resolved.registry}:${resolved.alias}, version ${resolved.version} of the registry (${resolved.digest.slice(0, 12)})`,
         ]),
-    `  stable   ${stable === undefined ? '-' : `version ${stable.version} (${stable.digest.slice(0, 12)}), ${stable.readyReplicas} pods ready`}`,
-    `  canary   ${canary === undefined ? '-' : `version ${canary.version} (${canary.digest.slice(0, 12)}), ${canary.readyReplicas} pods ready, since ${canary.startedAt}`}`,
+    `  stable   ${stable === undefined ? '-' : `version ${stable.version} (${stable.digest.slice(0, 12)}), ${counted(stable.readyReplicas, 'pod')} ready`}`,
+    `  canary   ${canary === undefined ? '-' : `version ${canary.version} (${canary.digest.slice(0, 12)}), ${counted(canary.readyReplicas, 'pod')} ready, since ${canary.startedAt}`}`,
     ...variants.map(
       ({ name, version, digest, readyReplicas }) =>
-        `  variant  ${name} is version ${version} (${digest.slice(0, 12)}), ${readyReplicas} pods ready`,
+        `  variant  ${name} is version ${version} (${digest.slice(0, 12)}), ${counted(readyReplicas, 'pod')} ready`,
     ),
     `  traffic  ${shares.join(', ') || 'none: no version has a ready pod'}`,
     ...kept.map(({ version, until, for: why }) => `  kept     version ${version} until ${until} (${why})`),
@@ -38,12 +39,7 @@ export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): s
     ...(judge?.guards ?? []).map(
       ({ name, outcome, message }) => `  guard    ${GUARD_MARKS[outcome]} ${name}: ${message}`,
     ),
-    ...(canary === undefined
-      ? []
-      : [
-          '  steps',
-          ...spec.rollout.steps.map((step, i) => `    ${mark(i, canary.step)} ${i} ${stepText(step)}`),
-        ]),
+    ...(canary === undefined ? [] : stepLines(canary, stable === undefined, spec.rollout.steps)),
     ...(history.length === 0 ? [] : ['  history']),
     ...history
       .toReversed()
@@ -60,6 +56,17 @@ export function rolloutText({ metadata, spec, status = {} }: ModelDeployment): s
 }
 
 const GUARD_MARKS = { Passed: '✓', Waiting: '·', Blind: '?', Breached: '✗' } as const;
+
+/** Those that it goes through, which are not always those of the spec. */
+function stepLines(
+  { step: at, steps: all }: NonNullable<NonNullable<ModelDeployment['status']>['canary']>,
+  first: boolean,
+  steps: readonly Step[],
+): string[] {
+  if (all === 0 && first) return ['  steps    none: the first version serves as soon as a pod is ready'];
+  if (all === 0) return ['  steps    none: it serves as soon as all its pods are ready'];
+  return ['  steps', ...steps.map((step, i) => `    ${mark(i, at)} ${i} ${stepText(step)}`)];
+}
 
 function mark(index: number, at: number): string {
   if (index < at) return '✓';

@@ -77,7 +77,14 @@ describe('where there is nothing to say it about, it is refused', () => {
     ['retry', undefined, {}, 'did not go back'],
     ['undo', undefined, {}, 'no version has begun'],
     ['undo', RESTING, { to: 2 }, 'version 2 cannot be returned to; these can: 1'],
-    ['undo', { ...RESTING, history: served.slice(2) }, {}, 'these can: none'],
+    [
+      'undo',
+      { ...RESTING, history: served.slice(2) },
+      {},
+      'no version before version 3 can serve again, so there is nothing to undo',
+    ],
+    ['undo', { ...RESTING, history: served.slice(1) }, { to: 2 }, 'nothing to undo'],
+    ['undo', { phase: 'Pending', canary, history: served.slice(2) }, {}, 'nothing to undo'],
   ])('%s', (verb, status, flags, message) => {
     expect(() => wordOf(verb, object(status), flags)).toThrow(message);
   });

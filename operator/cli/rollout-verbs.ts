@@ -82,9 +82,11 @@ function undo(object: ModelDeployment, to: number | undefined): Word {
       (version !== stable?.version || canary !== undefined),
   );
   const target = to === undefined ? candidates.at(-1) : candidates.find(({ version }) => version === to);
+  if (target === undefined && candidates.length === 0)
+    throw refused(`no version before version ${newest.version} can serve again, so there is nothing to undo`);
   if (target === undefined) {
-    const known = candidates.map(({ version }) => version).join(', ') || 'none';
-    throw refused(`version ${to ?? 'before'} cannot be returned to; these can: ${known}`);
+    const known = candidates.map(({ version }) => version).join(', ');
+    throw refused(`version ${to} cannot be returned to; these can: ${known}`);
   }
   return say(
     { undo: { version: newest.version, to: target.version } },

@@ -11,7 +11,7 @@ import { createGuard } from '../server/access/guard.ts';
 import { createRateLimiter } from '../server/access/rate-limit.ts';
 import { openTls } from '../server/access/tls.ts';
 import type { ServerParts } from '../server/serve.ts';
-import type { ServeFlags } from './serve.ts';
+import type { ServeFlags } from './serve-flags.ts';
 
 export interface Access {
   readonly parts: Pick<ServerParts, 'guard' | 'tls'>;

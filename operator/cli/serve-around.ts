@@ -6,7 +6,7 @@ import { apiServersOfPod } from '../net/api-servers.ts';
 import type { PayloadLog } from '../server/around/payload-log.ts';
 import type { ServerMetrics } from '../server/metrics.ts';
 import type { ServerParts } from '../server/serve.ts';
-import type { ServeFlags } from './serve.ts';
+import type { ServeFlags } from './serve-flags.ts';
 
 export interface AroundParts {
   readonly parts: Pick<ServerParts, 'around' | 'tracing'>;

@@ -12,9 +12,9 @@ import { openEngine } from '../server/core/engine.ts';
 import type { Engine, EngineOptions } from '../server/core/types.ts';
 import { createServerMetrics } from '../server/metrics.ts';
 import { type ServerOptions, startServer } from '../server/serve.ts';
-import type { ServeFlags } from './serve.ts';
 import { openAccess } from './serve-access.ts';
 import { openAround } from './serve-around.ts';
+import type { ServeFlags } from './serve-flags.ts';
 
 const MIB = 1024 * 1024;
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CommanderError } from 'commander';
-import { type ServeFlags, serveCommand } from './serve.ts';
+import { serveCommand } from './serve.ts';
+import type { ServeFlags } from './serve-flags.ts';
 
 /** What the flags are read as; the server itself is not started. */
 function parsed(...flags: string[]): ServeFlags {

@@ -1,49 +1,10 @@
 /** `foresail serve`: ONNX models of a repository over the Open Inference Protocol v2, HTTP and gRPC. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type AddressClass, addressClasses } from '../net/address.ts';
-import type { LogLevel } from '../observability/logger.ts';
+import { addressClasses } from '../net/address.ts';
 import type { AuthResource } from '../server/access/authentication.ts';
-import { PAYLOAD_KINDS, type PayloadKind } from '../server/around/payload-kinds.ts';
-import type { Accelerator } from '../server/core/types.ts';
+import { PAYLOAD_KINDS } from '../server/around/payload-kinds.ts';
 import { duration, gathered, listOf, oneOf, share, whole } from './flag-values.ts';
-
-export interface ServeFlags {
-  readonly modelRepository: string;
-  readonly host: string;
-  readonly httpPort: number;
-  readonly grpcPort: number;
-  readonly grpc: boolean;
-  readonly allowRepositoryControl?: boolean;
-  readonly poll?: number;
-  readonly accelerator: Accelerator;
-  readonly instances: number;
-  readonly maxBatch: number;
-  readonly maxQueueDelay: number;
-  readonly maxQueue: number;
-  readonly latencyTarget?: number;
-  readonly maxRequestMib: number;
-  readonly maxMemoryMib: number;
-  readonly maxConcurrent: number;
-  readonly maxConnections: number;
-  readonly tlsCertFile?: string;
-  readonly tlsPrivateKeyFile?: string;
-  readonly clientCaFile?: string;
-  readonly auth: 'none' | 'token' | 'mtls';
-  readonly authTokenAudiences: readonly string[];
-  readonly authAllow?: readonly string[];
-  readonly authResource?: AuthResource;
-  readonly kubeconfig?: string;
-  readonly rateLimit?: number;
-  readonly rateBurst?: number;
-  readonly responseCacheMib: number;
-  readonly logPayloadsUrl?: URL;
-  readonly logPayloadsSample: number;
-  readonly logPayloads: readonly PayloadKind[];
-  readonly logPayloadsAllowAddress: readonly AddressClass[];
-  readonly drain: number;
-  readonly shutdownTimeout: number;
-  readonly logLevel: LogLevel;
-}
+import type { ServeFlags } from './serve-flags.ts';
 
 export function serveCommand(): Command {
   const option = (flags: string, text: string) => new Option(flags, text);

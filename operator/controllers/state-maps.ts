@@ -14,8 +14,8 @@ import {
   type Store,
   type Writer,
 } from '../runtime/index.ts';
-import type { ConfigMap } from './predictivescaler/pause-switch.ts';
-import { phaseOf } from './predictivescaler/phase.ts';
+import type { ConfigMap } from './config-map.ts';
+import { phaseOf } from './phase.ts';
 
 /** Its value is the kind of object that a ConfigMap tells of. */
 export const STATE_LABEL = 'foresail.io/state';

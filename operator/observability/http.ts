@@ -33,6 +33,8 @@ export interface HttpContent {
     name: string,
     signal: AbortSignal,
   ) => Promise<readonly object[] | undefined>;
+  /** Paths of another room, with a guard of their own. */
+  readonly more?: (server: FastifyInstance) => Promise<void>;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -97,6 +99,8 @@ export function createHttp(content: HttpContent, tls?: HttpOptions['tls']): Fast
     async (_request, reply) =>
       reply.type(content.registry.contentType).send(await content.registry.metrics()),
   );
+
+  if (content.more !== undefined) void server.register(content.more);
 
   const { explain } = content;
   if (explain === undefined) return server;

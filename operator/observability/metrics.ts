@@ -9,6 +9,7 @@ import type { DriftSign } from '../forecast/drift/signs.ts';
 import type { RuntimeObserver } from '../runtime/types.ts';
 import { type RolloutMetrics, rolloutMetrics } from './rollout-metrics.ts';
 import { runtimeMetrics, SECONDS } from './runtime-metrics.ts';
+import { type TrainingMetrics, trainingMetrics } from './training-metrics.ts';
 
 const DRIFT_SIGNS: readonly DriftSign[] = ['Adwin', 'Psi', 'Pinned'];
 const PER_SCALER = ['namespace', 'name'] as const;
@@ -51,6 +52,7 @@ export interface Metrics {
   /** What the API client, the informers, the queues and the election report. */
   readonly runtime: RuntimeObserver;
   readonly rollouts: RolloutMetrics;
+  readonly training: TrainingMetrics;
   forecast(model: string, outcome: 'ok' | 'unavailable', seconds: number, batch: number): void;
   historyHealthy(healthy: boolean): void;
 }
@@ -198,6 +200,7 @@ export function createMetrics(): Metrics {
     },
     runtime: runtimeMetrics(registers),
     rollouts: rolloutMetrics(registers),
+    training: trainingMetrics(registers),
     forecast(model, outcome, seconds, batch) {
       forecastSeconds.observe({ model, outcome }, seconds);
       forecastBatch.observe(batch);

@@ -1,9 +1,9 @@
 /** Metrics of ModelDeployments: where each stands, how its rollouts end, and how long their steps take. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { PHASES } from '../api/modeldeployment/status.ts';
 
 const PER_MODEL = ['namespace', 'name'] as const;
 const ROLES = ['stable', 'canary'] as const;
-const PHASES = ['Pending', 'Progressing', 'Paused', 'Healthy', 'Degraded'] as const;
 const VERDICTS = ['Promote', 'Rollback', 'Inconclusive'] as const;
 export const ROLLOUT_ENDS = ['Promoted', 'Aborted', 'Superseded', 'Undone', 'RolledBack'] as const;
 const STEPS = ['shadow', 'setWeight', 'pause', 'analysis'] as const;

@@ -2,7 +2,8 @@
  * ModelDeployments as the configuration asks for them: their caches, what scalers may ask of them and their controller,
  * or nothing at all.
  */
-import type { OperatorConfig } from '../config.ts';
+import { join } from 'node:path';
+import { followsRegistries, type OperatorConfig } from '../config.ts';
 import { createChildWriter } from '../controllers/modeldeployment/children.ts';
 import { createModelDeploymentController } from '../controllers/modeldeployment/controller.ts';
 import { createRouteWriter } from '../controllers/modeldeployment/gateway.ts';
@@ -16,6 +17,7 @@ import {
   type ForecastJudge,
   NO_FORECAST_JUDGE,
 } from '../controllers/served-models/forecast-judge.ts';
+import { createJudgementFiles, newerOf } from '../controllers/served-models/judgement-files.ts';
 import {
   createServedModels,
   NO_SERVED_MODELS,
@@ -83,7 +85,7 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
   const { enabled, image, command, schemes, serviceAccounts, gateway, fetch, minReady, drain } =
     config.modelServing;
   if (!enabled) return { models: NO_SERVED_MODELS, judge: NO_FORECAST_JUDGE };
-  const informers = createInformers(watch, config.modelServing.registries);
+  const informers = createInformers(watch, followsRegistries(config));
   manager.addInformer(informers.objects);
   manager.addInformer(informers.pods);
   if (informers.registries !== undefined) manager.addInformer(informers.registries);
@@ -99,15 +101,29 @@ export function addModelServing(options: ModelServingOptions): ModelServing {
   });
   const keys = () => new Map(objects.list().map((object) => [object.metadata.uid ?? '', keyOf(object)]));
   const stored = createStoredJudgements(states);
+  const { directory, flushEvery } = config.history;
+  const files =
+    directory === undefined
+      ? undefined
+      : createJudgementFiles({
+          folder: join(directory, 'judgements'),
+          everyMs: flushEvery,
+          clock: watch.clock,
+          log: watch.log,
+        });
   const forecasts = createForecastJudge({
     history,
-    restore: (uid) => stored.restore(uid),
+    restore: (uid) => newerOf(files?.restore(uid), stored.restore(uid)),
     living: () => new Set(keys().keys()),
     log: watch.log,
     signal,
   });
   stored.attach(forecasts, keys);
   manager.addRunnable(stored, { leaderOnly: true });
+  if (files !== undefined) {
+    files.attach(forecasts, () => new Set(keys().keys()));
+    manager.addRunnable(files, { leaderOnly: true });
+  }
   const counters = createCounterReader({ apiServers, clock: watch.clock, allowed: allowAddresses });
   const judge = createGuardedJudge({
     forecasts,

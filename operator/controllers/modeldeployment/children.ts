@@ -4,13 +4,11 @@
  */
 import type { ModelDeployment } from '../../api/index.ts';
 import type { Clock } from '../../clock.ts';
-import { ForesailError } from '../../errors.ts';
 import type { Pods, WantedVersion } from '../../rollout/types.ts';
-import { isAlreadyExists, isNotFound, keyOf, type Store, type Writer } from '../../runtime/index.ts';
-import { createContest } from './contest.ts';
-import { patchOf } from './drift.ts';
+import { keyOf, type Store, type Writer } from '../../runtime/index.ts';
+import { type Child, createOwnedObjects, isOwned } from '../owned-objects.ts';
 import { BY_OWNER, CHILD_KINDS, CHILDREN, type ChildKind, type SeenChild } from './informers.ts';
-import { type Child, type ChildSettings, childrenOf } from './objects.ts';
+import { type ChildSettings, childrenOf } from './objects.ts';
 import { healthOf, type SeenPod, versionOf } from './pod-health.ts';
 
 export interface ChildrenOptions {
@@ -43,46 +41,9 @@ export interface ChildWriter {
 }
 
 export function createChildWriter({ client, stores, pods, settings, clock }: ChildrenOptions): ChildWriter {
-  /** Created by this process: a cache that does not know them yet is behind, and nobody took their names. */
-  const created = new Set<string>();
-  const contest = createContest(clock);
+  const owned = createOwnedObjects(client, clock);
 
   const seen = (kind: ChildKind, key: string) => stores[kind].byIndex(BY_OWNER, key);
-
-  async function ensure(
-    owner: ModelDeployment,
-    kind: ChildKind,
-    wanted: Child,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const key = keyOf(wanted);
-    const actual = stores[kind].get(key);
-    if (actual === undefined) {
-      try {
-        await client.create(CHILDREN[kind], wanted, signal);
-        created.add(`${kind}/${key}`);
-      } catch (error) {
-        if (!isAlreadyExists(error)) throw error;
-        if (!created.has(`${kind}/${key}`)) throw notOurs(kind, wanted);
-        throw new ForesailError('CACHE_BEHIND', 'conflict', `${kind} ${key} is not in the cache yet`);
-      }
-      return;
-    }
-    created.delete(`${kind}/${key}`);
-    if (!isOwned(actual, owner)) throw notOurs(kind, wanted);
-    const patch = patchOf(actual, wanted);
-    if (patch === undefined) return;
-    if (!contest.mayWrite(`${kind}/${key}`, wanted)) throw contested(kind, wanted);
-    const { resourceVersion } = actual.metadata;
-    const version = resourceVersion === undefined ? {} : { resourceVersion };
-    try {
-      await client.mergePatch(CHILDREN[kind], objectKeyOf(actual), patch, version, signal);
-      contest.wrote(`${kind}/${key}`, wanted);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      throw new ForesailError('CACHE_BEHIND', 'conflict', `${kind} ${key} is gone already`);
-    }
-  }
 
   return {
     podsOf(key) {
@@ -129,47 +90,19 @@ export function createChildWriter({ client, stores, pods, settings, clock }: Chi
         // oxlint-disable-next-line no-await-in-loop -- one after the other: a failure stops what comes later
         if (shrinks(each)) await beforeTakingOnce();
         // oxlint-disable-next-line no-await-in-loop
-        await Promise.all(CHILD_KINDS.map((kind) => ensure(owner, kind, each.objects[kind], signal)));
+        await Promise.all(
+          CHILD_KINDS.map((kind) =>
+            owned.ensure(CHILDREN[kind], stores[kind], owner, each.objects[kind], signal),
+          ),
+        );
       }
       if (gone.length > 0) await beforeTakingOnce();
-      await Promise.all(gone.map(({ kind, child }) => remove(kind, child, signal)));
+      await Promise.all(gone.map(({ kind, child }) => owned.remove(CHILDREN[kind], child, signal)));
     },
   };
-
-  async function remove(kind: ChildKind, child: SeenChild, signal: AbortSignal): Promise<void> {
-    const { uid } = child.metadata;
-    try {
-      await client.delete(CHILDREN[kind], objectKeyOf(child), uid === undefined ? {} : { uid }, signal);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-  }
 }
 
 function replicasOf({ spec }: Child): number {
   const { replicas } = spec;
   return typeof replicas === 'number' ? replicas : 1;
-}
-
-function isOwned({ metadata }: Child, owner: ModelDeployment): boolean {
-  return (
-    metadata.ownerReferences?.some(
-      ({ uid, controller }) => controller === true && uid === owner.metadata.uid,
-    ) === true
-  );
-}
-
-function objectKeyOf({ metadata }: Child) {
-  return { namespace: metadata.namespace ?? '', name: metadata.name };
-}
-
-function contested(kind: ChildKind, { metadata }: Child): ForesailError {
-  const message = `${kind} ${metadata.name}: somebody else keeps changing it; not writing for a while`;
-  const retryAfterMs = 30_000;
-  return new ForesailError('CHILD_CONTESTED', 'transient', message, { subject: metadata.name, retryAfterMs });
-}
-
-function notOurs(kind: ChildKind, { metadata }: Child): ForesailError {
-  const message = `${kind} ${metadata.name} exists and belongs to something else`;
-  return new ForesailError('CHILD_NOT_OURS', 'transient', message, { subject: metadata.name });
 }

@@ -3,7 +3,8 @@
  * after: whoever goes on ends where an undisturbed one does, and at no moment does weight point at missing pods.
  */
 import { expect, test } from '@jest/globals';
-import { Crash, Stage } from './testing/stage.ts';
+import { Crash } from '../testing/memory-api.ts';
+import { Stage } from './testing/stage.ts';
 
 const model = (letter: string) => ({
   model: { storageUri: `s3://models/${letter}`, sha256: letter.repeat(64) },
@@ -35,8 +36,8 @@ async function live(at: number, when: 'before' | 'after'): Promise<Ending> {
     if (now === 'before') writes += 1;
     if (writes === at && now === when) throw new Crash();
   };
-  stage.onWrite = () => crash('before');
-  stage.afterWrite = () => {
+  stage.api.onWrite = () => crash('before');
+  stage.api.afterWrite = () => {
     expectSafe(stage);
     crash('after');
   };

@@ -2,8 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { parseModelDeployment } from '../../api/index.ts';
 import { MINIMAL, modelDeployment } from '../../api/modeldeployment/testing/full-object.ts';
 import { withValue } from '../../api/testing/paths.ts';
-import { covers, patchOf } from './drift.ts';
-import { type Child, childrenOf } from './objects.ts';
+import { covers, patchOf } from '../drift.ts';
+import type { Child } from '../owned-objects.ts';
+import { childrenOf } from './objects.ts';
 import { CHILD_SETTINGS } from './testing/child-settings.ts';
 
 function wanted(spec: Record<string, unknown> = {}) {

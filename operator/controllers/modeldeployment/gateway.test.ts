@@ -45,6 +45,23 @@ class RoutedStage extends Stage {
     });
   }
 
+  /** The route's gateway is of a class that says it can do this beside the core. */
+  classLists(...features: readonly string[]): void {
+    const apiVersion = 'gateway.networking.k8s.io/v1';
+    this.gateways.set({
+      apiVersion,
+      kind: 'Gateway',
+      metadata: { name: 'front', namespace: 'shop' },
+      spec: { gatewayClassName: 'plain' },
+    });
+    this.gateways.set({
+      apiVersion,
+      kind: 'GatewayClass',
+      metadata: { name: 'plain' },
+      status: { supportedFeatures: features.map((name) => ({ name })) },
+    });
+  }
+
   get weights(): string {
     const refs = this.route.spec?.rules?.[0]?.backendRefs ?? [];
     return refs.map(({ name, weight }) => `${name}:${weight}`).join(' ');
@@ -96,6 +113,55 @@ test('a step is done when the gateway goes by its weight, and a shadow is a mirr
       requestMirror: { backendRef: { name: 'loadcast-v2', port: 8080 }, percent: 50 },
     },
   ]);
+});
+
+test('a mirror is not written for a gateway whose class says that it has none, and the rollout waits', async () => {
+  const steps = [{ shadow: { percent: 50 } }, { setWeight: 20 }, { pause: {} }];
+  const stage = new RoutedStage({ rollout: { steps } });
+  stage.classLists('HTTPRoute', 'HTTPRouteRequestMirror');
+  await stage.settleAccepted();
+  expect(stage.traffic).toBe('1:100');
+  stage.change(B);
+  await stage.settleAccepted();
+  await stage.after(600_000);
+  expect(stage.route.spec?.rules?.[0]?.filters).toBeUndefined();
+  expect(stage.status.canary?.step).toBe(0);
+  expect(stage.traffic).toBe('1:100');
+  const { status, reason, message } = stage.condition('Routed') ?? {};
+  expect({ status, reason }).toEqual({ status: 'False', reason: 'MirrorNotSupported' });
+  for (const part of ['front', 'plain', 'HTTPRouteRequestPercentageMirror']) expect(message).toContain(part);
+  expect(stage.condition('Ready')).toMatchObject({ status: 'True' });
+  stage.classLists('HTTPRoute', 'HTTPRouteRequestMirror', 'HTTPRouteRequestPercentageMirror');
+  await stage.settleAccepted();
+  expect(stage.condition('Routed')).toMatchObject({ status: 'True' });
+  expect(stage.traffic).toBe('1:80 2:20');
+});
+
+test('what follows a shadow begins when the gateway has taken the mirror', async () => {
+  const stage = new RoutedStage({
+    rollout: { steps: [{ shadow: { percent: 100 } }, { pause: { duration: '1m' } }] },
+  });
+  await stage.settleAccepted();
+  stage.change(B);
+  await stage.settle();
+  await stage.after(600_000);
+  expect(stage.status.canary?.step).toBe(0);
+  stage.accept();
+  await stage.settle();
+  expect(stage.status.canary?.step).toBe(1);
+});
+
+test('of a shadow that a gateway cannot have, one goes on by taking it out of the steps', async () => {
+  const stage = new RoutedStage({ rollout: { steps: [{ shadow: { percent: 100 } }, { setWeight: 20 }] } });
+  stage.classLists('HTTPRoute');
+  await stage.settleAccepted();
+  stage.change(B);
+  await stage.settleAccepted();
+  expect(stage.condition('Routed')).toMatchObject({ reason: 'MirrorNotSupported' });
+  stage.change({ rollout: { steps: [{ setWeight: 20 }, { pause: {} }] } });
+  await stage.settleAccepted();
+  expect(stage.traffic).toBe('1:80 2:20');
+  expect(stage.condition('Routed')).toMatchObject({ status: 'True', reason: 'Accepted' });
 });
 
 test('a version that goes back loses its weight in the route at once, and its pods when the gateway knows', async () => {
@@ -156,7 +222,7 @@ test('what others change beside the weights stays; weights that are changed come
 test('an edit in the same moment is not lost: the pass begins anew', async () => {
   const stage = new RoutedStage();
   let edited = false;
-  stage.onWrite = (write) => {
+  stage.api.onWrite = (write) => {
     if (write !== 'patch httproutes/models' || edited) return;
     edited = true;
     stage.edit((route) => ({

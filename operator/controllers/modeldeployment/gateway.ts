@@ -12,9 +12,11 @@ import { acceptanceOf } from '../../gateway/acceptance.ts';
 import { HTTP_ROUTES, type HttpRoute } from '../../gateway/http-route.ts';
 import { weightedRules } from '../../gateway/weights.ts';
 import type { Share } from '../../rollout/types.ts';
-import { type Client, isConflict, isNotFound, type NewCondition } from '../../runtime/index.ts';
-import { reasonOf } from '../predictivescaler/readiness.ts';
-import { createContest } from './contest.ts';
+import { type Client, isConflict, type NewCondition } from '../../runtime/index.ts';
+import { createContest } from '../contest.ts';
+import { findObject } from '../find-object.ts';
+import { reasonOf } from '../reason.ts';
+import { mirrorObstacle } from './mirror-support.ts';
 
 export const FIELD_MANAGER = 'foresail-gateway';
 
@@ -52,15 +54,14 @@ export function createRouteWriter(
     signal: AbortSignal,
   ): Promise<Outcome> {
     const key = { namespace, name };
-    const found = await client.get<HttpRoute>(HTTP_ROUTES, key, signal).catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
+    const found = await findObject<HttpRoute>(client, HTTP_ROUTES, key, signal);
     if (found === undefined) return not('RouteNotFound', `there is no HTTPRoute ${name}`);
     const rules = weightedRules(found, model, planned);
     if ('reason' in rules) return not(rules.reason, rules.message);
     let now = found;
     if (rules !== found.spec?.rules) {
+      const obstacle = await mirrorObstacle(client, found, planned, signal);
+      if (obstacle !== undefined) return not('MirrorNotSupported', obstacle);
       if (!contest.mayWrite(`${namespace}/${name}`, planned))
         return not('RouteContested', contestedBy(found));
       const { resourceVersion } = found.metadata;

@@ -10,9 +10,9 @@ import {
   type WatchScope,
   watchIn,
 } from '../../runtime/index.ts';
-import type { Child } from './objects.ts';
+import { CONFIG_MAPS, type ConfigMap } from '../config-map.ts';
+import type { Child } from '../owned-objects.ts';
 import { projectPod, type SeenPod } from './pod-health.ts';
-import type { RegistryIndex } from './registry.ts';
 import { REF } from './status.ts';
 
 export const CHILDREN = {
@@ -21,7 +21,6 @@ export const CHILDREN = {
   poddisruptionbudgets: { group: 'policy', version: 'v1', plural: 'poddisruptionbudgets', namespaced: true },
 } as const satisfies Record<string, ResourceRef>;
 
-const CONFIG_MAPS: ResourceRef = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };
 const PODS: ResourceRef = { group: '', version: 'v1', plural: 'pods', namespaced: true };
 
 export type ChildKind = keyof typeof CHILDREN;
@@ -44,7 +43,7 @@ export interface Informers {
   readonly children: Readonly<Record<ChildKind, Informer<SeenChild>>>;
   readonly pods: Informer<SeenPod>;
   /** Absent where the administrator has not switched registries on. */
-  readonly registries: Informer<RegistryIndex> | undefined;
+  readonly registries: Informer<ConfigMap> | undefined;
 }
 
 export function createInformers(scope: WatchScope, registries: boolean): Informers {
@@ -71,7 +70,7 @@ export function createInformers(scope: WatchScope, registries: boolean): Informe
       project: projectPod,
     }),
     registries: registries
-      ? make<RegistryIndex>({ ref: CONFIG_MAPS, name: 'model registries', labelSelector: LABELS.registry })
+      ? make<ConfigMap>({ ref: CONFIG_MAPS, name: 'model registries', labelSelector: LABELS.registry })
       : undefined,
   };
 }

@@ -1,7 +1,7 @@
 /** The objects that a version is made of. Each carries its owner, so that nothing outlives the ModelDeployment. */
 import { API_VERSION, MODEL_DEPLOYMENT, type ModelDeployment, PORTS, versionName } from '../../api/index.ts';
 import type { WantedVersion } from '../../rollout/types.ts';
-import type { KubeObject, OwnerReference } from '../../runtime/index.ts';
+import { type Child, ownerReference } from '../owned-objects.ts';
 import { type PodSettings, podTemplate, type ServedVersion, selectorLabels, versionLabels } from './pod.ts';
 
 export interface ChildSettings extends PodSettings {
@@ -9,26 +9,11 @@ export interface ChildSettings extends PodSettings {
   readonly minReadySeconds: number;
 }
 
-export interface Child extends KubeObject {
-  readonly spec: Readonly<Record<string, unknown>>;
-}
-
 /** The objects of one version by the kind's plural. */
 export interface Children {
   readonly deployments: Child;
   readonly services: Child;
   readonly poddisruptionbudgets: Child;
-}
-
-export function ownerOf({ metadata }: Pick<ModelDeployment, 'metadata'>): OwnerReference {
-  return {
-    apiVersion: API_VERSION,
-    kind: MODEL_DEPLOYMENT.kind,
-    name: metadata.name,
-    uid: metadata.uid ?? '',
-    // No blockOwnerDeletion: some clusters grant it only to whoever may write finalizers of ModelDeployments.
-    controller: true,
-  };
 }
 
 export function childrenOf(owner: ModelDeployment, wanted: WantedVersion, settings: ChildSettings): Children {
@@ -39,7 +24,9 @@ export function childrenOf(owner: ModelDeployment, wanted: WantedVersion, settin
     name: versionName(deployment, wanted.version),
     namespace,
     labels: versionLabels(served),
-    ownerReferences: [ownerOf(owner)],
+    ownerReferences: [
+      ownerReference({ apiVersion: API_VERSION, kind: MODEL_DEPLOYMENT.kind, metadata: owner.metadata }),
+    ],
   };
   return {
     deployments: {

@@ -5,6 +5,7 @@
 import { LABELS } from '../../api/index.ts';
 import type { Pods } from '../../rollout/types.ts';
 import type { KubeObject } from '../../runtime/index.ts';
+import { lastLine, troubleOf } from '../container-words.ts';
 
 /** The part of a core/v1 Pod that the informer keeps. */
 export interface SeenPod extends KubeObject {
@@ -81,17 +82,10 @@ export function versionOf({ metadata }: KubeObject): number | undefined {
   return Number.isSafeInteger(version) && version > 0 ? version : undefined;
 }
 
-const MOST_WORDS = 300;
-
 /** The last line of a container that failed. */
 function lastWords(terminated: Terminated | undefined): string | undefined {
-  if (terminated === undefined || terminated.exitCode === 0) return undefined;
-  const line = terminated.message?.trim().split('\n').at(-1)?.trim();
-  return line === undefined || line === '' ? undefined : line.slice(0, MOST_WORDS);
+  return terminated === undefined || terminated.exitCode === 0 ? undefined : lastLine(terminated.message);
 }
-
-/** Every pod passes through these on its way; they say nothing. */
-const USUAL = new Set(['PodInitializing', 'ContainerCreating']);
 
 export function healthOf(
   pods: readonly SeenPod[],
@@ -110,12 +104,9 @@ export function healthOf(
   const waiting = pods
     .flatMap(({ status }) => [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])])
     .flatMap(({ name, ready, state, lastState }) => {
-      const reason = state?.waiting?.reason;
-      const words = [
-        ...(reason === undefined || USUAL.has(reason) ? [] : [reason]),
-        // Of one that works again what it died of is past.
-        ...(ready === true ? [] : [lastState?.terminated?.message ?? []].flat()),
-      ];
+      // Of one that works again what it died of is past.
+      const died = ready === true ? undefined : lastState?.terminated?.message;
+      const words = [troubleOf(state?.waiting?.reason), died].filter((word) => word !== undefined);
       return words.length === 0 ? [] : [`container ${name}: ${words.join(': ')}`];
     });
   const problem = waiting[0] ?? (unschedulable.length > 0 ? 'no node has room for a pod' : undefined);

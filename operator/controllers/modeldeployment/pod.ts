@@ -3,7 +3,8 @@
  * Security "restricted", hold no token of the cluster, and write to nothing but two empty folders.
  */
 import { type Gpu, LABELS, type ModelDeploymentSpec, PORTS } from '../../api/index.ts';
-import { type FetchSettings, fetching, fetchVolumes, MODELS } from './fetching.ts';
+import { type FetchSettings, fetching, fetchVolumes, MODELS } from '../fetching.ts';
+import { RESTRICTED, RESTRICTED_POD } from '../restricted.ts';
 
 export interface PodSettings {
   /** Image with `foresail fetch` and `foresail serve`. */
@@ -25,13 +26,6 @@ export interface ServedVersion {
 
 /** Pods end when the endpoint is out of every router and what is under way was answered. */
 const GRACE_SECONDS = 60;
-const RESTRICTED = {
-  allowPrivilegeEscalation: false,
-  capabilities: { drop: ['ALL'] },
-  privileged: false,
-  readOnlyRootFilesystem: true,
-  runAsNonRoot: true,
-};
 const DEFAULT_REQUESTS = { cpu: '100m', memory: '256Mi' };
 
 export function versionLabels({ deployment, version, digest }: ServedVersion): Record<string, string> {
@@ -49,19 +43,11 @@ export function podTemplate(served: ServedVersion, spec: ModelDeploymentSpec, se
   return {
     metadata: { labels: versionLabels(served) },
     spec: {
-      automountServiceAccountToken: false,
-      enableServiceLinks: false,
+      ...RESTRICTED_POD,
       terminationGracePeriodSeconds: GRACE_SECONDS,
       ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
       ...(gpu?.nodeSelector === undefined ? {} : { nodeSelector: gpu.nodeSelector }),
       ...(gpu?.tolerations === undefined ? {} : { tolerations: gpu.tolerations }),
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 65532,
-        runAsGroup: 65532,
-        fsGroup: 65532,
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
       topologySpreadConstraints: [
         {
           topologyKey: 'kubernetes.io/hostname',
@@ -77,7 +63,7 @@ export function podTemplate(served: ServedVersion, spec: ModelDeploymentSpec, se
           command: settings.command,
           resources: { requests: DEFAULT_REQUESTS },
           securityContext: RESTRICTED,
-          ...fetching(served, spec, settings.fetch),
+          ...fetching({ ...served, folder: `${served.deployment}/${served.version}` }, spec, settings.fetch),
         },
       ],
       containers: [

@@ -4,6 +4,7 @@ import type { Compared } from './judge.ts';
 import { KEY, Stage } from './testing/stage.ts';
 
 const B = { model: { storageUri: 's3://models/b', sha256: 'b'.repeat(64) } };
+const STATUS = 'status modeldeployments/loadcast';
 const STEPS = { rollout: { steps: [{ setWeight: 50 }, { pause: {} }] } };
 
 test('a first version becomes three objects, all owned, and then rests', async () => {
@@ -40,7 +41,7 @@ test('weight is published only after pods are ready, and pods go only after weig
   await stage.settle();
   stage.change(B);
   const seen: string[] = [];
-  stage.afterWrite = () => {
+  stage.api.afterWrite = () => {
     for (const { version, weight } of stage.status.traffic ?? []) {
       const ready = stage.children.deployments.get(`shop/loadcast-v${version}`)?.status?.readyReplicas ?? 0;
       if (weight > 0 && ready === 0) seen.push(`${version}:${weight} without pods`);
@@ -209,7 +210,7 @@ describe('an object that is not served', () => {
     const stage = new Stage(spec);
     await stage.settle();
     expect(stage.condition('Ready')).toMatchObject({ status: 'False', reason });
-    expect(stage.writes).toEqual(['status']);
+    expect(stage.writes).toEqual([STATUS]);
   });
 
   test('with a route where the administrator does not let routes be written', async () => {
@@ -218,7 +219,7 @@ describe('an object that is not served', () => {
     stage.restart();
     await stage.settle();
     expect(stage.condition('Ready')).toMatchObject({ status: 'False', reason: 'GatewayNotEnabled' });
-    expect(stage.writes).toEqual(['status']);
+    expect(stage.writes).toEqual([STATUS]);
   });
 
   test('without an image', async () => {
@@ -302,7 +303,7 @@ test('a changed server changes pods in place, and the version stays', async () =
   const writes = stage.writes.length;
   stage.change({ server: { latencyTarget: '20ms' } });
   await stage.settle();
-  expect(stage.writes.slice(writes)).toEqual(['patch deployments/loadcast-v1', 'status']);
+  expect(stage.writes.slice(writes)).toEqual(['patch deployments/loadcast-v1', STATUS]);
   expect(JSON.stringify(stage.children.deployments.get('shop/loadcast-v1'))).toContain(
     '"--latency-target","20ms"',
   );
@@ -326,7 +327,7 @@ test('somebody who keeps changing a child is answered a few times, and is told o
   }
   expect(errors).toHaveLength(15);
   expect(errors[0]).toMatchObject({ code: 'CHILD_CONTESTED', retry: 'transient', retryAfterMs: 30_000 });
-  expect(stage.writes.slice(before).filter((write) => write !== 'status')).toHaveLength(5);
+  expect(stage.writes.slice(before).filter((write) => write !== STATUS)).toHaveLength(5);
   expect(stage.condition('Progressing')).toMatchObject({ status: 'False', reason: 'ChildContested' });
   // A wish of our own is no blow, and neither is one after a while.
   stage.change({ server: { replicas: 2 } });

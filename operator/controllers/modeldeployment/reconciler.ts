@@ -35,7 +35,7 @@ import {
   type StatusWriter,
   type Store,
 } from '../../runtime/index.ts';
-import { reasonOf } from '../predictivescaler/readiness.ts';
+import { reasonOf } from '../reason.ts';
 import type { ChildWriter } from './children.ts';
 import type { RouteWriter } from './gateway.ts';
 import type { FullJudgement, Judge } from './judge.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { createRegistries, NO_REGISTRIES, type RegistryIndex } from './registry.ts';
+import type { ConfigMap } from '../config-map.ts';
+import { createRegistries, NO_REGISTRIES } from './registry.ts';
 import { Stage } from './testing/stage.ts';
 
 const FROM = { registry: 'loadcast', alias: 'candidate' };
@@ -18,10 +19,10 @@ function indexOf(content: unknown, labels: Record<string, string> = { 'foresail.
   return {
     metadata: { name: 'foresail-registry-loadcast', namespace: 'shop', labels },
     data: { 'index.json': text },
-  } as RegistryIndex;
+  } as ConfigMap;
 }
 
-function follow(index: RegistryIndex | undefined, namespace = 'shop') {
+function follow(index: ConfigMap | undefined, namespace = 'shop') {
   const get = (key: string) => (key === 'shop/foresail-registry-loadcast' ? index : undefined);
   return createRegistries({ get }).follow(namespace, FROM);
 }
@@ -35,7 +36,7 @@ describe('an alias', () => {
     });
   });
 
-  test.each<[string, RegistryIndex | undefined, string, string]>([
+  test.each<[string, ConfigMap | undefined, string, string]>([
     ['no index', undefined, 'RegistryNotFound', 'foresail-registry-loadcast'],
     ['an index of another registry', indexOf(INDEX, {}), 'RegistryNotFound', 'foresail.io/registry'],
     ['no JSON', indexOf('<html>'), 'RegistryInvalid', 'is no JSON'],

@@ -13,11 +13,8 @@ import {
   registryName,
   versionOfAlias,
 } from '../../registry/model-index.ts';
-import type { KubeObject, Store } from '../../runtime/index.ts';
-
-export interface RegistryIndex extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
+import type { Store } from '../../runtime/index.ts';
+import type { ConfigMap } from '../config-map.ts';
 
 /** What an alias means now, or what keeps it from meaning anything. */
 export type Followed =
@@ -43,7 +40,7 @@ export const NO_REGISTRIES: Registries = {
 };
 
 /** @param indexes ConfigMaps that have the label of a registry, by `namespace/name` */
-export function createRegistries(indexes: Pick<Store<RegistryIndex>, 'get'>): Registries {
+export function createRegistries(indexes: Pick<Store<ConfigMap>, 'get'>): Registries {
   return {
     follow(namespace, { registry, alias }) {
       const name = registryName(registry);

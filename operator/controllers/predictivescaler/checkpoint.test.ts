@@ -4,8 +4,8 @@ import { ForesailError } from '../../errors.ts';
 import { silentLogger } from '../../logger.ts';
 import { IndexedStore, type KubeObject } from '../../runtime/index.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
+import type { ConfigMap } from '../config-map.ts';
 import { createCheckpoints } from './checkpoint.ts';
-import type { ConfigMap } from './pause-switch.ts';
 import { createScalerMemories } from './scaler-memory.ts';
 
 const REF = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { IndexedStore } from '../../runtime/index.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
+import type { ConfigMap } from '../config-map.ts';
 import { createFleet } from './fleet.ts';
-import { type ConfigMap, readPause } from './pause-switch.ts';
+import { readPause } from './pause-switch.ts';
 
 const freeze = { share: 0.5, thawShare: 0.25, minTargets: 4 };
 

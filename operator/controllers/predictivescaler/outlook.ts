@@ -12,7 +12,8 @@ import type { ForecastLearner } from '../../forecast/learner.ts';
 import { leadStepOf, lookAhead } from '../../forecast/look-ahead.ts';
 import { forecastQuantile } from '../../forecast/quantiles.ts';
 import { builtin } from '../../forecast/residuals.ts';
-import type { Plan, ServiceTerms } from '../../forecast/service-level.ts';
+import type { Plan } from '../../forecast/service-level.ts';
+import type { ServiceTerms } from '../../forecast/service-terms.ts';
 import type {
   ForecastFailure,
   ForecastOutcome,

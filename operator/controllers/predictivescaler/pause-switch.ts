@@ -4,14 +4,11 @@
  *
  *   kubectl -n foresail-system create configmap foresail-control --from-literal=paused=true
  */
-import type { KubeObject, Store } from '../../runtime/index.ts';
+import type { Store } from '../../runtime/index.ts';
+import type { ConfigMap } from '../config-map.ts';
 import type { Fleet } from './ports.ts';
 
 export const CONTROL_CONFIG_MAP = 'foresail-control';
-
-export interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
 
 /** Anything but a clear "false" pauses: who writes `paused: yes` means it. */
 export function readPause(store: Store<ConfigMap>, namespace: string): Fleet['pause'] {

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import type { ConditionPlan } from '../../decision/types.ts';
 import { ForesailError } from '../../errors.ts';
-import { notReady, readiness, reasonOf } from './readiness.ts';
+import { reasonOf } from '../reason.ts';
+import { notReady, readiness } from './readiness.ts';
 import type { OwnCondition } from './status.ts';
 
 type Each = ConditionPlan | OwnCondition;

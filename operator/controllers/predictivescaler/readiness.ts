@@ -1,6 +1,5 @@
 /** Ready sums up the other conditions for `kubectl wait`, the column and the alert. */
 import type { ConditionPlan } from '../../decision/types.ts';
-import { isForesailError } from '../../errors.ts';
 import type { OwnCondition } from './status.ts';
 
 export function notReady(reason: string, message: string): OwnCondition {
@@ -24,14 +23,4 @@ export function readiness(conditions: readonly (ConditionPlan | OwnCondition)[])
     reason: 'Scaling',
     message: 'metrics are read and the target can be scaled',
   };
-}
-
-/** An error's code as a condition's reason: `TARGET_NOT_FOUND` becomes `TargetNotFound`. */
-export function reasonOf(error: unknown): string {
-  if (!isForesailError(error)) return 'Unexpected';
-  return error.code
-    .toLowerCase()
-    .split('_')
-    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-    .join('');
 }

@@ -37,6 +37,8 @@ import {
   type Store,
   type Writer,
 } from '../../runtime/index.ts';
+import { phaseOf } from '../phase.ts';
+import { reasonOf } from '../reason.ts';
 import type { Checkpoints } from './checkpoint.ts';
 import { type Conflict, findConflict, type Rivals, type ScalerObject, targetKey } from './conflicts.ts';
 import type { Explanations } from './explanations.ts';
@@ -44,12 +46,11 @@ import { type Lead, leadTimeOf } from './lead-time.ts';
 import { metricId } from './learned.ts';
 import { absoluteLoad, isForecastable } from './load.ts';
 import { type Measured, sampleOf } from './measure.ts';
-import { phaseOf } from './phase.ts';
 import type { InvalidPlan, Plan, Planner } from './plan.ts';
 import type { PodTimes } from './pod-times.ts';
 import { isReady, type Pod, podsOf } from './pods.ts';
 import type { Fleet, Look, Outlook, Scaler } from './ports.ts';
-import { notReady, readiness, reasonOf } from './readiness.ts';
+import { notReady, readiness } from './readiness.ts';
 import { createScaleWriter, type WriteScale } from './scale-write.ts';
 import type { ScalerMemories, ScalerMemory } from './scaler-memory.ts';
 import { FIGHT_RULES, isFighting, NO_FIGHTS, observeReplicas, recordWrite } from './second-writer.ts';

@@ -14,10 +14,10 @@ import type { ReplayJob } from '../../replay/messages.ts';
 import type { Replayer } from '../../replay/replayer.ts';
 import { type Replay, replaySpan } from '../../simulate/replay.ts';
 import { type Judgement, judge, revise } from '../../simulate/verdict.ts';
+import { phaseOf } from '../phase.ts';
 import { metricId } from './learned.ts';
 import { isForecastable } from './load.ts';
 import { seriesKeyOf } from './outlook.ts';
-import { phaseOf } from './phase.ts';
 import type { ScalerMemory } from './scaler-memory.ts';
 import type { StoredVerdict } from './stored-verdict.ts';
 

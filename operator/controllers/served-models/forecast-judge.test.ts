@@ -1,10 +1,21 @@
-import { describe, expect, test } from '@jest/globals';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseModelDeployment } from '../../api/index.ts';
+import { systemClock } from '../../clock.ts';
 import type { ForecastWindow, QuantileForecast } from '../../forecast/types.ts';
 import { buildWindow } from '../../forecast/window.ts';
 import { silentLogger } from '../../logger.ts';
 import { seededRandom } from '../../simulate/generated.ts';
-import { createForecastJudge, type ForecastJudge, type Judging, type StoredDesk } from './forecast-judge.ts';
+import {
+  createForecastJudge,
+  type ForecastJudge,
+  type Judging,
+  type StoredDesk,
+  type WholeDesk,
+} from './forecast-judge.ts';
+import { createJudgementFiles, newerOf } from './judgement-files.ts';
 import type { NamedModel, ServedVersion } from './served-models.ts';
 import { decodeJudgement, encodeJudgement, markOf } from './stored-judgement.ts';
 
@@ -50,7 +61,7 @@ const object = parseModelDeployment({
   spec: { model: { storageUri: 's3://m/1', sha256: 'a'.repeat(64) } },
 });
 
-function setUp(candidateMiddle: number | 'fails', restored?: StoredDesk) {
+function setUp(candidateMiddle: number | 'fails', restored?: WholeDesk) {
   const judge = createForecastJudge({
     history,
     restore: () => restored,
@@ -192,5 +203,97 @@ describe('a judgement that is kept', () => {
     });
     expect(markOf(more(1_000))).toBe(markOf(more(1_001)));
     expect(markOf(more(1_000))).not.toBe(markOf(more(1_150)));
+  });
+});
+
+describe('a judgement on disk', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'foresail-judgements-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const filesOf = (warnings: string[] = []) =>
+    createJudgementFiles({
+      folder,
+      everyMs: 3_600_000,
+      clock: systemClock,
+      log: { ...silentLogger, warn: (message) => void warnings.push(message) },
+    });
+
+  /** As at a shutdown: the last picture is written when it ends. */
+  async function save(judge: Pick<ForecastJudge, 'judging'>, living = new Set([UID])): Promise<void> {
+    const files = filesOf();
+    files.attach(judge, () => living);
+    await files.run(AbortSignal.abort());
+  }
+
+  test('is gone on from without the loss of a forecast, and none is scored twice', async () => {
+    const undisturbed = setUp(110);
+    await undisturbed.see(600, 700);
+    const before = setUp(110);
+    await before.see(600, 660);
+    await save(before.judge);
+    const after = setUp(110, filesOf().restore(UID));
+    await after.see(660, 700);
+    expect(storedOf(after.judge)).toEqual(storedOf(undisturbed.judge));
+    // Without the file, the forecasts that waited for their loads are gone.
+    const poorer = setUp(110, storedOf(before.judge));
+    await poorer.see(660, 700);
+    expect(storedOf(poorer.judge).desk.judge.labels).toBeLessThan(
+      storedOf(undisturbed.judge).desk.judge.labels,
+    );
+  });
+
+  test('is written when something was taken in, and not again', async () => {
+    const { judge, see } = setUp(110);
+    await see(600, 660);
+    const files = filesOf();
+    files.attach(judge, () => new Set([UID]));
+    await files.run(AbortSignal.abort());
+    const [name = ''] = readdirSync(folder);
+    const inode = () => statSync(join(folder, name)).ino;
+    const first = inode();
+    await files.run(AbortSignal.abort());
+    expect(inode()).toBe(first);
+    await see(660, 661);
+    await files.run(AbortSignal.abort());
+    expect(inode()).not.toBe(first);
+  });
+
+  test('goes with its ModelDeployment', async () => {
+    const { judge, see } = setUp(110);
+    await see(600, 660);
+    await save(judge);
+    expect(readdirSync(folder)).toHaveLength(1);
+    await save({ judging: () => [] }, new Set());
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('that is damaged is none, and says so', async () => {
+    const { judge, see } = setUp(110);
+    await see(600, 660);
+    await save(judge);
+    const [name = ''] = readdirSync(folder);
+    const warnings: string[] = [];
+    const files = filesOf(warnings);
+    expect(files.restore(UID)?.waiting?.forecasts.length).toBeGreaterThan(0);
+    writeFileSync(join(folder, name), 'torn');
+    expect(files.restore(UID)).toBeUndefined();
+    expect(files.restore('another')).toBeUndefined();
+    expect(warnings).toEqual(['judgement set aside']);
+  });
+
+  test('yields to a checkpoint that knows more', async () => {
+    const { judge, see } = setUp(110);
+    await see(600, 660);
+    const file = storedOf(judge);
+    await see(660, 700);
+    const checkpoint = storedOf(judge);
+    expect(newerOf(file, checkpoint)).toBe(checkpoint);
+    expect(newerOf(checkpoint, file)).toBe(checkpoint);
+    expect(newerOf({ ...checkpoint, candidate: 'another' }, file)).toBe(file);
+    expect(newerOf(undefined, file)).toBe(file);
+    expect(newerOf(file, undefined)).toBe(file);
   });
 });

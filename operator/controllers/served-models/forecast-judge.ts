@@ -8,7 +8,7 @@ import type { ForecastLearner } from '../../forecast/learner.ts';
 import type { ForecastWindow, QuantileForecast } from '../../forecast/types.ts';
 import type { HistoryStore } from '../../history/types.ts';
 import { type ChainLink, forecastByChain } from '../../inference/chain.ts';
-import { Desk, type DeskState, type DeskVerdict } from '../../judge/desk.ts';
+import { Desk, type DeskState, type DeskVerdict, type WaitingForecasts } from '../../judge/desk.ts';
 import type { Logger } from '../../logger.ts';
 import type { FullJudgement, Judge } from '../modeldeployment/judge.ts';
 import type { ComparedVersions, NamedModel } from './served-models.ts';
@@ -37,10 +37,18 @@ export interface StoredDesk {
   readonly desk: DeskState;
 }
 
+/** With the forecasts that waited at that very moment, where they are known. */
+export interface WholeDesk extends StoredDesk {
+  readonly waiting?: WaitingForecasts;
+}
+
 export interface Judging {
   /** Of the ModelDeployment. */
   readonly uid: string;
   readonly stored: () => StoredDesk;
+  readonly waiting: () => WaitingForecasts;
+  /** Another one when something was taken in since. */
+  readonly revision: string;
 }
 
 export interface ForecastJudge extends Judge {
@@ -53,7 +61,7 @@ export interface ForecastJudge extends Judge {
 export interface ForecastJudgeOptions {
   readonly history: Pick<HistoryStore, 'window'>;
   /** What was stored of a ModelDeployment; asked once per pair of versions. */
-  readonly restore: (uid: string) => StoredDesk | undefined;
+  readonly restore: (uid: string) => WholeDesk | undefined;
   /** uids of the ModelDeployments that exist. */
   readonly living: () => ReadonlySet<string>;
   readonly log: Logger;
@@ -64,8 +72,11 @@ export interface ForecastJudgeOptions {
 /** Where nothing is judged. */
 export const NO_FORECAST_JUDGE: Pick<ForecastJudge, 'sight'> = { sight: () => Promise.resolve() };
 
+/** What a judgement is of. */
+type Pair = Omit<StoredDesk, 'desk'>;
+
 interface Judged {
-  readonly of: Omit<StoredDesk, 'desk'>;
+  readonly of: Pair;
   readonly versions: { readonly candidate: number; readonly baseline: number };
   readonly desk: Desk;
   /** Origin of the newest step that was asked for, by series. */
@@ -97,11 +108,11 @@ export function createForecastJudge(options: ForecastJudgeOptions): ForecastJudg
     const alive = living();
     for (const other of judged.keys()) if (!alive.has(other)) judged.delete(other);
     const stored = before === undefined ? restore(uid) : undefined;
-    const state = stored !== undefined && isSame(stored, of) ? stored.desk : undefined;
+    const known = stored !== undefined && isSame(stored, of) ? stored : undefined;
     const fresh: Judged = {
       of,
       versions: { candidate: candidate.version, baseline: baseline.version },
-      desk: new Desk({ margin, minLabels, read }, state),
+      desk: new Desk({ margin, minLabels, read }, known?.desk, known?.waiting),
       asked: new Map(),
       names: new Map(),
       shown: undefined,
@@ -150,6 +161,8 @@ export function createForecastJudge(options: ForecastJudgeOptions): ForecastJudg
         .map(([uid, { of, desk }]) => ({
           uid,
           stored: () => ({ ...of, desk: desk.state as DeskState }),
+          waiting: () => desk.waiting,
+          revision: `${of.candidate} ${of.baseline} ${of.margin} ${of.minLabels} ${desk.revision}`,
         })),
   };
 }
@@ -168,7 +181,7 @@ function idOf({ version, digest }: ComparedVersions['candidate']): string {
   return `${version} ${digest}`;
 }
 
-function isSame(a: Omit<StoredDesk, 'desk'>, b: Omit<StoredDesk, 'desk'>): boolean {
+function isSame(a: Pair, b: Pair): boolean {
   return (
     a.candidate === b.candidate &&
     a.baseline === b.baseline &&

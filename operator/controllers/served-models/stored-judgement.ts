@@ -1,6 +1,6 @@
 /**
  * Judgements under way, as they are kept in the cluster: what a rollout of days has found out is not lost with a pod of
- * the operator. Forecasts that wait for their loads are not in it; the ledger begins anew, a lead time behind.
+ * the operator. Forecasts that wait for their loads are too many for it; they are in a file (judgement-files.ts).
  */
 import { z } from 'zod';
 import { packState, unpackState } from '../../history/state-text.ts';

@@ -1,40 +1,30 @@
 /**
- * A ModelDeployment and its children on an API server in memory: caches as the informers keep them, writes that bump
- * versions and are refused for a stale one, pods that get ready when the test says so. What plans, acts and reports is
- * the real thing. A write may be the last that a process makes, before the server has it or after.
+ * A ModelDeployment and its children on an API server in memory: caches as the informers keep them, pods that get ready
+ * when the test says so. What plans, acts and reports is the real thing.
  */
 import { Registry } from 'prom-client';
 import type { ModelDeployment, ModelDeploymentStatus } from '../../../api/index.ts';
 import { MINIMAL, modelDeployment } from '../../../api/modeldeployment/testing/full-object.ts';
-import { ForesailError } from '../../../errors.ts';
+import { GATEWAY_CLASSES, GATEWAYS } from '../../../gateway/features.ts';
 import { HTTP_ROUTES } from '../../../gateway/http-route.ts';
 import { silentLogger } from '../../../logger.ts';
 import { rolloutMetrics } from '../../../observability/rollout-metrics.ts';
-import {
-  createStatusWriter,
-  IndexedStore,
-  type KubeObject,
-  type ObjectKey,
-  type ResourceRef,
-} from '../../../runtime/index.ts';
+import { createStatusWriter, IndexedStore } from '../../../runtime/index.ts';
 import { FakeClock } from '../../../testing/fake-clock.ts';
+import type { ConfigMap } from '../../config-map.ts';
+import { MemoryApi, merged, type Stored } from '../../testing/memory-api.ts';
 import { createChildWriter } from '../children.ts';
 import { createRouteWriter } from '../gateway.ts';
-import { BY_OWNER, CHILD_KINDS, type ChildKind, ownerKeys, type SeenChild } from '../informers.ts';
+import { BY_OWNER, type ChildKind, ownerKeys, type SeenChild } from '../informers.ts';
 import type { Judge } from '../judge.ts';
 import type { SeenPod } from '../pod-health.ts';
 import { createReconcile, type ReconcilerOptions } from '../reconciler.ts';
-import { createRegistries, type RegistryIndex } from '../registry.ts';
+import { createRegistries } from '../registry.ts';
 import { REF } from '../status.ts';
 import { CHILD_SETTINGS } from './child-settings.ts';
 
 export const KEY = 'shop/loadcast';
 export const DRAIN_MS = 30_000;
-
-type Stored = KubeObject & { readonly spec?: object; readonly status?: object };
-
-/** Thrown through the reconciler as a process that is not there any more. */
-export class Crash extends Error {}
 
 export class Stage {
   readonly clock = new FakeClock(Date.UTC(2026, 0, 2));
@@ -44,32 +34,34 @@ export class Stage {
     services: new IndexedStore<SeenChild>({ [BY_OWNER]: ownerKeys }),
     poddisruptionbudgets: new IndexedStore<SeenChild>({ [BY_OWNER]: ownerKeys }),
   };
-  /** `create deployments/loadcast-v1`, in order. */
   readonly pods = new IndexedStore<SeenPod>({ [BY_OWNER]: ownerKeys });
-  readonly writes: string[] = [];
   registry = new Registry();
   readonly events: string[] = [];
   /** Versions whose pods do not get ready. */
   readonly broken = new Set<number>();
   judge: Judge | undefined;
   hasImage = true;
-  /** Whether the administrator lets HTTPRoutes be written, and those that there are. */
+  /** Whether the administrator lets HTTPRoutes be written, those that there are, and their gateways with the classes. */
   gateway = true;
   readonly routes = new IndexedStore<Stored>();
+  readonly gateways = new IndexedStore<Stored>();
   /** Of the registry that the object follows. */
-  index: RegistryIndex | undefined;
+  index: ConfigMap | undefined;
   /** What the cache still shows when it is behind the server. */
   cached: Stored | undefined;
-  /** Looks at each write before it is done. */
-  onWrite: (write: string) => void = () => undefined;
-  /** Called after each write was done. */
-  afterWrite: (write: string) => void = () => undefined;
-  #version = 0;
+  readonly api = new MemoryApi({
+    ...(this.children as unknown as Readonly<Record<string, IndexedStore<Stored>>>),
+    [REF.plural]: this.objects,
+    [HTTP_ROUTES.plural]: this.routes,
+    [GATEWAYS.plural]: this.gateways,
+    [GATEWAY_CLASSES.plural]: this.gateways,
+  });
+  readonly writes = this.api.writes;
   #reconcile = this.#start();
 
   constructor(spec: Record<string, unknown> = {}) {
     const object = modelDeployment({ ...MINIMAL, ...spec }, 'loadcast', 'shop');
-    this.objects.set(this.#stamp({ ...object, metadata: { ...object.metadata, uid: 'u-1', generation: 1 } }));
+    this.api.put(REF.plural, { ...object, metadata: { ...object.metadata, uid: 'u-1', generation: 1 } });
   }
 
   /** As after a crash: nothing is remembered but what the server has. */
@@ -81,13 +73,11 @@ export class Stage {
   change(spec: object): void {
     const before = this.objects.get(KEY) as Stored;
     const generation = (before.metadata.generation ?? 0) + 1;
-    this.objects.set(
-      this.#stamp({
-        ...before,
-        metadata: { ...before.metadata, generation },
-        spec: merged(before.spec ?? {}, spec),
-      }),
-    );
+    this.api.put(REF.plural, {
+      ...before,
+      metadata: { ...before.metadata, generation },
+      spec: merged(before.spec ?? {}, spec),
+    });
   }
 
   pass() {
@@ -146,14 +136,14 @@ export class Stage {
     const options: ReconcilerOptions = {
       objects: { get: (key) => this.cached ?? this.objects.get(key) },
       children: createChildWriter({
-        client: this.client,
+        client: this.api.client,
         stores: this.children,
         pods: this.pods,
         clock: this.clock,
         settings: CHILD_SETTINGS,
       }),
-      reader: this.client,
-      statusWriter: createStatusWriter(this.client),
+      reader: this.api.client,
+      statusWriter: createStatusWriter(this.api.client),
       events: {
         event: (_, type, reason, message) => void this.events.push(`${type} ${reason} ${message}`),
         flush: async () => undefined,
@@ -166,7 +156,7 @@ export class Stage {
         protectedNamespaces: ['kube-system'],
         gateway: this.gateway,
       },
-      routes: createRouteWriter(this.client, this.clock),
+      routes: createRouteWriter(this.api.client, this.clock),
       registries: createRegistries({ get: () => this.index }),
       hasImage: this.hasImage,
       drainMs: DRAIN_MS,
@@ -176,96 +166,4 @@ export class Stage {
     };
     return createReconcile(options);
   }
-
-  get client() {
-    return {
-      get: async <T extends KubeObject>(ref: ResourceRef, key: ObjectKey) =>
-        this.#found(ref, key) as unknown as T,
-      create: async <T extends KubeObject>(ref: ResourceRef, object: T) =>
-        this.#write(`create ${ref.plural}/${object.metadata.name}`, () => {
-          const store = this.#store(ref);
-          if (store.get(`${object.metadata.namespace}/${object.metadata.name}`) !== undefined)
-            throw new ForesailError('KUBE_ALREADY_EXISTS', 'conflict', 'it exists');
-          return this.#put(store, object) as unknown as T;
-        }),
-      mergePatch: async <T extends KubeObject>(
-        ref: ResourceRef,
-        key: ObjectKey,
-        patch: object,
-        options: { readonly resourceVersion?: string },
-      ) =>
-        this.#write(`patch ${ref.plural}/${key.name}`, () => {
-          const before = this.#found(ref, key, options.resourceVersion);
-          const { generation = 0 } = before.metadata;
-          // The server counts the changes of a spec.
-          const counted = 'spec' in patch ? { metadata: { generation: generation + 1 } } : {};
-          const after = merged(merged(before, patch), counted);
-          return this.#put(this.#store(ref), after as Stored) as unknown as T;
-        }),
-      patchStatus: async <T extends KubeObject>(
-        ref: ResourceRef,
-        key: ObjectKey,
-        patch: object,
-        options: { readonly resourceVersion?: string },
-      ) =>
-        this.#write('status', () => {
-          const before = this.#found(ref, key, options.resourceVersion);
-          const status = merged(before.status ?? {}, patch);
-          return this.#put(this.#store(ref), { ...before, status }) as unknown as T;
-        }),
-      delete: async (ref: ResourceRef, key: ObjectKey) =>
-        this.#write(`delete ${ref.plural}/${key.name}`, () => {
-          this.#found(ref, key);
-          this.#store(ref).delete(`${key.namespace}/${key.name}`);
-        }),
-    };
-  }
-
-  #write<T>(what: string, work: () => T): T {
-    this.onWrite(what);
-    const answer = work();
-    this.writes.push(what);
-    this.afterWrite(what);
-    return answer;
-  }
-
-  #store(ref: ResourceRef): IndexedStore<Stored> {
-    if (ref.plural === REF.plural) return this.objects;
-    if (ref.plural === HTTP_ROUTES.plural) return this.routes;
-    const kind = CHILD_KINDS.find((each) => each === ref.plural);
-    if (kind === undefined) throw new Error(`nothing knows ${ref.plural}`);
-    return this.children[kind] as unknown as IndexedStore<Stored>;
-  }
-
-  #found(ref: ResourceRef, { namespace, name }: ObjectKey, resourceVersion?: string): Stored {
-    const found = this.#store(ref).get(`${namespace}/${name}`);
-    if (found === undefined) throw new ForesailError('KUBE_NOT_FOUND', 'terminal', `no ${name}`);
-    if (resourceVersion !== undefined && resourceVersion !== found.metadata.resourceVersion)
-      throw new ForesailError('KUBE_CONFLICT', 'conflict', 'the object has been modified');
-    return found;
-  }
-
-  #put(store: IndexedStore<Stored>, object: Stored): Stored {
-    const stamped = this.#stamp(object);
-    store.set(stamped);
-    return stamped;
-  }
-
-  #stamp(object: Stored): Stored {
-    this.#version += 1;
-    return { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version) } };
-  }
-}
-
-/** RFC 7386. */
-function merged(before: object, patch: object): object {
-  const result: Record<string, unknown> = { ...before };
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else if (typeof value === 'object' && !Array.isArray(value)) {
-      const old = result[key];
-      result[key] = merged(typeof old === 'object' && old !== null && !Array.isArray(old) ? old : {}, value);
-    } else result[key] = value;
-  }
-  return result;
 }

@@ -1,10 +1,9 @@
 /**
- * The container that brings a version's file, and the volumes that it alone sees: the tenant's Secret, the claim that
+ * The container that brings the pinned file of a model to a folder of its pod, and the volumes that it alone sees: the tenant's Secret, the claim that
  * the address names, the administrator's cache.
  */
-import type { ModelDeploymentSpec } from '../../api/index.ts';
-import type { AddressClass } from '../../net/address.ts';
-import type { ServedVersion } from './pod.ts';
+import type { ModelDeploymentSpec } from '../api/index.ts';
+import type { AddressClass } from '../net/address.ts';
 
 /** What the administrator lets it do. */
 export interface FetchSettings {
@@ -31,14 +30,22 @@ const CREDENTIALS = '/var/run/foresail/credentials';
 const CLAIMS = '/mnt/pvc';
 const CACHE = '/var/cache/foresail';
 
+/** One file, and the folder below MODELS that it is wanted in. */
+export interface FetchedFile {
+  readonly namespace: string;
+  readonly storageUri: string;
+  readonly digest: string;
+  readonly folder: string;
+}
+
 type Spec = Pick<ModelDeploymentSpec, 'serviceAccountName' | 'credentialsSecretRef'>;
 
 /** Arguments and mounts of the container; image, resources and security context are every container's. */
-export function fetching(served: ServedVersion, spec: Spec, settings: FetchSettings) {
-  const claim = claimOf(served.storageUri);
+export function fetching(file: FetchedFile, spec: Spec, settings: FetchSettings) {
+  const claim = claimOf(file.storageUri);
   const { cache } = settings;
   return {
-    args: fetchArgs(served, spec, settings),
+    args: fetchArgs(file, spec, settings),
     // Why it failed stands in the pod's status then.
     terminationMessagePolicy: 'FallbackToLogsOnError',
     volumeMounts: [
@@ -54,21 +61,24 @@ export function fetching(served: ServedVersion, spec: Spec, settings: FetchSetti
             {
               name: 'cache',
               mountPath: CACHE,
-              ...(cache.hostPath === undefined ? {} : { subPath: served.namespace }),
+              ...(cache.hostPath === undefined ? {} : { subPath: file.namespace }),
             },
           ]),
     ],
   };
 }
 
-export function fetchVolumes({ storageUri }: ServedVersion, spec: Spec, { cache }: FetchSettings) {
+export function fetchVolumes(
+  { storageUri }: Pick<FetchedFile, 'storageUri'>,
+  spec: Spec,
+  { cache }: FetchSettings,
+) {
   const secretName = spec.credentialsSecretRef?.name;
   const claimName = claimOf(storageUri);
   return [
     ...(secretName === undefined ? [] : [{ name: 'credentials', secret: { secretName } }]),
-    ...(claimName === undefined
-      ? []
-      : [{ name: 'claim', persistentVolumeClaim: { claimName, readOnly: true } }]),
+    // Read-only where it is mounted: said of the claim, it would hold for every other mount of it in the pod too.
+    ...(claimName === undefined ? [] : [{ name: 'claim', persistentVolumeClaim: { claimName } }]),
     // `Directory`: kubelet would make one that nobody but root can write to.
     ...(cache?.hostPath === undefined
       ? []
@@ -80,7 +90,7 @@ export function fetchVolumes({ storageUri }: ServedVersion, spec: Spec, { cache 
 }
 
 function fetchArgs(
-  { storageUri, digest, deployment, version }: ServedVersion,
+  { storageUri, digest, folder }: FetchedFile,
   { serviceAccountName, credentialsSecretRef }: Spec,
   { maxMib, timeout, allowHttp, allowAddresses, cache }: FetchSettings,
 ): string[] {
@@ -89,7 +99,7 @@ function fetchArgs(
     'fetch',
     ...flag('--uri', storageUri),
     ...flag('--sha256', digest),
-    ...flag('--to', `${MODELS}/${deployment}/${version}`),
+    ...flag('--to', `${MODELS}/${folder}`),
     ...flag('--max-mib', String(maxMib)),
     ...flag('--timeout', `${Math.ceil(timeout / 1000)}s`),
     ...(credentialsSecretRef === undefined ? [] : flag('--credentials', CREDENTIALS)),

@@ -2,9 +2,9 @@
  * Whether an object on the server says what we want, and the patch that makes it so. The server fills in defaults and
  * writes quantities in its own way, neither of which is a difference; a patch each time would never come to rest.
  */
-import { isQuantity, parseQuantityMilli } from '../../quantity.ts';
-import { mergeDiff } from '../../runtime/merge-diff.ts';
-import type { Child } from './objects.ts';
+import { isQuantity, parseQuantityMilli } from '../quantity.ts';
+import { mergeDiff } from '../runtime/merge-diff.ts';
+import type { Child } from './owned-objects.ts';
 
 type Json = unknown;
 type JsonObject = Readonly<Record<string, Json>>;

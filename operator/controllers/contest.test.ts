@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { FakeClock } from '../../testing/fake-clock.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
 import { createContest } from './contest.ts';
 
 const WANTED = { replicas: 2 };

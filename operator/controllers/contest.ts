@@ -2,7 +2,7 @@
  * Somebody else who keeps changing a child of ours (an HPA on the Deployment of a version, a person's script) is
  * answered a few times and then no more for a while: two writers that never tire wear out the API server, not each other.
  */
-import type { Clock } from '../../clock.ts';
+import type { Clock } from '../clock.ts';
 
 const WINDOW_MS = 60_000;
 const REPAIRS_PER_WINDOW = 5;

@@ -1,0 +1,160 @@
+/**
+ * Killed at each write of a whole life (train, fail, suspend, resume, gate, register; one that searches first, with a
+ * worker that fails; and one whose gate finds no room, twice), before the server has it and after:
+ * whoever goes on ends where an undisturbed one does, with one gang at a time and nothing left over.
+ */
+import { expect, test } from '@jest/globals';
+import { Crash, NAME, Stage } from './testing/stage.ts';
+
+const MINUTES_4 = 240_000;
+
+/** Its parts, as a person or the cluster starts them; done again after a crash in it, it does nothing twice. */
+type Life = readonly ((stage: Stage) => void)[];
+
+const TRAINS: Life = [
+  () => undefined,
+  (stage) => stage.exit(`${NAME}-${stage.status.attempt?.number}-1`, 1),
+  (stage) => stage.change({ suspend: true }),
+  (stage) => stage.change({ suspend: false }),
+  (stage) => stage.trained(),
+  (stage) => stage.judged(),
+];
+
+const WAITS_FOR_ROOM: Life = [
+  () => undefined,
+  (stage) => stage.trained(),
+  (stage) => stage.exit(`${NAME}-gate-0`, 74, { error: { code: 'ARTIFACT_NO_SPACE', message: 'no space' } }),
+  (stage) => stage.exit(`${NAME}-gate-0`, 74, { error: { code: 'ARTIFACT_NO_SPACE', message: 'no space' } }),
+  (stage) => stage.judged(),
+];
+
+const SEARCHES: Life = [
+  () => undefined,
+  (stage) => stage.exit(stage.running('search', 1), 1),
+  (stage) => {
+    for (const index of [0, 1]) stage.exit(stage.running('search', index), 0);
+  },
+  (stage) => stage.trained(),
+  (stage) => stage.judged(),
+];
+
+const [starts, fails, ...rest] = SEARCHES;
+const SEARCHES_HELD: Life = [
+  starts!,
+  fails!,
+  (stage) => stage.change({ suspend: true }),
+  (stage) => stage.change({ suspend: false }),
+  ...rest,
+];
+
+/** @param at the write that is the last of its process; 0 for none */
+async function live(life: Life, spec: object, at: number, when: 'before' | 'after') {
+  const stage = new Stage({ workers: { nodes: 2 }, ...spec });
+  let writes = 0;
+  const crash = (now: 'before' | 'after') => {
+    if (now === 'before') writes += 1;
+    if (writes === at && now === when) throw new Crash();
+  };
+  stage.api.onWrite = () => crash('before');
+  stage.api.afterWrite = () => {
+    expectAlone(stage);
+    crash('after');
+  };
+  for (const step of life) {
+    step(stage);
+    for (let crashed = true; crashed; ) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one life
+        await stage.settle();
+        // oxlint-disable-next-line no-await-in-loop
+        await stage.after(MINUTES_4);
+        // What waits for its turn has had it then.
+        // oxlint-disable-next-line no-await-in-loop
+        await stage.after(MINUTES_4);
+        crashed = false;
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+        stage.restart();
+      }
+    }
+  }
+  const { phase, restarts, producedVersion, gate, gateWait } = stage.status;
+  const { cutOff: _, ...causes } = restarts ?? {};
+  return {
+    writes,
+    end: {
+      phase,
+      causes,
+      version: producedVersion?.version,
+      verdict: gate?.verdict,
+      waits: gateWait?.count,
+      // The number of the last attempt is another where a start was cut off.
+      jobs: stage.names('jobs').length,
+      running: stage.pods.filter(({ status }) => status.phase === 'Running').length,
+      versions: (JSON.parse(stage.index ?? '{}') as { versions?: unknown[] }).versions?.length,
+      events: stage.events.filter((event) => event.includes('RunCompleted')).length > 0,
+    },
+    stage,
+  };
+}
+
+function expectAlone(stage: Stage): void {
+  const gangs = stage.pods
+    .filter(
+      ({ metadata, status }) =>
+        status.phase === 'Running' && metadata.labels?.['foresail.io/training-stage'] === 'train',
+    )
+    .map(({ metadata }) => metadata.labels?.['foresail.io/training-attempt']);
+  expect(new Set(gangs).size).toBeLessThanOrEqual(1);
+}
+
+test.each([
+  ['trains', TRAINS, {}, { causes: { error: 1, suspended: 1 }, jobs: 2 }, 25],
+  [
+    'searches first',
+    SEARCHES,
+    { search: { trials: 6, parallelism: 2 } },
+    { causes: { error: 1 }, jobs: 2 },
+    20,
+  ],
+  [
+    'searches by a database and is held in between',
+    SEARCHES_HELD,
+    {
+      search: {
+        trials: 6,
+        parallelism: 2,
+        storage: { rdb: { urlSecretRef: { name: 'search', key: 'url' } } },
+      },
+    },
+    { causes: { error: 1, suspended: 1 }, jobs: 2 },
+    25,
+  ],
+  ['finds its gate’s volume full', WAITS_FOR_ROOM, {}, { causes: {}, jobs: 2, waits: 2 }, 18],
+] as const)(
+  'every crash of one that %s ends where none would, and deletion leaves nothing',
+  async (_, life, spec, wanted, least) => {
+    const { writes, end } = await live(life, spec, 0, 'before');
+    expect(end).toEqual({
+      phase: 'Complete',
+      ...wanted,
+      version: 1,
+      verdict: 'Pass',
+      running: 0,
+      versions: 1,
+      events: true,
+    });
+    expect(writes).toBeGreaterThan(least);
+    for (let at = 1; at <= writes; at += 1)
+      for (const when of ['before', 'after'] as const) {
+        // oxlint-disable-next-line no-await-in-loop -- one life after the other
+        const { end: same, stage } = await live(life, spec, at, when);
+        // An event is told after its status was written; a process may end between the two.
+        expect([at, when, { ...same, events: true }]).toEqual([at, when, end]);
+        stage.api.drop('trainingjobs', stage.object as never);
+        for (let i = 0; i < 5; i += 1) stage.cluster();
+        expect(['jobs', 'secrets', 'services', 'pods'].flatMap((plural) => stage.names(plural))).toEqual([]);
+      }
+  },
+  120_000,
+);
