@@ -26,7 +26,12 @@ export interface CompiledSchedule {
 
 /** Parsing is the dear part: do it once per generation of the object. Throws what croner throws for a bad text. */
 export function compileSchedule(plan: SchedulePlan): CompiledSchedule {
-  return { plan, cron: new Cron(plan.schedule, { timezone: plan.timeZone, paused: true, mode: '5-part' }) };
+  return { plan, cron: compileCron(plan) };
+}
+
+/** Throws what croner throws for a bad text. */
+export function compileCron({ schedule, timeZone }: Pick<SchedulePlan, 'schedule' | 'timeZone'>): Cron {
+  return new Cron(schedule, { timezone: timeZone, paused: true, mode: '5-part' });
 }
 
 /** Active from the start (included) to start + duration (excluded). */
@@ -60,6 +65,6 @@ export function nextScheduleChange(schedules: readonly CompiledSchedule[], atMs:
 }
 
 /** The latest start at or before the instant. croner looks strictly before its reference, hence one more millisecond. */
-function lastStart(cron: Cron, atMs: number): number | undefined {
+export function lastStart(cron: Cron, atMs: number): number | undefined {
   return cron.previousRuns(1, new Date(atMs + 1))[0]?.getTime();
 }

@@ -6,13 +6,8 @@
  */
 import { Calibration, type CalibrationState, type RealisedCoverage } from './calibration.ts';
 import { Contest, type ContestState } from './contest.ts';
-import {
-  PLAN_LEVELS,
-  type Plan,
-  ServiceLevel,
-  type ServiceLevelState,
-  type ServiceTerms,
-} from './service-level.ts';
+import { PLAN_LEVELS, type Plan, ServiceLevel, type ServiceLevelState } from './service-level.ts';
+import type { ServiceTerms } from './service-terms.ts';
 import type { QuantileForecast, UpperLoadPath } from './types.ts';
 import { type PathWindow, planPath, upperLoadPath } from './upper-path.ts';
 

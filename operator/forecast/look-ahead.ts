@@ -4,7 +4,8 @@
  * this same way.
  */
 import type { ForecastLearner } from './learner.ts';
-import type { Plan, ServiceTerms } from './service-level.ts';
+import type { Plan } from './service-level.ts';
+import type { ServiceTerms } from './service-terms.ts';
 import type { Confidence, QuantileForecast, UpperLoadPath } from './types.ts';
 
 export interface AheadPath {

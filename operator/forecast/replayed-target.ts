@@ -3,7 +3,7 @@
  * still starting, and how often it was short. Coarser than the simulator (operator/simulate), whose clock is finer
  * than a step, and cheap enough to run dozens of beside every forecast.
  */
-import type { Peaks, ServiceTerms } from './service-level.ts';
+import type { Peaks, ServiceTerms } from './service-terms.ts';
 
 /** Looked up once: this runs dozens of times a step, and in jest's contexts a global costs more than the arithmetic. */
 const { abs, ceil, max, min } = Math;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ReplayedTarget } from './replayed-target.ts';
-import { PLAN_LEVELS, ServiceLevel, type ServiceTerms } from './service-level.ts';
+import { PLAN_LEVELS, ServiceLevel } from './service-level.ts';
+import type { ServiceTerms } from './service-terms.ts';
 import { seeded } from './testing/series.ts';
 
 const STEP_MS = 60_000;

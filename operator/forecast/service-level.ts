@@ -15,6 +15,7 @@
  */
 import { ReplayedTarget, type ReplayedTargetState } from './replayed-target.ts';
 import { type Candidate, choose } from './service-level-choice.ts';
+import type { Peaks, ServiceTerms } from './service-terms.ts';
 
 /** Levels that are replayed, increasing. */
 export const PLAN_LEVELS = [
@@ -43,25 +44,6 @@ const LEAST_POINTS = 0.01;
 /** Time that the replay remembers (e-folding), and the weight of the prior in steps while it knows little. */
 const MEMORY_MS = 10 * 86_400_000;
 const PRIOR_STEPS = 360;
-
-/** What the load meets; all of one metric. */
-export interface ServiceTerms {
-  readonly objective: 'Availability' | 'Efficiency';
-  /** Load that one replica carries, in the load's unit. */
-  readonly capacity: number;
-  /** Load per replica that the reactive rule aims at. */
-  readonly reactiveTarget: number;
-  /** Steps from a load that has just been read to the first one that replicas ordered on it serve whole. */
-  readonly readySteps: number;
-  /** Steps that the highest recommendation is held before scaling down. */
-  readonly holdSteps: number;
-}
-
-/** Highest load of the steps that replicas ordered now serve (`ready`), and of those before (`near`). */
-export interface Peaks {
-  readonly near: number;
-  readonly ready: number;
-}
 
 export interface ServiceLevelState {
   readonly steps: number;

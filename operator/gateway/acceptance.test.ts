@@ -58,6 +58,14 @@ describe('a route is in force', () => {
       'BackendNotFound',
     ],
     [
+      'one that has dropped rules',
+      route([{ name: 'a' }], {
+        parent: 'a',
+        conditions: [ACCEPTED, { type: 'PartiallyInvalid', status: 'True', reason: 'UnsupportedValue' }],
+      }),
+      'UnsupportedValue',
+    ],
+    [
       'another listener of the same gateway',
       route([{ name: 'a', sectionName: 'tls' }], { parent: 'a', conditions: [ACCEPTED] }),
       'WaitingForGateway',

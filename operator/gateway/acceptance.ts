@@ -1,5 +1,5 @@
 /** Whether every gateway that a route is for goes by the newest of what the route says. */
-import type { HttpRoute, ParentRef } from './http-route.ts';
+import { GATEWAY_GROUP, type HttpRoute, type ParentRef } from './http-route.ts';
 
 export type Acceptance =
   | { readonly accepted: true }
@@ -22,8 +22,13 @@ export function acceptanceOf({ metadata, spec, status }: HttpRoute): Acceptance 
         reason: 'WaitingForGateway',
         message: `gateway ${parent.name} has not taken generation ${generation} of the route yet`,
       };
-    for (const each of [accepted, condition('ResolvedRefs')])
-      if (each !== undefined && each.status !== 'True')
+    for (const [each, wanted] of [
+      [accepted, 'True'],
+      [condition('ResolvedRefs'), 'True'],
+      // Rules were dropped, or those of an older generation are in force.
+      [condition('PartiallyInvalid'), 'False'],
+    ] as const)
+      if (each !== undefined && each.status !== wanted)
         return {
           accepted: false,
           reason: each.reason ?? 'NotAccepted',
@@ -35,14 +40,7 @@ export function acceptanceOf({ metadata, spec, status }: HttpRoute): Acceptance 
 
 /** With the defaults that the API server may or may not have filled in. */
 function keyOf(
-  {
-    group = 'gateway.networking.k8s.io',
-    kind = 'Gateway',
-    namespace,
-    name,
-    sectionName = '',
-    port = 0,
-  }: ParentRef,
+  { group = GATEWAY_GROUP, kind = 'Gateway', namespace, name, sectionName = '', port = 0 }: ParentRef,
   own: string,
 ): string {
   return JSON.stringify([group, kind, namespace ?? own, name, sectionName, port]);

@@ -1,8 +1,10 @@
 /** The parts of an HTTPRoute (gateway.networking.k8s.io/v1) that a rollout reads and writes; the rest is carried along. */
 import type { KubeObject, ResourceRef } from '../runtime/index.ts';
 
+export const GATEWAY_GROUP = 'gateway.networking.k8s.io';
+
 export const HTTP_ROUTES: ResourceRef = {
-  group: 'gateway.networking.k8s.io',
+  group: GATEWAY_GROUP,
   version: 'v1',
   plural: 'httproutes',
   namespaced: true,

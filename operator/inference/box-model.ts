@@ -4,6 +4,6 @@
 export const BOX_MODEL = {
   name: 'loadcast',
   version: '1.0.0',
-  sha256: '41381af4980968b6251941b7fcaa87194b1f4c5114fc12fcef383abf6e4bcd7e',
-  bytes: 4740362,
+  sha256: 'ebc8f2fa577998db2ce38d08b1614655ee7a5cd4b3931895c7e0330c490398be',
+  bytes: 4761143,
 } as const;

@@ -40,6 +40,13 @@ export interface DeskState {
   readonly answers: GuardState;
 }
 
+/** Forecasts whose loads are not known yet. */
+export interface WaitingForecasts {
+  /** Step of each series, ms. */
+  readonly steps: readonly (readonly [series: string, stepMs: number])[];
+  readonly forecasts: readonly IssuedForecast[];
+}
+
 export interface DeskVerdict extends Omit<Verdict, 'reason'> {
   /** A verdict's reasons, and `CanaryFails`: it fails to answer where the other one answers. */
   readonly reason: string;
@@ -62,17 +69,23 @@ export class Desk {
   readonly #answers: RateGuard;
   readonly #steps = new Map<string, number>();
   #early: Round[] = [];
+  #revision = 0;
   #opened: (Leads & { readonly judge: Judge }) | undefined;
 
-  /** @param state of a desk for the same two versions and the same options */
-  constructor(options: DeskOptions, state?: DeskState) {
+  /**
+   * @param state of a desk for the same two versions and the same options
+   * @param waiting of the same desk at the same moment: one that was scored already would count twice
+   */
+  constructor(options: DeskOptions, state?: DeskState, waiting?: WaitingForecasts) {
     this.#options = options;
-    this.#ledger = new Ledger(options.mostWaiting ?? MOST_WAITING);
+    this.#ledger = new Ledger(options.mostWaiting ?? MOST_WAITING, waiting?.forecasts);
+    for (const [series, stepMs] of waiting?.steps ?? []) this.#steps.set(series, stepMs);
     this.#answers = new RateGuard(GUARD_DEFAULTS, state?.answers);
     if (state !== undefined) this.#opened = this.#open(state.leads, state.judge);
   }
 
   note(round: Round): void {
+    this.#revision++;
     const failures = (forecast: QuantileForecast | undefined) => ({
       requests: 1,
       failures: forecast === undefined ? 1 : 0,
@@ -91,6 +104,7 @@ export class Desk {
     const { judge, baseMs } = opened;
     const grace = Math.max(baseMs, GRACE_MS);
     for (const endMs of this.#ledger.due(nowMs - grace)) {
+      this.#revision++;
       const loadOf = (series: string): number => {
         const stepMs = this.#steps.get(series) ?? baseMs;
         return this.#options.read(series, endMs - stepMs, stepMs);
@@ -116,11 +130,20 @@ export class Desk {
     return this.#opened !== undefined;
   }
 
-  /** For a checkpoint; what waits for its load is not in it. */
+  /** For a checkpoint; what waits for its load is `waiting`. */
   get state(): DeskState | undefined {
     if (this.#opened === undefined) return undefined;
     const { baseMs, leadsMs, judge } = this.#opened;
     return { leads: { baseMs, leadsMs }, judge: judge.state, answers: this.#answers.state };
+  }
+
+  /** Grows with everything that is taken in. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get waiting(): WaitingForecasts {
+    return { steps: [...this.#steps], forecasts: [...this.#ledger] };
   }
 
   #openAt(nowMs: number): (Leads & { readonly judge: Judge }) | undefined {

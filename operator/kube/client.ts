@@ -212,6 +212,7 @@ export class KubeClient implements Client {
       kind: 'DeleteOptions',
       apiVersion: 'v1',
       propagationPolicy: options.propagationPolicy ?? 'Background',
+      ...(options.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: options.gracePeriodSeconds }),
       ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
     };
     const path = objectPath(ref, key);

@@ -161,6 +161,8 @@ export interface DeleteOptions {
   readonly uid?: string;
   readonly resourceVersion?: string;
   readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
+  /** 0 takes a pod away without its node's word. */
+  readonly gracePeriodSeconds?: number;
 }
 
 /**

@@ -22,6 +22,10 @@ export function weightOf(shares: readonly Share[], version: number | undefined):
   return shares.find((share) => share.version === version)?.weight ?? 0;
 }
 
+export function mirrorOf(shares: readonly Share[], version: number | undefined): number {
+  return shares.find((share) => share.version === version)?.mirrorPercent ?? 0;
+}
+
 /** The version keeps its pods for a while; what it was kept for before is over. */
 export function keep(kept: readonly Kept[], entry: Kept): readonly Kept[] {
   return [...kept.filter(({ version }) => version !== entry.version), entry];

@@ -4,7 +4,7 @@
  */
 import { enoughReady } from './capacity.ts';
 import { stepsOf } from './course.ts';
-import { type Draft, dropCanary, type PlanPhase, tell, weightOf, withState } from './draft.ts';
+import { type Draft, dropCanary, mirrorOf, type PlanPhase, tell, weightOf, withState } from './draft.ts';
 import type { Canary, Judgement, RolloutInput, RolloutState, Step } from './types.ts';
 
 export const advance: PlanPhase = (draft, input) => {
@@ -37,14 +37,16 @@ type StepOutcome = 'done' | 'wait' | { readonly reason: string; readonly message
 function outcomeOf(step: Step, canary: Canary, state: RolloutState, input: RolloutInput): StepOutcome {
   // Beside a stable without pods nothing is proved: what the canary carries then was not meant for it.
   if ((input.pods.get(state.stable ?? 0)?.ready ?? 0) === 0) return 'wait';
+  // Done when they are published, not when they are decided: the next step counts from there.
   if (step.setWeight !== undefined)
-    // Done when it is published, not when it is decided: the next step counts from there.
     return weightOf(state.traffic, canary.version) >= step.setWeight ? 'done' : 'wait';
+  if (step.shadow !== undefined)
+    return mirrorOf(state.traffic, canary.version) >= step.shadow.percent ? 'done' : 'wait';
   if (step.pause !== undefined) {
     const { durationMs } = step.pause;
     return durationMs !== undefined && input.nowMs - canary.stepStartedAtMs >= durationMs ? 'done' : 'wait';
   }
-  return step.analysis === undefined ? 'done' : analyse(canary, state, input);
+  return analyse(canary, state, input);
 }
 
 function analyse(canary: Canary, state: RolloutState, input: RolloutInput): StepOutcome {

@@ -145,6 +145,13 @@ afterEach(async () => {
   await Promise.all(pods.splice(0).map((each) => each.stop()));
 });
 
+test('idle connections outlive those of gateways before it, so that nobody asks on one that closes', async () => {
+  const one = await pod('1');
+  route({ version: 1, weight: 100, endpoints: [one.origin] });
+  // Go's clients keep theirs for 90 s.
+  expect(Number(/timeout=(\d+)/.exec(String((await ask()).headers['keep-alive']))?.[1])).toBeGreaterThan(90);
+});
+
 describe('weights', () => {
   test('requests are split by weight, none goes to a weight of 0', async () => {
     const [one, two, three] = [await pod('1'), await pod('2'), await pod('3')];

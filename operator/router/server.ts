@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../logger.ts';
+import { KEEP_ALIVE_MS } from '../net/keep-alive.ts';
 import type { Authorizer } from '../observability/authorizer.ts';
 import { startHttp } from '../observability/http.ts';
 import type { GrpcProxy } from './grpc-proxy.ts';
@@ -44,7 +45,7 @@ export interface RouterServerOptions {
 const LIMITS = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
-  keepAliveTimeout: 65_000,
+  keepAliveTimeout: KEEP_ALIVE_MS,
   maxHeaderSize: 16_384,
 };
 

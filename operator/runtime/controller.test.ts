@@ -53,6 +53,21 @@ describe('a controller', () => {
     await stop();
   });
 
+  test('looks again within a day at what is due in a year, since no timer holds so long', async () => {
+    const seen: number[] = [];
+    const day = 86_400_000;
+    const { clock, stop } = start(
+      () => {
+        seen.push(clock.monotonic());
+        return Promise.resolve({ requeueAfterMs: 365 * day });
+      },
+      { sources: [{ start: (enqueue) => enqueue('a') }] },
+    );
+    await advance(clock, day);
+    expect(seen).toEqual([0, day]);
+    await stop();
+  });
+
   test.each([
     ['an error', () => Promise.reject(new Error('boom')), 'error'],
     [

@@ -27,6 +27,8 @@ export interface ControllerOptions {
 
 /** How long after its deadline a reconcile may hold its worker. */
 const ABANDON_AFTER_MS = 1_000;
+/** A timer of Node’s holds 24.8 days and fires at once beyond. To look too early does no harm. */
+const LONGEST_WAIT_MS = 24 * 3_600_000;
 
 export function createController(options: ControllerOptions): Controller {
   return new QueueController(options);
@@ -113,7 +115,7 @@ class QueueController implements Controller {
     }
     this.#queue.forget(key);
     if (result?.requeueAfterMs === undefined) return { outcome: 'success' };
-    this.#queue.addAfter(key, Math.max(result.requeueAfterMs, 1));
+    this.#queue.addAfter(key, Math.min(Math.max(result.requeueAfterMs, 1), LONGEST_WAIT_MS));
     return { outcome: 'requeue_after' };
   }
 

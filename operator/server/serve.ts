@@ -15,6 +15,7 @@ import type { Engine } from './core/types.ts';
 import { type GrpcServer, startGrpcServer } from './grpc/server.ts';
 import { createHttpServer, type HttpTimeouts } from './http/server.ts';
 import type { ServerMetrics } from './metrics.ts';
+import { createRefusals } from './refusals.ts';
 import type { Wire } from './wire.ts';
 
 export interface ServerOptions extends AdmissionLimits {
@@ -69,6 +70,7 @@ export async function startServer(options: ServerOptions, parts: ServerParts): P
       if ((parts.around?.cacheBytes ?? 0) === 0) parts.engine.refuseEarly(model, version);
     },
     admission: createAdmission(options),
+    refusals: createRefusals(parts.clock),
     maxRequestBytes: options.maxRequestBytes,
     repositoryControl: options.repositoryControl,
     starting: () => starting,

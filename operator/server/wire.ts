@@ -7,6 +7,7 @@ import type { Infer } from './around/infer.ts';
 import type { Tracing } from './around/tracing.ts';
 import type { Engine } from './core/types.ts';
 import type { ServerMetrics } from './metrics.ts';
+import type { Refusals } from './refusals.ts';
 
 export interface Wire {
   readonly engine: Engine;
@@ -17,6 +18,8 @@ export interface Wire {
   /** Absent: nothing is traced. */
   readonly tracing?: Tracing;
   readonly admission: Admission;
+  /** Every answer to a call that there is no room for goes through here. */
+  readonly refusals: Refusals;
   /** Absent: everybody may call, as often as they like. */
   readonly guard?: Guard;
   readonly metrics: ServerMetrics;

@@ -5,7 +5,7 @@
  */
 import { ForecastLearner } from '../forecast/learner.ts';
 import { lookAhead } from '../forecast/look-ahead.ts';
-import type { ServiceTerms } from '../forecast/service-level.ts';
+import type { ServiceTerms } from '../forecast/service-terms.ts';
 import type { ModelRef, QuantileForecast } from '../forecast/types.ts';
 import type { ForecastTape, TapeTrack } from './tape.ts';
 import { type Span, startOf, type Trace } from './trace.ts';

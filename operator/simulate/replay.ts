@@ -5,7 +5,7 @@
 import { holdMs } from '../decision/memory.ts';
 import type { DecisionSpec, MetricPlan, Mode, ReactiveTuning } from '../decision/types.ts';
 import { leadWindow, readySteps } from '../forecast/lead-window.ts';
-import type { ServiceTerms } from '../forecast/service-level.ts';
+import type { ServiceTerms } from '../forecast/service-terms.ts';
 import type { Forecaster } from '../forecast/types.ts';
 import { type Band, calibrate, coverageOf } from './band.ts';
 import { costAt, lowerEnvelope } from './envelope.ts';

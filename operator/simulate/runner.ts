@@ -6,7 +6,7 @@
 import { HPA_DEFAULTS } from '../decision/reactive/tuning.ts';
 import { ForesailError } from '../errors.ts';
 import { leadWindow, readySteps } from '../forecast/lead-window.ts';
-import type { ServiceTerms } from '../forecast/service-level.ts';
+import type { ServiceTerms } from '../forecast/service-terms.ts';
 import { type Band, calibrate, coverageOf, type RealisedCoverage } from './band.ts';
 import { foresailPolicy, hpaPolicy, leadConditions, OBJECTIVES, shadowPolicy } from './policies/decided.ts';
 import { oraclePolicy, profilePolicy, staticPolicy } from './policies/simple.ts';

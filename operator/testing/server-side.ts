@@ -8,7 +8,10 @@ export interface AuditEntry {
   readonly user: { readonly username: string };
   readonly userAgent?: string;
   readonly stage: 'ResponseStarted' | 'ResponseComplete' | 'Panic';
-  readonly responseStatus?: { readonly code?: number };
+  readonly responseStatus?: {
+    readonly code?: number;
+    readonly details?: { readonly causes?: readonly { readonly reason?: string }[] };
+  };
   readonly objectRef?: {
     readonly apiGroup?: string;
     readonly resource?: string;

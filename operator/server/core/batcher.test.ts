@@ -132,11 +132,12 @@ describe('the batcher', () => {
 
   test('a run that stalls shuts the door for as long as it is late', async () => {
     const { clock, batcher, runner, submit } = setUp({ latencyTargetMs: 30, maxBatch: 1 });
-    for (let i = 0; i < 3; i++) batcher.learn(1, 5);
+    for (let i = 0; i < 9; i++) batcher.learn(1, 5);
     submit('stalled');
     await turn();
     await clock.advance(5 + 20);
     expect(submit('in time').error).toBeUndefined();
+    await turn();
     await clock.advance(20);
     expect(submit('too late').error).toMatchObject({ code: 'OVERLOADED', retryAfterMs: 20 });
     await runner.finish();

@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.ts';
 import { batchLimit, predictAnswer } from './batch-policy.ts';
 import { backend, isRunFailure, notReady, overloaded, pastDeadline } from './errors.ts';
 import { LatencyFit, predict } from './latency-line.ts';
+import { PredictionMargin } from './prediction-margin.ts';
 import { type Queued, RequestQueue } from './request-queue.ts';
 
 export interface RunDurations {
@@ -60,6 +61,8 @@ const NOTHING_SPENT: Spent = { queueMs: 0, inputMs: 0, inferMs: 0, outputMs: 0 }
 
 interface Waiting<P, A> extends Job<P> {
   readonly at: number;
+  /** What was predicted when it was let in. */
+  readonly predictedMs: number | undefined;
   readonly settle: (answer: A | undefined, error: unknown, spent: Spent) => void;
   done: boolean;
 }
@@ -74,6 +77,9 @@ export class Batcher<P, A> {
   readonly #options: BatcherOptions;
   readonly #queue: RequestQueue<Waiting<P, A>>;
   readonly #fit = new LatencyFit();
+  readonly #margin = new PredictionMargin();
+  /** How long requests of the latest turn of the loop were read before the last of them was: that one waited unseen. */
+  #turnMs = 0;
   readonly #slots: Slot<P, A>[] = [];
   #latestRows = 0;
   #scheduled = false;
@@ -133,11 +139,14 @@ export class Batcher<P, A> {
       done(undefined, signal.reason, NOTHING_SPENT);
       return;
     }
-    const { clock } = this.#options;
+    const { clock, latencyTargetMs } = this.#options;
+    // What nothing depends on need not be known.
+    const judged = latencyTargetMs !== undefined || job.timeoutMs !== undefined;
     let cancelTimer: (() => void) | undefined;
     const waiting: Waiting<P, A> = {
       ...job,
       at: clock.monotonic(),
+      predictedMs: judged ? this.predictedMs(job.rows, job.priority) : undefined,
       done: false,
       settle: (answer, error, spent) => {
         if (waiting.done) return;
@@ -207,8 +216,10 @@ export class Batcher<P, A> {
     );
     // An idle model takes anyone, or a wrong prediction could shut it for good.
     if (allowed === Number.POSITIVE_INFINITY || this.#idle()) return undefined;
-    const predicted = this.predictedMs(job.rows, job.priority);
-    if (predicted === undefined || predicted <= allowed) return undefined;
+    const alone = this.predictedMs(job.rows, job.priority);
+    if (alone === undefined) return undefined;
+    const predicted = alone + this.#margin.ms + this.#turnMs;
+    if (predicted <= allowed) return undefined;
     const message = `model "${model}" would answer in ${Math.ceil(predicted)} ms, allowed are ${allowed} ms`;
     return overloaded(message, predicted - allowed);
   }
@@ -236,8 +247,11 @@ export class Batcher<P, A> {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
+    const { clock } = this.#options;
+    const since = clock.monotonic();
     setImmediate(() => {
       this.#scheduled = false;
+      this.#turnMs = clock.monotonic() - since;
       this.#dispatch();
     });
   }
@@ -273,8 +287,18 @@ export class Batcher<P, A> {
       // The child gets its next run before the answers of this one are handed out.
       this.#release(slot);
       answer(batch, outcome);
+      if (outcome.result !== undefined) this.#compare(batch);
     }
     this.#settleIfDrained();
+  }
+
+  /** One error a run, the worst: requests that ran together were late together, and are no more than one witness. */
+  #compare(batch: readonly Waiting<P, A>[]): void {
+    const now = this.#options.clock.monotonic();
+    const errors = batch.flatMap(({ at, predictedMs }) =>
+      predictedMs === undefined ? [] : [now - at - predictedMs],
+    );
+    if (errors.length > 0) this.#margin.observe(Math.max(...errors));
   }
 
   #release(slot: Slot<P, A>): void {

@@ -43,9 +43,14 @@ export function invalid(subject: string, message: string): ForesailError {
 
 /** @param retryAfterMs when the queue will have gone down far enough */
 export function overloaded(message: string, retryAfterMs: number): ForesailError {
-  return new ForesailError('OVERLOADED', 'transient', message, {
+  // Where it was made tells nobody anything, and in a flood of refusals the stack is a tenth of the work.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = new ForesailError('OVERLOADED', 'transient', message, {
     retryAfterMs: Math.max(1, Math.ceil(retryAfterMs)),
   });
+  Error.stackTraceLimit = stackTraceLimit;
+  return error;
 }
 
 export function pastDeadline(timeoutMs: number): ForesailError {

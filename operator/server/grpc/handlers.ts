@@ -89,7 +89,11 @@ function inferHandler(wire: Wire): handleUnaryCall<ModelInferRequest, ModelInfer
       callback(null, await infer(wire, call, span, gone.signal));
     } catch (error) {
       fault = gone.signal.aborted ? CANCELED : faultOf(error);
-      callback(status(wire, call, fault, error));
+      const told = status(wire, call, fault, error);
+      // A large message is not kept for it: memory may be what there is too little of.
+      if (fault.outcome === 'rejected' && sizeOf(call.request) <= SMALL_MESSAGE)
+        wire.refusals.answer(() => callback(told));
+      else callback(told);
     }
     wire.metrics.call('grpc', fault?.outcome ?? 'success', (wire.clock.monotonic() - started) / 1_000);
     span?.end(fault, { 'rpc.grpc.status_code': fault?.grpc ?? 0 });
@@ -97,6 +101,7 @@ function inferHandler(wire: Wire): handleUnaryCall<ModelInferRequest, ModelInfer
   return (call, callback) => void run(call, callback);
 }
 
+const SMALL_MESSAGE = 64 * 1024;
 const METHOD = 'inference.GRPCInferenceService/ModelInfer';
 /** By OpenTelemetry's conventions for RPC servers. */
 const ATTRIBUTES: Attributes = {

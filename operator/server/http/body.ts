@@ -55,7 +55,12 @@ function collect(message: IncomingMessage, most: number, ticket: Ticket): Promis
       chunks.push(chunk);
     };
     message.on('data', onData);
-    message.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    message.once('end', () => {
+      const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+      // The message lives until its answer is written, and these listeners with it.
+      chunks.length = 0;
+      resolve(body);
+    });
     message.once('error', () => reject(invalid('the body', 'the body ended before its announced length')));
   });
 }

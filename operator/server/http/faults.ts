@@ -23,12 +23,22 @@ export function errorHandler(wire: Wire, send: SendFault = sendFault) {
         error: messageOf(error),
       });
     call?.ended(fault.outcome, fault);
+    if (fault.outcome === 'rejected') {
+      // It waits with its connection alone; the room that it took is for others.
+      call?.ticket.leave();
+      request.body = undefined;
+      wire.refusals.answer(() => tell(fault, request, reply));
+    } else tell(fault, request, reply);
+  };
+
+  function tell(fault: Fault, request: FastifyRequest, reply: FastifyReply): void {
+    if (callOf(request)?.gone.aborted === true) return void reply.hijack();
     reply.code(fault.http);
     if (fault.http === 503 || fault.http === 429) reply.header('retry-after', retryAfter(fault));
     const challenge = fault.http === 401 ? wire.guard?.challenge : undefined;
     if (challenge !== undefined) reply.header('www-authenticate', challenge);
     send(reply, fault);
-  };
+  }
 }
 
 export const sendFault: SendFault = (reply, { http, message }) => reply.code(http).send({ error: message });

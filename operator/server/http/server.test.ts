@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
+import { systemClock } from '../../clock.ts';
 import { fakeEngine } from '../testing/fake-engine.ts';
 import { servers, until } from '../testing/servers.ts';
 
@@ -191,6 +192,45 @@ describe('faults of the engine', () => {
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '2']);
     expect((await ask('{"parameters": {"priority": 1}, what is read')).status).toBe(400);
     expect((await ask('{"parameters": {"timeout": 1}, what is read')).status).toBe(400);
+  });
+
+  test('of a flood everybody is told, and who is let in meanwhile is answered', async () => {
+    const { httpUrl } = await start(fakeEngine());
+    const body = JSON.stringify({ inputs: [X] });
+    const ask = (model: string) => fetch(`${httpUrl}/v2/models/${model}/infer`, { method: 'POST', body });
+    const flood = Array.from({ length: 200 }, () => ask('crowded'));
+    expect((await ask('echo')).status).toBe(200);
+    const told = await Promise.all(flood);
+    expect(new Set(told.map(({ status }) => status))).toEqual(new Set([503]));
+    expect(told.every(({ headers }) => headers.get('retry-after') === '2')).toBe(true);
+  });
+
+  test('whoever leaves while its refusal waits is counted as gone', async () => {
+    const waiting: (() => void)[] = [];
+    const clock = {
+      ...systemClock,
+      after: (_ms: number, fn: () => void) => (waiting.push(fn), () => undefined),
+    };
+    const { httpUrl, metrics } = await start(fakeEngine(), {}, { clock });
+    const ask = (signal?: AbortSignal) =>
+      fetch(`${httpUrl}/v2/models/crowded/infer`, { method: 'POST', body: '{}', signal: signal ?? null });
+    expect((await ask()).status).toBe(503);
+    const gone = new AbortController();
+    const second = ask(gone.signal);
+    await until(() => waiting.length > 0);
+    const count = () => metrics.registry.getSingleMetricAsString('foresail_server_calls_total');
+    await systemClock.sleep(50);
+    gone.abort();
+    await expect(second).rejects.toThrow();
+    let text = '';
+    while (!text.includes('outcome="canceled"} 1')) {
+      // oxlint-disable-next-line no-await-in-loop -- a poll
+      await systemClock.sleep(5);
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      text = await count();
+    }
+    for (const fn of waiting.splice(0)) fn();
+    expect((await fetch(`${httpUrl}/v2/health/live`)).status).toBe(200);
   });
 
   test('where answers are kept, one of them may still do for a crowd', async () => {
@@ -395,6 +435,17 @@ describe('limits', () => {
     while (!seen.has(503)) seen.add(await infer());
     socket.destroy();
     while ((await infer()) !== 200);
+  });
+
+  test('its idle connections outlive those of gateways, and it says for how long', async () => {
+    const { httpUrl } = await start(fakeEngine());
+    const { hostname, port } = new URL(httpUrl);
+    const socket = connect(Number(port), hostname);
+    socket.write('GET /v2/health/live HTTP/1.1\r\nhost: a\r\n\r\n');
+    const [chunk] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    // Go's clients keep theirs for 90 s.
+    expect(Number(/^keep-alive: timeout=(\d+)/im.exec(chunk.toString())?.[1])).toBeGreaterThan(90);
   });
 
   const timeouts = { headersMs: 200, requestMs: 400, keepAliveMs: 1_000 };

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { KEEP_ALIVE_MS } from '../../net/keep-alive.ts';
 import type { ServerTls } from '../access/tls.ts';
 import { createAdmission } from '../admission.ts';
 import { forecastRoutes } from '../forecast-api/routes.ts';
@@ -21,11 +22,11 @@ export interface HttpTimeouts {
   readonly headersMs: number;
   /** For a whole request with its body. */
   readonly requestMs: number;
-  /** How long an idle connection stays; longer than a load balancer's, so that it is the one to close. */
+  /** How long an idle connection stays. */
   readonly keepAliveMs: number;
 }
 
-export const DEFAULT_TIMEOUTS: HttpTimeouts = { headersMs: 10_000, requestMs: 60_000, keepAliveMs: 75_000 };
+const DEFAULT_TIMEOUTS: HttpTimeouts = { headersMs: 10_000, requestMs: 60_000, keepAliveMs: KEEP_ALIVE_MS };
 
 /** Bodies of the routes that do not pass the gate of the inference calls: a repository request has a few words. */
 const SMALL_BODY = 64 * 1024;

@@ -13,7 +13,7 @@ import { LEVELS, TAIL_LEVELS, WIDTH } from './metrics.ts';
 import { type Scene, windowAt } from './scene.ts';
 
 /** Known steps that the operator asks for before it trusts a model with a window. */
-const MIN_KNOWN = 16;
+export const MIN_KNOWN = 16;
 /** Steps before the first scored origin in which calibration and contest learn, as in an operator that runs for a while. */
 export const WARM_UP_STEPS = 1500;
 

@@ -6,6 +6,8 @@
  */
 import { readSync, writeSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { isForesailError, messageOf } from '../../../errors.ts';
 import { FRAME, type Frame, frameBuffers, HEADER, padded } from './frames.ts';
@@ -98,11 +100,22 @@ function handle(frame: Frame): void {
   }
 }
 
+/** The runtime has its own copy of the file; nothing else here is large enough for V8 to give ours back soon. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
+
 /** What the runtime and V8 want to do on this thread between runs, they do in a turn of the event loop. */
 const RUNS_PER_TURN = 256;
 
 for (let frame = readFrame(), runs = 1; frame !== undefined; frame = readFrame(), runs++) {
+  const { kind } = frame;
   handle(frame);
+  if (kind === FRAME.load) {
+    frame = undefined;
+    collectGarbage();
+  }
   // oxlint-disable-next-line no-await-in-loop -- a rest between runs
   if (runs % RUNS_PER_TURN === 0) await setImmediate();
 }
