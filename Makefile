@@ -27,7 +27,7 @@ demo-bin: deps
 	@e2e/build.sh kubernetes etcd kwok prometheus cluster >/dev/null
 
 .PHONY: venv
-venv: ## Make the small Python environment of the tests (no PyTorch; cached)
+venv: ## Make the Python environment of the trainers and the tests (PyTorch: 5 GB; cached)
 	@tools/setup/python.sh
 
 .PHONY: demo
@@ -35,7 +35,9 @@ demo: demo-bin ## Scale one Deployment by forecast and its twin by the real HPA,
 	@node e2e/demo/main.ts
 
 .PHONY: test
-test: cluster-bin venv ## Run every test: jest (unit and cluster), pytest, go test
+test: ## Run every test: jest (unit and cluster), pytest, go test
+	@# One compiles, the other one downloads.
+	@$(MAKE) -j2 cluster-bin venv
 	@exec node tools/test.ts $(REAL_PODS)
 
 .PHONY: test-unit
@@ -45,6 +47,10 @@ test-unit: deps ## Run the pure tests only (seconds)
 .PHONY: test-cluster
 test-cluster: cluster-bin ## Run the tests on the real API server only
 	@$(JEST) --selectProjects cluster
+
+.PHONY: test-mlflow
+test-mlflow: ## Log a training run to a real MLflow server and read it back (its own environment: 1 GB, cached)
+	@cd models && "$$(tests/mlflow_server/venv.sh)/bin/python" -m pytest -o addopts= -q tests/mlflow_server/real_server.py
 
 .PHONY: e2e
 e2e: deps ## Tell the stories that need pods which run, on a real kubelet (root; counted as skipped elsewhere)
@@ -69,6 +75,14 @@ bench-drift: deps ## False alarms a month and delay of the drift alarm, on gener
 .PHONY: bench-guards
 bench-guards: deps ## How often guards send back a good version, and how soon a bad one (about 7 minutes)
 	@node e2e/bench/guards.ts
+
+.PHONY: bench-gate
+bench-gate: deps ## How often the gate of a trained model is wrong: DATA="files or folders" (about 10 minutes)
+	@node e2e/bench/gate.ts $(DATA)
+
+.PHONY: bench-train
+bench-train: ## Training: one process against two, a resume, checkpoints, the size of the data (minutes; SHORT=1)
+	@cd models && PYTHONPATH=src "$$(../tools/setup/python.sh)/bin/python" -W ignore -m foresail_models.bench.training
 
 .PHONY: evaluate
 evaluate: deps ## Score every forecaster on recorded loads: DATA="files or folders" (minutes)

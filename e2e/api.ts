@@ -35,6 +35,17 @@ export async function request<T = unknown>(
   return JSON.parse(text) as T;
 }
 
+/** What a list holds of those with a label. */
+export async function labelled<T>(
+  cluster: ClusterFacts,
+  path: string,
+  label: string,
+  value: string,
+): Promise<readonly T[]> {
+  const selector = encodeURIComponent(`${label}=${value}`);
+  return (await request<{ items: T[] }>(cluster, 'GET', `${path}?labelSelector=${selector}`)).items;
+}
+
 export class StatusError extends Error {
   readonly status: number;
   constructor(message: string, status: number) {

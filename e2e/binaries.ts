@@ -20,13 +20,17 @@ export type Tool =
   | 'metrics-server'
   | 'versitygw'
   | 'distribution'
-  | 'fake-gcs-server';
+  | 'fake-gcs-server'
+  | 'traefik';
 
 /** What a node with a real kubelet needs beside the control plane. */
 export const NODE_TOOLS: readonly Tool[] = ['kubelet', 'containerd', 'cni', 'coredns', 'metrics-server'];
 
 /** What the tests of artifacts fetch from. */
 export const STORE_TOOLS: readonly Tool[] = ['versitygw', 'distribution', 'fake-gcs-server'];
+
+/** A gateway of the Gateway API, for the stories that send requests through one. */
+export const GATEWAY_TOOLS: readonly Tool[] = ['traefik'];
 
 const SCRIPT = fileURLToPath(new URL('build.sh', import.meta.url));
 

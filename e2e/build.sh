@@ -3,7 +3,7 @@
 #
 #   e2e/build.sh [TOOL...]      TOOL: kubernetes etcd kwok prometheus helm cluster (default: these), and for a
 #                               real node: kubelet containerd cni coredns metrics-server; for the tests of
-#                               artifact stores: versitygw distribution fake-gcs-server
+#                               artifact stores: versitygw distribution fake-gcs-server; a gateway: traefik
 #
 #   e2e/build.sh --check [TOOL...]   builds nothing; exit status 3 when one of them would have to be built
 #
@@ -78,9 +78,10 @@ describe_all() {
   coredns) packages=. ;; # tools/coredns/main.go
   metrics-server | versitygw | fake-gcs-server) ;;
   distribution) packages=. ;; # tools/distribution/main.go
+  traefik) ldflags="$ldflags -X github.com/traefik/traefik/v3/pkg/version.Version=$(version github.com/traefik/traefik/v3 traefik)" ;;
   cluster) dir=$here/cluster packages=. programs=foresail-cluster ;;
   serve-load) dir=$here/bench/serve/load packages=. ;;
-  *) die "unknown tool \"$1\"; known: kubernetes etcd kwok prometheus helm cluster kubelet containerd cni coredns metrics-server versitygw distribution fake-gcs-server" ;;
+  *) die "unknown tool \"$1\"; known: kubernetes etcd kwok prometheus helm cluster kubelet containerd cni coredns metrics-server versitygw distribution fake-gcs-server traefik" ;;
   esac
   locate "$1"
 }
@@ -92,7 +93,7 @@ locate() {
     {
       cat go.mod
       [ ! -f go.sum ] || cat go.sum
-      [ "$packages" != . ] || find . \( -name '*.go' -o -name '*.yaml' \) ! -name '*_test.go' | LC_ALL=C sort | xargs cat
+      find . \( -name '*.go' -o -name '*.yaml' \) ! -name '*_test.go' | LC_ALL=C sort | xargs cat
       printf '%s\n' "$packages|$ldflags|$tags|$goversion|$GOFLAGS"
     } | sha256sum | cut -c1-16
   )

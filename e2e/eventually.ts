@@ -21,3 +21,22 @@ export async function eventually<T>(
     await sleep(100, undefined, { signal });
   }
 }
+
+/** Asks until `check` holds of the answer, and gives that one back; the last answer explains a time-out. */
+export async function becomes<T>(
+  what: string,
+  read: () => Promise<T>,
+  check: (answer: T) => boolean,
+  limitMs = 60_000,
+): Promise<T> {
+  const { answer } = await eventually(
+    what,
+    async () => {
+      const found = await read();
+      if (!check(found)) throw new Error(JSON.stringify(found));
+      return { answer: found };
+    },
+    limitMs,
+  );
+  return answer;
+}

@@ -16,20 +16,28 @@ describe('existingCluster', () => {
 
   test('reads address, authority and token', async () => {
     const facts = await existingCluster({ KUBECONFIG: kubeconfigPath, USE_EXISTING_CLUSTER: 'true' });
-    expect(facts).toMatchObject({ url, adminToken, kubeconfigPath });
-    if (facts) await request(facts, 'GET', '/api/v1/namespaces/default');
+    if (facts === undefined) throw new Error('it was not offered');
+    try {
+      expect(facts).toMatchObject({ url, adminToken, kubeconfigPath });
+      await request(facts, 'GET', '/api/v1/namespaces/default');
+    } finally {
+      await rm(facts.runDir, { recursive: true });
+    }
   });
 
   test('says what is missing', async () => {
     await expect(existingCluster({ USE_EXISTING_CLUSTER: 'true' })).rejects.toThrow('needs KUBECONFIG');
     const folder = await mkdtemp(join(tmpdir(), 'foresail-kubeconfig-'));
-    const path = join(folder, 'config');
-    await writeFile(
-      path,
-      (await readFile(kubeconfigPath, 'utf8')).replace(/user: \{token: .*\}/, 'user: {}'),
-    );
-    const asked = existingCluster({ USE_EXISTING_CLUSTER: 'true', KUBECONFIG: path });
-    await expect(asked).rejects.toThrow('has no bearer token');
-    await rm(folder, { recursive: true });
+    try {
+      const path = join(folder, 'config');
+      await writeFile(
+        path,
+        (await readFile(kubeconfigPath, 'utf8')).replace(/user: \{token: .*\}/, 'user: {}'),
+      );
+      const asked = existingCluster({ USE_EXISTING_CLUSTER: 'true', KUBECONFIG: path });
+      await expect(asked).rejects.toThrow('has no bearer token');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

@@ -1,9 +1,10 @@
 /** Starts the real operator as a process against a cluster, as tests, the demo and the benchmarks need it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { dump } from 'js-yaml';
 import type { ClusterFacts } from './cluster.ts';
 import { established } from './crd.ts';
@@ -11,13 +12,17 @@ import { eventually } from './eventually.ts';
 import { kubectl } from './kubectl.ts';
 
 const ROOT = join(import.meta.dirname, '..');
+const READY_MS = 30_000;
 export const OPERATOR_NAMESPACE = 'foresail-system';
 
 export interface OperatorProcess {
   readonly pid: number;
   /** Base address of its probes, metrics and explanations. */
   readonly url: string;
+  /** Stays readable after its end: a failing test wants to print it. */
   readonly logs: () => readonly Record<string, unknown>[];
+  /** Its home; gone when `exited` resolves. */
+  readonly folder: string;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
   signal(name: NodeJS.Signals): void;
@@ -51,7 +56,6 @@ export async function startOperator(
 ): Promise<OperatorProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'foresail-operator-'));
   const configFile = join(folder, 'config.yaml');
-  const logFile = join(folder, 'log');
   writeFileSync(configFile, dump({ http: { address: '127.0.0.1:0' }, ...options.config }));
   const child = spawn(
     process.execPath,
@@ -72,12 +76,15 @@ export async function startOperator(
       },
     },
   );
-  child.stderr.pipe(createWriteStream(logFile));
+  const said: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+  const text = () => Buffer.concat(said).toString();
   const exited = exitOf(child, folder);
-  const logs = () => parseLines(logFile);
+  const logs = () => parseLines(text());
   const handle = {
     pid: child.pid ?? 0,
     logs,
+    folder,
     exited,
     signal: (name: NodeJS.Signals) => void child.kill(name),
     stop() {
@@ -86,47 +93,48 @@ export async function startOperator(
     },
   };
   if (options.early === true) return { ...handle, url: '' };
+  const ended = new AbortController();
+  void exited.then(
+    (code) => ended.abort(new Error(`the operator ended with ${code}: ${text().slice(-2000)}`)),
+    (error: unknown) => ended.abort(error),
+  );
   try {
-    const url = await eventually('the operator serves', async () => {
-      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}: ${tail(logFile)}`);
-      return logs().find((line) => line['message'] === 'serving')?.['url'] as string | undefined;
-    });
-    await eventually('the operator is ready', async () => (await fetch(`${url}/readyz`)).status === 200);
+    const serving = () =>
+      Promise.resolve(logs().find((line) => line['message'] === 'serving')?.['url'] as string | undefined);
+    const url = await eventually('the operator serves', serving, READY_MS, ended.signal);
+    const ready = async () => (await fetch(`${url}/readyz`)).status === 200;
+    await eventually('the operator is ready', ready, READY_MS, ended.signal);
     return { ...handle, url };
   } catch (error) {
+    const reason: unknown = ended.signal.aborted ? ended.signal.reason : error;
     child.kill('SIGKILL');
-    throw error;
+    await exited.catch(() => undefined);
+    throw reason;
   }
 }
 
 async function exitOf(child: ChildProcess, folder: string): Promise<number | null> {
-  const [code] = (await once(child, 'exit')) as [number | null];
-  // Logs stay readable for a moment after the end; a failing test wants to print them.
-  setTimeout(() => rmSync(folder, { recursive: true, force: true }), 2_000).unref();
-  return code;
-}
-
-function parseLines(file: string): Record<string, unknown>[] {
   try {
-    return readFileSync(file, 'utf8')
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .flatMap((line) => {
-        try {
-          return [JSON.parse(line) as Record<string, unknown>];
-        } catch {
-          return []; // the last line may be half written
-        }
-      });
-  } catch {
-    return [];
+    const closed = once(child, 'close').catch(() => undefined);
+    const [code] = (await once(child, 'exit')) as [number | null];
+    // Its last words are still on their way; a child of its own that outlives it for a moment holds the pipe open.
+    await Promise.race([closed, sleep(1_000)]);
+    return code;
+  } finally {
+    // Before anybody goes on: a test that waits for the end may be the last, and no timer outlives it.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
-function tail(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').slice(-2000);
-  } catch {
-    return '';
-  }
+function parseLines(text: string): Record<string, unknown>[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line) as Record<string, unknown>];
+      } catch {
+        return []; // the last line may be half written
+      }
+    });
 }

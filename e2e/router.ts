@@ -13,6 +13,7 @@ import { request } from './api.ts';
 import type { ClusterFacts } from './cluster.ts';
 
 const ROOT = join(import.meta.dirname, '..');
+const ENDS_WITH_US = ['--import', join(import.meta.dirname, 'end-with-parent.ts')];
 
 export interface RouterProcess {
   readonly url: string;
@@ -40,9 +41,13 @@ export async function startRouter(
     '--admin-port',
     '0',
   ];
-  const child = spawn(process.execPath, [join(root, 'operator/cli/main.ts'), 'router', ...fixed, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...ENDS_WITH_US, join(root, 'operator/cli/main.ts'), 'router', ...fixed, ...args],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    },
+  );
   const { url, admin } = await said<{ url: string; admin: string }>(child, '"routing"');
   return {
     url,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const ROOT = join(import.meta.dirname, '..');
+const ENDS_WITH_US = ['--import', join(import.meta.dirname, 'end-with-parent.ts')];
 
 export interface ServerProcess {
   readonly url: string;
@@ -14,10 +15,14 @@ export interface ServerProcess {
 /** @param repository holds `<model>/<version>/model.onnx` */
 export async function startInferenceServer(repository: string): Promise<ServerProcess> {
   const where = ['--model-repository', repository, '--host', '127.0.0.1', '--http-port', '0', '--no-grpc'];
-  const child = spawn(process.execPath, [join(ROOT, 'operator/cli/main.ts'), 'serve', ...where], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { PATH: process.env['PATH'] },
-  });
+  const child = spawn(
+    process.execPath,
+    [...ENDS_WITH_US, join(ROOT, 'operator/cli/main.ts'), 'serve', ...where],
+    {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      env: { PATH: process.env['PATH'] },
+    },
+  );
   const url = await new Promise<string>((resolve, reject) => {
     const lines: string[] = [];
     createInterface({ input: child.stderr }).on('line', (line) => {

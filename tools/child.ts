@@ -15,6 +15,8 @@ export interface Ended {
 export interface ChildOptions extends Pick<SpawnOptions, 'cwd' | 'env'> {
   /** What it writes to stdout, as it comes. */
   readonly show?: (chunk: Buffer) => void;
+  /** What it writes to stderr; absent: it writes to ours. */
+  readonly showErrors?: (chunk: Buffer) => void;
   readonly patienceMs?: number;
 }
 
@@ -22,10 +24,14 @@ export function runChild(
   [program = '', ...args]: readonly string[],
   options: ChildOptions = {},
 ): Promise<Ended> {
-  const { show = () => undefined, patienceMs = PATIENCE_MS, ...spawning } = options;
+  const { show = () => undefined, showErrors, patienceMs = PATIENCE_MS, ...spawning } = options;
   return new Promise((resolve, reject) => {
     // A process group of its own: the terminal's Ctrl-C reaches us alone, and one signal reaches all of it, once.
-    const child = spawn(program, args, { ...spawning, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+    const child = spawn(program, args, {
+      ...spawning,
+      stdio: ['ignore', 'pipe', showErrors === undefined ? 'inherit' : 'pipe'],
+      detached: true,
+    });
     let stdout = '';
     let signal: NodeJS.Signals | undefined;
     let patience: NodeJS.Timeout | undefined;
@@ -46,10 +52,11 @@ export function runChild(
       clearTimeout(patience);
       for (const name of SIGNALS) process.removeListener(name, pass);
     };
-    child.stdout.on('data', (chunk: Buffer) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
       stdout += chunk;
       show(chunk);
     });
+    child.stderr?.on('data', (chunk: Buffer) => showErrors?.(chunk));
     child.on('error', (error) => {
       settle();
       reject(error);

@@ -1,9 +1,9 @@
 /** Who may make a PredictiveScaler for what: the chart's policies, asked through a real API server. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { request } from '../api.ts';
 import { type Cluster, startCluster } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
 import { CHART, makeHelm, NAMESPACE, RELEASE } from './helm.ts';
+import { answerTo, expectAnswer, People } from './people.ts';
 import { type ScalerTarget, scaler, scalersPath, WEB } from './scaler.ts';
 
 /** Who has which rights in the namespace `shop`. All may write PredictiveScalers there, most not the scale. */
@@ -11,31 +11,37 @@ const USERS = ['editor', 'viewer', 'outsider', 'web-patcher', 'web-updater'] as 
 type User = (typeof USERS)[number] | 'admin';
 
 let cluster: Cluster;
+let people: People<(typeof USERS)[number]>;
 
 beforeAll(async () => {
   cluster = await startCluster({ nodes: 0, identities: Object.fromEntries(USERS.map((user) => [user, []])) });
+  people = new People(cluster);
   await using helm = await makeHelm(cluster.kubeconfigPath);
   await helm.run(['install', RELEASE, CHART, '--namespace', NAMESPACE, '--create-namespace']);
-  await post('/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } });
+  await people.post('/api/v1/namespaces', {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'shop' },
+  });
   const scale = (verb: string) => ({
     apiGroups: ['apps'],
     resources: ['deployments/scale'],
     resourceNames: ['web'],
     verbs: [verb],
   });
-  await role('author', [
+  await people.role('author', [
     {
       apiGroups: ['foresail.io'],
       resources: ['predictivescalers', 'modeldeployments'],
       verbs: ['create', 'patch'],
     },
   ]);
-  await role('web-patcher', [scale('patch')]);
-  await role('web-updater', [scale('update')]);
-  for (const user of ['outsider', 'web-patcher', 'web-updater']) await bind(user, 'Role', 'author');
-  for (const user of ['web-patcher', 'web-updater']) await bind(user, 'Role', user);
-  await bind('editor', 'ClusterRole', 'edit');
-  await bind('viewer', 'ClusterRole', 'view');
+  await people.role('web-patcher', [scale('patch')]);
+  await people.role('web-updater', [scale('update')]);
+  for (const user of ['outsider', 'web-patcher', 'web-updater']) await people.bind(user, 'Role', 'author');
+  for (const user of ['web-patcher', 'web-updater']) await people.bind(user, 'Role', user);
+  await people.bind('editor', 'ClusterRole', 'edit');
+  await people.bind('viewer', 'ClusterRole', 'view');
   // Policies and aggregated roles take effect a moment after they are stored.
   await eventually('the policies', async () => (await create('admin', 'kube-system', WEB)) !== 'created');
   await eventually('the roles', async () => (await create('editor', 'shop', WEB)) === 'created');
@@ -92,8 +98,7 @@ describe('creating', () => {
     ['admin', 'shop', { ...WEB, name: RELEASE }, 'created'],
   ])('%s in %s for %j: %s', async (user, namespace, target, expected) => {
     const answer = await create(user, namespace, target);
-    if (typeof expected === 'string') expect(answer).toBe(expected);
-    else expect(answer).toMatch(expected);
+    expectAnswer(answer, expected);
   });
 });
 
@@ -135,12 +140,8 @@ describe('a ModelDeployment', () => {
       metadata: { name: 'loadcast' },
       spec,
     };
-    const answer = await post(path, object, user).then(
-      () => 'created',
-      (error: Error) => error.message,
-    );
-    if (typeof expected === 'string') expect(answer).toBe(expected);
-    else expect(answer).toMatch(expected);
+    const answer = await answerTo(people.post(path, object, user), 'created');
+    expectAnswer(answer, expected);
   });
 });
 
@@ -151,14 +152,14 @@ describe('what belongs to a ModelDeployment', () => {
   const PLAIN = '/api/v1/namespaces/shop/services/plain';
 
   beforeAll(async () => {
-    await role('status-writer', [
+    await people.role('status-writer', [
       { apiGroups: ['foresail.io'], resources: ['modeldeployments/status'], verbs: ['patch'] },
       { apiGroups: [''], resources: ['configmaps'], verbs: ['create'] },
     ]);
-    await bind('outsider', 'Role', 'status-writer');
+    await people.bind('outsider', 'Role', 'status-writer');
     const spec = { model: { storageUri: 's3://models/a', sha256: 'a'.repeat(64) } };
     const kind = 'ModelDeployment';
-    const { metadata } = (await post(MODEL, {
+    const { metadata } = (await people.post(MODEL, {
       apiVersion: 'foresail.io/v1alpha1',
       kind,
       metadata: { name: 'loadcast' },
@@ -178,7 +179,7 @@ describe('what belongs to a ModelDeployment', () => {
       ],
     };
     const containers = [{ name: 'server', image: 'example.invalid/foresail' }];
-    await post('/apis/apps/v1/namespaces/shop/deployments', {
+    await people.post('/apis/apps/v1/namespaces/shop/deployments', {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
       metadata: { name: 'loadcast-v1', ...owned },
@@ -189,7 +190,7 @@ describe('what belongs to a ModelDeployment', () => {
       },
     });
     const service = (name: string, more: object) =>
-      post('/api/v1/namespaces/shop/services', {
+      people.post('/api/v1/namespaces/shop/services', {
         apiVersion: 'v1',
         kind: 'Service',
         metadata: { name, ...more },
@@ -225,14 +226,8 @@ describe('what belongs to a ModelDeployment', () => {
     ['a restart', 'editor', DEPLOYMENT, restart, 'changed'],
     ['a Service that only has the labels', 'editor', PLAIN, theirs, 'changed'],
   ])('%s', async (_, user, path, patch, expected) => {
-    const answer = await request(cluster, 'PATCH', `${path}?dryRun=All`, patch, {
-      token: tokenOf(user),
-    }).then(
-      () => 'changed',
-      (error: Error) => error.message,
-    );
-    if (typeof expected === 'string') expect(answer).toBe(expected);
-    else expect(answer).toMatch(expected);
+    const answer = await answerTo(people.patch(`${path}?dryRun=All`, patch, user), 'changed');
+    expectAnswer(answer, expected);
   });
 
   test.each<[User, Record<string, string>, string | RegExp]>([
@@ -242,21 +237,19 @@ describe('what belongs to a ModelDeployment', () => {
   ])('a pod by %s, %j: %s', async (user, labels, expected) => {
     const containers = [{ name: 'server', image: 'example.invalid/mine' }];
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'mine', labels }, spec: { containers } };
-    const answer = await post('/api/v1/namespaces/shop/pods?dryRun=All', pod, user).then(
-      () => 'created',
-      (error: Error) => error.message,
+    const answer = await answerTo(
+      people.post('/api/v1/namespaces/shop/pods?dryRun=All', pod, user),
+      'created',
     );
-    if (typeof expected === 'string') expect(answer).toBe(expected);
-    else expect(answer).toMatch(expected);
+    expectAnswer(answer, expected);
   });
 
   test('a pod of one’s own cannot be given the labels later', async () => {
     const containers = [{ name: 'server', image: 'example.invalid/mine' }];
     const pods = '/api/v1/namespaces/shop/pods';
     const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'mine' }, spec: { containers } };
-    await eventually('a pod', () => post(pods, object, 'admin'));
-    const change = (labels: object) =>
-      request(cluster, 'PATCH', `${pods}/mine`, { metadata: { labels } }, { token: tokenOf('editor') });
+    await eventually('a pod', () => people.post(pods, object, 'admin'));
+    const change = (labels: object) => people.patch(`${pods}/mine`, { metadata: { labels } }, 'editor');
     await change({ app: 'mine' });
     await expect(change({ 'foresail.io/model-version': '1' })).rejects.toThrow('those of a model version');
   });
@@ -271,18 +264,17 @@ describe('what belongs to a ModelDeployment', () => {
       kind: 'ConfigMap',
       metadata: { name: 'foresail-registry-loadcast', labels },
     };
-    const answer = await post('/api/v1/namespaces/shop/configmaps?dryRun=All', object, user).then(
-      () => 'created',
-      (error: Error) => error.message,
+    const answer = await answerTo(
+      people.post('/api/v1/namespaces/shop/configmaps?dryRun=All', object, user),
+      'created',
     );
-    if (typeof expected === 'string') expect(answer).toBe(expected);
-    else expect(answer).toMatch(expected);
+    expectAnswer(answer, expected);
   });
 });
 
 describe('changing one that an editor made', () => {
   beforeAll(async () => {
-    await post(scalersPath('shop'), scaler('shop', 'mine', WEB), 'editor');
+    await people.post(scalersPath('shop'), scaler('shop', 'mine', WEB), 'editor');
   });
 
   test.each<[string, User, object, string | RegExp]>([
@@ -296,50 +288,18 @@ describe('changing one that an editor made', () => {
       /web-patcher may not patch the scale of Deployment api/,
     ],
   ])('%s', async (_, user, patch, expected) => {
-    const answer = await request(cluster, 'PATCH', `${scalersPath('shop', 'mine')}?dryRun=All`, patch, {
-      token: tokenOf(user),
-    }).then(
-      () => 'changed',
-      (error: Error) => error.message,
+    const answer = await answerTo(
+      people.patch(`${scalersPath('shop', 'mine')}?dryRun=All`, patch, user),
+      'changed',
     );
-    if (typeof expected === 'string') expect(answer).toBe(expected);
-    else expect(answer).toMatch(expected);
+    expectAnswer(answer, expected);
   });
 });
 
-function tokenOf(user: User): string {
-  return cluster.tokens[user] ?? '';
-}
-
 /** Asks the server to create one without keeping it. */
 function create(user: User, namespace: string, target: ScalerTarget): Promise<string> {
-  return post(`${scalersPath(namespace)}?dryRun=All`, scaler(namespace, 'probe', target), user).then(
-    () => 'created',
-    (error: Error) => error.message,
+  return answerTo(
+    people.post(`${scalersPath(namespace)}?dryRun=All`, scaler(namespace, 'probe', target), user),
+    'created',
   );
-}
-
-function post(path: string, body: object, user: User = 'admin'): Promise<unknown> {
-  return request(cluster, 'POST', path, body, { token: tokenOf(user) });
-}
-
-const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces/shop';
-
-function role(name: string, rules: readonly object[]): Promise<unknown> {
-  return post(`${RBAC}/roles`, {
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'Role',
-    metadata: { name },
-    rules,
-  });
-}
-
-function bind(user: string, kind: 'Role' | 'ClusterRole', name: string): Promise<unknown> {
-  return post(`${RBAC}/rolebindings`, {
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind: 'RoleBinding',
-    metadata: { name: `${user}-${name}` },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
-  });
 }

@@ -32,6 +32,12 @@ export async function installChart(cluster: ClusterFacts, values: object): Promi
   });
 }
 
+/** What was given before and is not named stays. */
+export async function upgradeChart(cluster: ClusterFacts, values: object): Promise<void> {
+  await using helm = await makeHelm(cluster.kubeconfigPath);
+  await helm.run(['upgrade', RELEASE, CHART, '--namespace', NAMESPACE, '--reuse-values'], values);
+}
+
 /** `folder` gets the kubeconfig, the history, and the contents of the image, from which the process is started. */
 export async function startConfinedOperator(cluster: ClusterFacts, folder: string): Promise<OperatorProcess> {
   const root = join(folder, 'image');

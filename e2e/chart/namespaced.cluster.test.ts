@@ -1,11 +1,14 @@
 /**
  * The operator confined to one namespace, on an API server that cannot stream lists: it needs no right outside, and
- * the rights to list, which a newer server never sees in use, are needed here.
+ * the rights to list, which a newer server never sees in use, are needed here. Then with fewer rights, where nothing is
+ * trained.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { TrainingJob } from '../../operator/api/index.ts';
+import { MINIMAL, trainingJob } from '../../operator/api/trainingjob/testing/full-object.ts';
 import { request } from '../api.ts';
 import { type Cluster, startCluster } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
@@ -14,7 +17,7 @@ import { registerMetricsServer } from '../metrics-api/register.ts';
 import { type MetricsServer, startMetricsServer } from '../metrics-api/server.ts';
 import { deployment } from '../objects.ts';
 import type { OperatorProcess } from '../operator.ts';
-import { ACCOUNT, installChart, QUICK, startConfinedOperator } from './confined-operator.ts';
+import { ACCOUNT, installChart, QUICK, startConfinedOperator, upgradeChart } from './confined-operator.ts';
 import { forbidden, requestsOf, usedRights } from './rights.ts';
 import { scaler, scalersPath, WEB } from './scaler.ts';
 
@@ -67,6 +70,22 @@ test('scales in its namespace and touches nothing outside', async () => {
   ).toBe(undefined);
 }, 60_000);
 
+test('where training is switched off, its TrainingJobs are told so with the rights that are left', async () => {
+  const path = (namespace: string) => `/apis/foresail.io/v1alpha1/namespaces/${namespace}/trainingjobs`;
+  await operator.stop();
+  await upgradeChart(cluster, { config: { training: { enabled: false } } });
+  operator = await startConfinedOperator(cluster, folder);
+  for (const namespace of NAMESPACES)
+    await request(cluster, 'POST', path(namespace), trainingJob(MINIMAL, 'loadcast', namespace));
+  const status = async (namespace: string) =>
+    (await request<TrainingJob>(cluster, 'GET', `${path(namespace)}/loadcast`)).status;
+  await eventually('it is told', async () => (await status('inside'))?.phase === 'Pending');
+  expect((await status('inside'))?.conditions).toEqual([
+    expect.objectContaining({ type: 'Progressing', status: 'False', reason: 'TrainingDisabled' }),
+  ]);
+  expect(await status('outside')).toBeUndefined();
+}, 60_000);
+
 test('the audit log knows of no forbidden request, and of every list', async () => {
   const requests = await requestsOf(ACCOUNT, cluster.auditLogPath);
   expect(forbidden(requests)).toEqual([]);
@@ -78,6 +97,9 @@ test('the audit log knows of no forbidden request, and of every list', async () 
       'list apps/statefulsets',
       'list autoscaling/horizontalpodautoscalers',
       'list configmaps',
+      'list foresail.io/trainingjobs',
+      'list foresail.io/clustertrainingruntimes',
+      'list batch/jobs',
     ]),
   );
 });

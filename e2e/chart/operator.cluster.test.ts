@@ -15,6 +15,8 @@ import { registerMetricsServer } from '../metrics-api/register.ts';
 import { type MetricsServer, startMetricsServer } from '../metrics-api/server.ts';
 import { deployment, isReady } from '../objects.ts';
 import type { OperatorProcess } from '../operator.ts';
+import { ModelStage } from '../stories/model-stage.ts';
+import { bindClaim, type Pod, runPath, TrainingStage } from '../stories/trainingjob-stage.ts';
 import {
   ACCOUNT,
   installChart,
@@ -52,7 +54,11 @@ beforeAll(async () => {
       { apiGroup: 'example.org', kind: 'Turnip', resource: 'turnips' },
     ],
     metrics: { readers: [{ namespace: NAMESPACE, name: 'default' }] },
-    config: { ...QUICK, modelServing: { minReady: '0s', drain: '1s' } },
+    config: {
+      ...QUICK,
+      modelServing: { minReady: '0s', drain: '1s' },
+      training: { fencingTimeout: '2s', restartDelay: { first: '1s', most: '1s' } },
+    },
   });
   operator = await startConfinedOperator(cluster, folder);
 }, 600_000);
@@ -187,6 +193,67 @@ describe('it serves a model', () => {
       return !found.includes(true);
     });
   }, 60_000);
+});
+
+describe('it trains', () => {
+  const CPU = { workers: { nodes: 2, accelerator: 'cpu' } };
+  const gate = (sha256: string) => ({
+    gate: {
+      verdict: 'Pass',
+      failed: [],
+      scores: {},
+      published: { storageUri: `pvc://training/${sha256.slice(0, 12)}`, sha256 },
+    },
+  });
+  let stage: TrainingStage;
+
+  async function passes(name: string, attempt: number, letter: string): Promise<void> {
+    const sha256 = letter.repeat(64);
+    await stage.trained(await stage.trains(name, attempt), sha256);
+    const [judge] = (await stage.running(name, 1, 'gate')) as [Pod];
+    await stage.ends(judge, { code: 0, words: gate(sha256) });
+  }
+
+  beforeAll(async () => {
+    stage = new TrainingStage(new ModelStage(cluster));
+    await bindClaim(cluster);
+    await stage.create('minutely', { ...CPU, schedule: '* * * * *' });
+  }, 60_000);
+
+  test('a run that is restarted, loses a node, and becomes a version', async () => {
+    await stage.create('weekly', { ...CPU, gate: { against: { modelDeployment: 'loadcast' } } });
+    const [first] = (await stage.trains('weekly', 1)) as [Pod];
+    await stage.ends(first, { code: 1 });
+    const [lost] = (await stage.trains('weekly', 2)) as [Pod];
+    // Stands for a node that says nothing any more; where the administrator lets everybody.
+    await request(cluster, 'DELETE', `${POLICY_BINDINGS}/foresail-training-children`);
+    await eventually('the pod stays when it should go', () =>
+      stage.annotate(lost, { 'foresail.io/stop-after': '1h' }),
+    );
+    await stage.hurry(lost);
+    await passes('weekly', 3, 'c');
+    const { producedVersion, restarts } = await stage.becomes(
+      'weekly',
+      'complete',
+      ({ phase }) => phase === 'Complete',
+    );
+    expect(producedVersion).toMatchObject({ registry: 'loadcast', version: 1, alias: 'candidate' });
+    expect(restarts).toEqual({ error: 1, disruption: 1 });
+  }, 180_000);
+
+  test('a second version, by a run that goes when it is over', async () => {
+    await stage.create('again', { ...CPU, ttlSecondsAfterFinished: 0 });
+    await passes('again', 1, 'd');
+    await eventually('the run is gone', () => stage.models.isGone(runPath('again')), 60_000);
+  }, 180_000);
+
+  test('by a schedule', async () => {
+    const [run] =
+      (await stage.becomes('minutely', 'has a run', ({ runs = [] }) => runs.length > 0, 90_000)).runs ?? [];
+    expect(run).toMatchObject({ cause: 'Schedule' });
+    await stage.delete('minutely');
+    await eventually('its run goes with it', () => stage.models.isGone(runPath(run?.name ?? '')), 60_000);
+  }, 180_000);
 });
 
 test('it explains itself in status and events', async () => {

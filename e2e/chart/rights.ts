@@ -43,9 +43,12 @@ export async function requestsOf(username: string, auditLogPath: string): Promis
     .filter(({ user }) => user.username === username);
 }
 
+/** Refused for want of a right; in a namespace that is being deleted nobody may create anything. */
 export function forbidden(events: readonly AuditEntry[]): readonly string[] {
+  const isLeaving = ({ responseStatus }: AuditEntry) =>
+    responseStatus?.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') ?? false;
   return events
-    .filter(({ responseStatus }) => responseStatus?.code === 403)
+    .filter((event) => event.responseStatus?.code === 403 && !isLeaving(event))
     .map(({ verb, requestURI }) => `${verb} ${requestURI}`);
 }
 

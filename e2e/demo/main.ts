@@ -63,7 +63,7 @@ async function main(signal: AbortSignal): Promise<void> {
     say(
       `replaying ${WARM_UP_MINUTES} minutes of load to settle, then ${flags.minutes} minutes that count…\n`,
     );
-    const seen = await watch(stage, trace, window, capacity, signal);
+    const seen = await Promise.race([watch(stage, trace, window, capacity, signal), endOf(stage)]);
     const [ours, hpa] = [elasticityOf(seen.ours, capacity), elasticityOf(seen.hpa, capacity)];
     say(`\n${resultTable(ours, hpa)}\n`);
     say(seen.byForecast === undefined ? 'no decision was bound by the forecast' : seen.byForecast);
@@ -73,6 +73,16 @@ async function main(signal: AbortSignal): Promise<void> {
   } finally {
     await stage.close();
   }
+}
+
+/** @throws with its last words when the operator ends before the window does */
+async function endOf({ operator }: Stage): Promise<never> {
+  const code = await operator.exited;
+  const words = operator
+    .logs()
+    .slice(-5)
+    .map((line) => JSON.stringify(line));
+  throw new Error([`the operator ended with ${code}; its last lines:`, ...words].join('\n'));
 }
 
 function introduction(window: Window, capacity: number): string {
@@ -178,10 +188,15 @@ async function leadTimeMs(cluster: Stage['cluster']): Promise<number> {
 }
 
 async function explanation({ operator, cluster }: Stage): Promise<Explained | undefined> {
-  const response = await fetch(`${operator.url}/explain/v1/namespaces/${NAMESPACE}/predictivescalers/web`, {
-    headers: { authorization: `Bearer ${cluster.adminToken}` },
-  });
-  return response.ok ? ((await response.json()) as Explained) : undefined;
+  try {
+    const response = await fetch(`${operator.url}/explain/v1/namespaces/${NAMESPACE}/predictivescalers/web`, {
+      headers: { authorization: `Bearer ${cluster.adminToken}` },
+    });
+    return response.ok ? ((await response.json()) as Explained) : undefined;
+  } catch {
+    // A look that fails is a gap in the chart; that the operator has ended is told by `endOf`.
+    return undefined;
+  }
 }
 
 async function writeCharts(

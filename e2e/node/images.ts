@@ -1,5 +1,5 @@
-/** The images of this project's tests: the sandbox of every pod, the operator, a small web app. */
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+/** The images of this project's tests: the sandbox of every pod, the operator, a small web app, a gateway. */
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REPOSITORY } from '../chart/helm.ts';
@@ -9,19 +9,37 @@ import { addPrograms, type ImageConfig, type Layer, makeLayer, writeImage } from
 export const SANDBOX_IMAGE = 'localhost/foresail/pause:1';
 export const OPERATOR_IMAGE = { repository: 'localhost/foresail/operator', tag: 'test' };
 export const WEB_IMAGE = 'localhost/foresail/web:test';
+export const BASE_IMAGE = 'localhost/foresail/base:test';
+export const GATEWAY_IMAGE = 'localhost/foresail/traefik:test';
 
-/** The supervisor's own program, which can pause: one static file. */
+/** The supervisor's own program, which can pause. */
 export async function writeSandboxImage(
   file: string,
   supervisor: string,
   signal?: AbortSignal,
 ): Promise<void> {
+  const config: ImageConfig = { entrypoint: ['/pause', 'pause'], user: '65535:65535' };
+  await writeStaticImage(file, SANDBOX_IMAGE, supervisor, config, signal);
+}
+
+export async function writeGatewayImage(file: string, traefik: string, signal?: AbortSignal): Promise<void> {
+  const config: ImageConfig = { entrypoint: ['/traefik'], user: '65532:65532' };
+  await writeStaticImage(file, GATEWAY_IMAGE, traefik, config, signal);
+}
+
+/** One program that needs nothing beside itself, at the path of the entrypoint. */
+async function writeStaticImage(
+  file: string,
+  name: string,
+  program: string,
+  config: ImageConfig,
+  signal?: AbortSignal,
+): Promise<void> {
   await inScratch(async (scratch) => {
     const root = join(scratch, 'root');
-    await addStatic(root, 'pause', supervisor);
+    await addStatic(root, config.entrypoint[0] ?? '', program);
     const layer = await makeLayer(root, join(scratch, 'layer.tar'), {}, signal);
-    const config: ImageConfig = { entrypoint: ['/pause', 'pause'], user: '65535:65535' };
-    await writeImage(file, SANDBOX_IMAGE, [layer], config, signal);
+    await writeImage(file, name, [layer], config, signal);
   });
 }
 
@@ -66,6 +84,20 @@ export async function writeWebImage(file: string, signal?: AbortSignal): Promise
   });
 }
 
+/** Nothing but the way into a `/usr` that is mounted from the node: for programs that are no image's. */
+export async function writeBaseImage(file: string, signal?: AbortSignal): Promise<void> {
+  await inScratch(async (scratch) => {
+    const root = join(scratch, 'root');
+    await mkdir(join(root, 'usr'), { recursive: true });
+    // oxlint-disable-next-line no-await-in-loop -- four links
+    for (const name of ['bin', 'sbin', 'lib', 'lib64']) await symlink(`usr/${name}`, join(root, name));
+    await addUsers(root);
+    const layer = await makeLayer(root, join(scratch, 'layer.tar'), {}, signal);
+    const config: ImageConfig = { entrypoint: ['/usr/bin/env'], user: '65532:65532', workingDir: '/' };
+    await writeImage(file, BASE_IMAGE, [layer], config, signal);
+  });
+}
+
 /** Node 24 with the libraries that it and ONNX Runtime load, and what the Dockerfile takes from its base image. */
 async function nodeLayer(scratch: string, signal?: AbortSignal): Promise<Layer> {
   const root = join(scratch, 'node');
@@ -79,11 +111,15 @@ async function nodeLayer(scratch: string, signal?: AbortSignal): Promise<Layer> 
     [join(REPOSITORY, 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1')],
     signal,
   );
+  await addUsers(root);
+  return await makeLayer(root, join(scratch, 'node.tar'), {}, signal);
+}
+
+async function addUsers(root: string): Promise<void> {
   await mkdir(join(root, 'etc'));
   await writeFile(join(root, 'etc/passwd'), 'root:x:0:0::/:/\nnonroot:x:65532:65532::/:/\n');
   await writeFile(join(root, 'etc/group'), 'root:x:0:\nnonroot:x:65532:\n');
   await writeFile(join(root, 'etc/nsswitch.conf'), 'hosts: files dns\n');
-  return await makeLayer(root, join(scratch, 'node.tar'), {}, signal);
 }
 
 async function addStatic(folder: string, name: string, source: string): Promise<void> {

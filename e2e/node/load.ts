@@ -4,11 +4,12 @@
  *
  *   node load.ts URL SECONDS [BODY]   each line of stdin is a new rate per second; stdout: one JSON line a second
  *
- * Every request has a connection of its own, so that a Service spreads them. It ends by itself after SECONDS, when stdin
+ * Every HTTP request has a connection of its own, so that a Service spreads them; for grpc:// see load-grpc.ts. It ends by itself after SECONDS, when stdin
  * ends, or after a million requests.
  */
-import { request as ask } from 'node:http';
+import { request as requestOf } from 'node:http';
 import { createInterface } from 'node:readline';
+import { grpcSender } from './load-grpc.ts';
 
 /** What happened in one second. */
 export interface LoadSecond {
@@ -23,13 +24,14 @@ export interface LoadSecond {
   readonly p99: number | null;
   /** Of failures, by what they were. */
   readonly errors: Readonly<Record<string, number>>;
-  /** Of answers, by the version that the router named. */
+  /** Of answers, by the version that the router named, or the model itself where there is no router. */
   readonly versions: Readonly<Record<string, number>>;
 }
 
 const TICK_MS = 10;
 const MOST = 1_000_000;
 const TIMEOUT_MS = 10_000;
+const IN_BODY = /"model_version":"(\d+)"/;
 
 /** With a body (JSON) it is a POST. */
 const [url = '', seconds = '', body] = process.argv.slice(2);
@@ -51,13 +53,18 @@ const OPTIONS = {
   ...(body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json' } }),
 };
 
+const ask = url.startsWith('grpc:')
+  ? grpcSender(url, JSON.parse(body ?? '{}') as object, TIMEOUT_MS)
+  : askHttp;
+
 function send(): void {
   const begun = performance.now();
   let over = false;
-  const finish = (error?: string): void => {
+  const finish = (error?: string, version?: string): void => {
     if (over) return;
     over = true;
     inFlight -= 1;
+    if (version !== undefined) versions[version] = (versions[version] ?? 0) + 1;
     if (error === undefined) latencies.push(performance.now() - begun);
     else {
       failed += 1;
@@ -67,13 +74,22 @@ function send(): void {
   sent += 1;
   total += 1;
   inFlight += 1;
-  const request = ask(url, OPTIONS, (response) => {
-    response.resume();
+  ask(finish);
+}
+
+function askHttp(finish: (error?: string, version?: string) => void): void {
+  const request = requestOf(url, OPTIONS, (response) => {
+    const { statusCode, headers } = response;
+    let text = '';
+    response.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
     response.on('end', () => {
-      const { statusCode, headers } = response;
-      const version = headers['foresail-model-version'];
-      if (typeof version === 'string') versions[version] = (versions[version] ?? 0) + 1;
-      finish(statusCode === 200 ? undefined : String(statusCode));
+      const version = headers['foresail-model-version'] ?? IN_BODY.exec(text)?.[1];
+      finish(
+        statusCode === 200 ? undefined : String(statusCode),
+        typeof version === 'string' ? version : undefined,
+      );
     });
     response.on('error', (error) => finish((error as NodeJS.ErrnoException).code ?? error.message));
   });

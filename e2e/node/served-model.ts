@@ -8,7 +8,7 @@ import type { ClusterFacts } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
 import { ModelStage, modelPath, SHOP } from '../stories/model-stage.ts';
-import { runInside } from './inside.ts';
+import { type Container, containersOf } from './containers.ts';
 import { installOperator } from './installed-operator.ts';
 import { type LoadGenerator, startLoad, totalOf } from './load-generator.ts';
 import { type ModelStore, openModelStore } from './model-store.ts';
@@ -16,19 +16,16 @@ import { apply, type NodeStage } from './stage.ts';
 
 const RATE = 20;
 const MOST_SECONDS = 600;
-const CREDENTIALS = 'store';
+/** Name of the Secret with which the shop's models are fetched. */
+export const CREDENTIALS = 'store';
 /** Of the sample model: y = x + offset. */
 const BODY = { inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 4], data: [1, 2, 3, 4] }] };
+const CALL = {
+  inputs: [{ name: 'x', datatype: 'FP32', shape: ['1', '4'], contents: { fp32_contents: [1, 2, 3, 4] } }],
+};
 
 /** Another offset is another file. */
 export const modelFile = (offset: number): Uint8Array => addModel(offset);
-
-export interface Container {
-  readonly pod: string;
-  /** As containerd knows it. */
-  readonly id: string;
-  readonly restarts: number;
-}
 
 export class ServedModel implements AsyncDisposable {
   readonly name: string;
@@ -46,7 +43,8 @@ export class ServedModel implements AsyncDisposable {
     this.#signal = signal;
   }
 
-  async begin(spec: object): Promise<void> {
+  /** @param urlOf where its callers ask, once it serves; default: the router */
+  async begin(spec: object, urlOf = () => this.#routerUrl()): Promise<void> {
     const { name, store, stage } = this;
     await stage.create(name, {
       model: await store.put(`${name}-1.onnx`, modelFile(1)),
@@ -60,10 +58,9 @@ export class ServedModel implements AsyncDisposable {
       ({ stable }) => (stable?.readyReplicas ?? 0) >= 2,
       120_000,
     );
-    const path = `/api/v1/namespaces/${NAMESPACE}/services/foresail-router`;
-    const { spec: router } = await request<{ spec: { clusterIP: string } }>(this.cluster, 'GET', path);
-    const url = `http://${router.clusterIP}:8080/namespaces/${SHOP}/modeldeployments/${name}/v2/models/${name}/infer`;
-    this.#load = startLoad(this.cluster, url, MOST_SECONDS, BODY);
+    const url = await urlOf();
+    const body = url.startsWith('grpc:') ? { model_name: name, ...CALL } : BODY;
+    this.#load = startLoad(this.cluster, url, MOST_SECONDS, body);
     this.#load.rate(RATE);
   }
 
@@ -124,10 +121,20 @@ export class ServedModel implements AsyncDisposable {
     await eventually('the version’s pods go', gone, 60_000).catch(() => undefined);
   }
 
+  async #routerUrl(): Promise<string> {
+    const { name } = this;
+    return `http://${await routerAddress(this.cluster)}:8080/namespaces/${SHOP}/modeldeployments/${name}/v2/models/${name}/infer`;
+  }
+
   #running(): LoadGenerator {
     if (this.#load === undefined) throw new Error('there is no traffic yet');
     return this.#load;
   }
+}
+
+export async function routerAddress(cluster: ClusterFacts): Promise<string> {
+  const path = `/api/v1/namespaces/${NAMESPACE}/services/foresail-router`;
+  return (await request<{ spec: { clusterIP: string } }>(cluster, 'GET', path)).spec.clusterIP;
 }
 
 /** The operator installed, a store filled, version 1 serving on two pods, and traffic on its way. */
@@ -136,27 +143,13 @@ export async function serveModel(
   name: string,
   spec: object,
   signal: AbortSignal,
+  urlOf?: () => Promise<string>,
 ): Promise<ServedModel> {
   await installOperator(stage);
   const { cluster } = stage;
-  const secret = { 'ca.crt': cluster.caData };
-  await apply(
-    cluster,
-    {
-      apiVersion: 'v1',
-      kind: 'Namespace',
-      metadata: { name: SHOP, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
-    },
-    {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { namespace: SHOP, name: CREDENTIALS },
-      stringData: secret,
-    },
-  );
-  const model = new ServedModel(name, cluster, await openModelStore(cluster), signal);
+  const model = new ServedModel(name, cluster, await openShop(cluster), signal);
   try {
-    await model.begin(spec);
+    await model.begin(spec, urlOf);
     return model;
   } catch (error) {
     await model[Symbol.asyncDispose]();
@@ -164,45 +157,23 @@ export async function serveModel(
   }
 }
 
-export async function containersOf(
-  cluster: ClusterFacts,
-  namespace: string,
-  selector: string,
-  container: string,
-): Promise<readonly Container[]> {
-  const path = `/api/v1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(selector)}`;
-  const { items } = await request<{ items: SeenPod[] }>(cluster, 'GET', path);
-  return items.flatMap(({ metadata, status: { containerStatuses = [] } }) =>
-    containerStatuses
-      .filter(({ name, state }) => name === container && state.running !== undefined)
-      .map(({ containerID = '', restartCount }) => ({
-        pod: metadata.name,
-        id: containerID.replace('containerd://', ''),
-        restarts: restartCount,
-      })),
-  );
-}
+/** It takes restricted pods alone. */
+export const SHOP_NAMESPACE = {
+  apiVersion: 'v1',
+  kind: 'Namespace',
+  metadata: { name: SHOP, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+};
 
-interface SeenPod {
-  readonly metadata: { readonly name: string };
-  readonly status: {
-    readonly containerStatuses?: readonly {
-      readonly name: string;
-      readonly containerID?: string;
-      readonly restartCount: number;
-      readonly state: { readonly running?: object };
-    }[];
-  };
-}
-
-/** kill -9 of the first process of each, as the kernel does it when memory is short. */
-export async function killContainers(cluster: ClusterFacts, containers: readonly Container[]): Promise<void> {
-  const ctr = [cluster.binaries['ctr'] ?? 'ctr', '--address', cluster.node?.containerd ?? ''] as const;
-  await Promise.all(
-    containers.map(({ id }) =>
-      runInside(cluster, [...ctr, '--namespace', 'k8s.io', 'task', 'kill', '--signal', 'SIGKILL', id]),
-    ),
-  );
+/** The shop's namespace, and a store of model files whose certificate its pods know. */
+export async function openShop(cluster: NodeStage['cluster']): Promise<ModelStore> {
+  const secret = { 'ca.crt': cluster.caData };
+  await apply(cluster, SHOP_NAMESPACE, {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { namespace: SHOP, name: CREDENTIALS },
+    stringData: secret,
+  });
+  return openModelStore(cluster);
 }
 
 /** `kubectl rollout restart` and the wait for its end. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from '../api.ts';
+import { NAMESPACE, RELEASE } from '../chart/helm.ts';
 import { type Cluster, type ClusterFacts, startCluster } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
@@ -23,6 +24,7 @@ export async function setNodeStage(say: (line: string) => void, signal: AbortSig
     {
       realNode: true,
       prometheus: true,
+      servingNames: [`${RELEASE}-training.${NAMESPACE}.svc`],
       // Seconds where Kubernetes takes minutes; the same for both sides of a comparison.
       hpa: {
         syncPeriod: '2s',

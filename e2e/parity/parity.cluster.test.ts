@@ -21,9 +21,14 @@ import { TUNING } from './tuning.ts';
 const NEEDED = 20;
 /**
  * On a busy machine some sequences are void, so a few more are played than needed, and more if that was too few. One
- * that differs is played again: an informer of HPA that is a second late makes a difference once, an algorithm always.
+ * that differs is played again until it has agreed or differed twice: an informer of HPA that is a second late makes a
+ * difference once, an algorithm always. Wrong judges play on, too, with other sequences, until they are noticed.
  */
-const ROUNDS = [26, 12, 12];
+const ROUNDS = [22, 12, 12, 0, 0];
+/** Of a round, for each mistake that has to be noticed: one sequence alone may be void. */
+const WITNESSES = 4;
+/** Mistakes with which a Deployment is really run. */
+const SPOILERS = MUTATIONS.slice(0, 3);
 const LIMIT_MS = 15 * 60_000;
 
 const signal = AbortSignal.timeout(LIMIT_MS);
@@ -54,20 +59,24 @@ beforeAll(async () => {
     },
     signal,
   );
-  const wrong = MUTATIONS.slice(0, 3).map(({ name }) => mutants.get(name) ?? REAL);
-  const wrongPlays = wrong.map((judge, index) => ({
-    judge,
-    sequence: choose(1, 5000 + 1000 * index, (each) => tellsApart(each, judge))[0] as Sequence,
-  }));
-  let again: readonly Sequence[] = [];
   for (const [round, count] of ROUNDS.entries()) {
-    const fresh = agreed().length >= NEEDED ? [] : choose(count, 1 + 10_000 * round);
-    const plays = [...again, ...fresh].map((sequence) => ({ sequence, judge: REAL }));
-    if (plays.length === 0) break;
-    const results = await play(cluster, round === 0 ? [...plays, ...wrongPlays] : plays, signal);
+    const drawn = agreed().length >= NEEDED ? [] : choose(count, 1 + 10_000 * round);
+    const plays = [...undecided(), ...withWitnesses(drawn, 5_000 * round)].map((sequence) => ({
+      sequence,
+      judge: REAL,
+    }));
+    const wrongPlays = unnoticed().map((judge, index) => ({
+      judge,
+      sequence: choose(
+        1,
+        5000 + 1000 * index + 20_000 * round,
+        (each) => partsAt(each, judge) < TICKS / 2,
+      )[0] as Sequence,
+    }));
+    if (plays.length + wrongPlays.length === 0) break;
+    const results = await play(cluster, [...plays, ...wrongPlays], signal);
     played.push(...results.filter(({ judge }) => judge === REAL));
     spoiled.push(...results.filter(({ judge }) => judge !== REAL));
-    again = differing(results.filter(({ judge }) => judge === REAL)).map(({ sequence }) => sequence);
   }
 }, LIMIT_MS);
 
@@ -76,16 +85,50 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
-/** Whether the judge would leave the right path early, in a world without noise. */
-function tellsApart(sequence: Sequence, judge: Judge): boolean {
+/** The tick after which the judge leaves the right path in a world without noise; Infinity when it never does. */
+function partsAt(sequence: Sequence, judge: Judge): number {
   const right = simulate(sequence).map(({ desiredReplicas }) => desiredReplicas);
   const wrong = simulate(sequence, judge).map(({ desiredReplicas }) => desiredReplicas);
   const apart = right.findIndex((replicas, index) => replicas !== wrong[index]);
-  return apart !== -1 && apart < TICKS / 2;
+  return apart === -1 ? Infinity : apart;
+}
+
+/** With some for each mistake that was not noticed yet: many show in few lives only. */
+function withWitnesses(drawn: readonly Sequence[], firstSeed: number): Sequence[] {
+  const list = [...drawn];
+  for (const [index, { name }] of MUTATIONS.entries()) {
+    const judge = mutants.get(name) ?? REAL;
+    if (contradictions(judge).length > 0) continue;
+    const tells = (each: Sequence) => partsAt(each, judge) < Infinity;
+    const missing = Math.max(0, WITNESSES - list.filter(tells).length);
+    list.push(...choose(missing, firstSeed + 50_000 * (index + 1), tells));
+  }
+  return list;
 }
 
 function differing(among: readonly Played[]): Played[] {
   return among.filter(({ theirs, ours }) => compare(theirs, ours, LOOKS).kind === 'differs');
+}
+
+function differedTwice(): Played[] {
+  const ever = differing(played);
+  return ever.filter(
+    ({ sequence }, index) => ever.findIndex((other) => other.sequence.seed === sequence.seed) < index,
+  );
+}
+
+/** Those that have differed once and not agreed since. */
+function undecided(): Sequence[] {
+  const decided = new Set([...agreed(), ...differedTwice()].map(({ sequence }) => sequence.seed));
+  return differing(played)
+    .map(({ sequence }) => sequence)
+    .filter(({ seed }) => !decided.has(seed));
+}
+
+/** Wrong judges whose Deployments went no other way than HPA's yet. */
+function unnoticed(): Judge[] {
+  const noticed = new Set(differing(spoiled).map(({ judge }) => judge));
+  return SPOILERS.map(({ name }) => mutants.get(name) ?? REAL).filter((judge) => !noticed.has(judge));
 }
 
 function agreed(): Played[] {
@@ -118,13 +161,8 @@ function told({ sequence, theirs, ours }: Played): string {
 
 describe('Reactive mode beside the real HPA controller', () => {
   test('no sequence tells another story, or not when it is played again', () => {
-    const ever = differing(played);
-    const seeds = ever.map(({ sequence }) => sequence.seed);
-    const settled = new Set(agreed().map(({ sequence }) => sequence.seed));
-    const stubborn = ever.filter(
-      ({ sequence: { seed } }) => !settled.has(seed) || seeds.filter((each) => each === seed).length > 1,
-    );
-    expect(stubborn.map(told)).toEqual([]);
+    expect(differedTwice().map(told)).toEqual([]);
+    expect(undecided()).toEqual([]);
   });
 
   test(`at least ${NEEDED} eventful sequences agree in every look, and every kind of metric is among them`, () => {
@@ -150,8 +188,7 @@ describe('the comparison notices', () => {
   });
 
   test('a wrong tolerance or rounding that really runs a Deployment', () => {
-    const kinds = spoiled.map(({ theirs, ours }) => compare(theirs, ours, LOOKS).kind);
-    expect(kinds).toContain('differs');
-    expect(kinds).not.toContain('agrees');
+    expect(unnoticed()).toEqual([]);
+    expect(spoiled.length).toBeGreaterThanOrEqual(SPOILERS.length);
   });
 });

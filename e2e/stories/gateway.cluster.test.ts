@@ -1,6 +1,6 @@
 /**
  * A rollout writes its weights into a user's HTTPRoute, on a real API server with the Gateway API's own CRD. The gateway
- * is played by the test, which says what it has accepted: there is no data plane here.
+ * is played by the test, which says what it has accepted; one that runs is in e2e/node/stories/gateway.ts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';

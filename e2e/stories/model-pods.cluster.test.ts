@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseModelDeployment } from '../../operator/api/index.ts';
 import { MINIMAL, modelDeployment } from '../../operator/api/modeldeployment/testing/full-object.ts';
-import type { FetchSettings } from '../../operator/controllers/modeldeployment/fetching.ts';
+import type { FetchSettings } from '../../operator/controllers/fetching.ts';
 import { podTemplate } from '../../operator/controllers/modeldeployment/pod.ts';
 import { CHILD_SETTINGS } from '../../operator/controllers/modeldeployment/testing/child-settings.ts';
 import { request } from '../api.ts';

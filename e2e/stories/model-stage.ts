@@ -2,20 +2,17 @@
  * The stage of the ModelDeployment stories: a real control plane with fake nodes, the real operator as a process, a
  * namespace that takes restricted pods alone, and `foresail rollout` as a person types it.
  */
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { ModelDeployment, ModelDeploymentStatus } from '../../operator/api/index.ts';
 import { tailAuditLog } from '../../operator/testing/server-side.ts';
-import { request, StatusError } from '../api.ts';
+import { labelled, request, StatusError } from '../api.ts';
 import { type Cluster, startCluster } from '../cluster.ts';
-import { eventually } from '../eventually.ts';
+import { becomes } from '../eventually.ts';
+import { foresail } from '../foresail.ts';
 import { type OperatorProcess, prepareCluster, startOperator } from '../operator.ts';
 
 export const SHOP = 'shop';
 /** Who the operator is in the audit log. */
 export const OPERATOR = 'test-1';
-const MAIN = join(import.meta.dirname, '../../operator/cli/main.ts');
 
 /** What a person gives for a model: another letter is another file. */
 export function model(letter: string) {
@@ -80,31 +77,17 @@ export class ModelStage {
     name: string,
     what: string,
     check: (status: ModelDeploymentStatus) => boolean,
-    limitMs = 60_000,
+    limitMs?: number,
   ): Promise<ModelDeploymentStatus> {
-    return eventually(
-      `${name}: ${what}`,
-      async () => {
-        const status = await this.status(name);
-        if (!check(status)) throw new Error(JSON.stringify(status));
-        return status;
-      },
-      limitMs,
-    );
+    return becomes(`${name}: ${what}`, () => this.status(name), check, limitMs);
   }
 
   trafficBecomes(name: string, wanted: string, limitMs?: number): Promise<ModelDeploymentStatus> {
     return this.becomes(name, `traffic ${wanted}`, (status) => trafficText(status) === wanted, limitMs);
   }
 
-  async list(path: string, name: string): Promise<readonly Child[]> {
-    const selector = encodeURIComponent(`foresail.io/model-deployment=${name}`);
-    const { items } = await request<{ items: Child[] }>(
-      this.cluster,
-      'GET',
-      `${path.replace('NS', SHOP)}?labelSelector=${selector}`,
-    );
-    return items;
+  list(path: string, name: string): Promise<readonly Child[]> {
+    return labelled(this.cluster, path.replace('NS', SHOP), 'foresail.io/model-deployment', name);
   }
 
   deployments = (name: string) => this.list(DEPLOYMENTS, name);
@@ -117,15 +100,11 @@ export class ModelStage {
       .join(' ');
   }
 
-  orderedBecomes(name: string, wanted: string): Promise<true> {
-    return eventually(
+  orderedBecomes(name: string, wanted: string): Promise<string> {
+    return becomes(
       `${name}: ${wanted} ordered`,
-      async () => {
-        const found = await this.ordered(name);
-        if (found !== wanted) throw new Error(found);
-        return true as const;
-      },
-      60_000,
+      () => this.ordered(name),
+      (ordered) => ordered === wanted,
     );
   }
 
@@ -136,23 +115,7 @@ export class ModelStage {
 
   /** `foresail COMMAND VERB NAME …` in the shop's namespace. */
   async foresail(command: string, verb: string, name: string, ...args: readonly string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      [
-        '--disable-warning=ExperimentalWarning',
-        MAIN,
-        command,
-        verb,
-        name,
-        '-n',
-        SHOP,
-        '--kubeconfig',
-        this.cluster.kubeconfigPath,
-        ...args,
-      ],
-      { env: { PATH: process.env['PATH'] } },
-    );
-    return stdout;
+    return await foresail(this.cluster, command, verb, name, '-n', SHOP, ...args);
   }
 
   /** What the operator asked the API server from now on. */

@@ -60,6 +60,25 @@ test('an alias that moves is a new version, which begins its steps', async () =>
   await stage.trafficBecomes(NAME, '2:100');
 }, 120_000);
 
+test('an alias that is taken away changes nothing of what serves, and the status names it', async () => {
+  expect(await stage.foresail('models', 'alias', 'loadcast', 'candidate', '--delete')).toBe(
+    'loadcast: candidate is gone; it meant version 3\n',
+  );
+  const status = await stage.becomes(NAME, 'says so', (each) => resolved(each) === 'AliasNotFound');
+  expect(status).toMatchObject({ phase: 'Healthy', stable: { version: 2, weight: 100 } });
+  expect(status.conditions?.find(({ type }) => type === 'ModelResolved')?.message).toBe(
+    'the registry loadcast has no alias candidate',
+  );
+  await expect(stage.foresail('models', 'show', 'lodcast', '1')).rejects.toThrow(
+    '/lodcast: is not there; foresail models publish makes one [REGISTRY_INVALID]',
+  );
+  // Back where it was it is no new version.
+  await stage.foresail('models', 'alias', 'loadcast', 'candidate', '3');
+  const back = await stage.becomes(NAME, 'follows again', ({ resolved: found }) => found?.version === 3);
+  expect(back).toMatchObject({ phase: 'Healthy', stable: { version: 2, weight: 100 } });
+  expect(back.canary).toBeUndefined();
+}, 120_000);
+
 test('a registry that is spoilt or gone changes nothing of what serves', async () => {
   await expect(stage.foresail('models', 'alias', 'loadcast', 'candidate', '9')).rejects.toThrow(
     'has no version 9',

@@ -25,7 +25,7 @@ let operator: OperatorProcess;
 
 beforeAll(async () => {
   stage = await setModelStage();
-  operator = await stage.operator();
+  operator = await stage.operator(undefined, { registries: false });
 }, 600_000);
 
 afterAll(async () => {

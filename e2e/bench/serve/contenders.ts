@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readConfig } from '../../../operator/config.ts';
 import { MODELS } from './models.ts';
 import type { Wire } from './questions.ts';
 
@@ -40,6 +41,10 @@ export interface Contender {
 
 const ROOT = join(import.meta.dirname, '../../..');
 const PEERS = join(import.meta.dirname, 'peers');
+/** Node's flags and the program, as pods of a ModelDeployment start it. */
+const AS_IN_PODS = readConfig(undefined)
+  .modelServing.command.slice(1)
+  .map((word) => (word.startsWith('-') ? word : join(ROOT, word)));
 
 export function settingsText(settings: Settings): string {
   const text = Object.entries(settings).map(([key, value]) => `${key.toLowerCase()}=${value}`);
@@ -63,7 +68,7 @@ export const FORESAIL: Contender = {
     argv: [
       process.execPath,
       '--disable-warning=ExperimentalWarning',
-      join(ROOT, 'operator/cli/main.ts'),
+      ...AS_IN_PODS,
       'serve',
       '--model-repository',
       repository,

@@ -1,9 +1,10 @@
 /** What goes wrong on the way of a new version: whatever it is, stable serves and no caller notices. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NAMESPACE, RELEASE } from '../../chart/helm.ts';
 import { eventually } from '../../eventually.ts';
-import { type Container, containersOf, killContainers, modelFile, serveModel } from '../served-model.ts';
+import { killContainers } from '../containers.ts';
+import { runningOperators } from '../installed-operator.ts';
+import { modelFile, serveModel } from '../served-model.ts';
 import type { NodeStage } from '../stage.ts';
 import type { Story } from '../story.ts';
 
@@ -48,14 +49,7 @@ export const ROLLOUT_FAULTS: readonly Story<NodeStage>[] = [
     async run(stage, signal) {
       const { cluster } = stage;
       await using model = await serveModel(stage, 'orphan', { rollout: HALF }, signal);
-      const operators = (): Promise<readonly Container[]> =>
-        eventually('both operators run', async () => {
-          const selector = `app.kubernetes.io/name=${RELEASE},app.kubernetes.io/component!=router`;
-          const found = await containersOf(cluster, NAMESPACE, selector, 'operator');
-          return found.length === 2 ? found : undefined;
-        });
-
-      let doomed = await operators();
+      let doomed = await runningOperators(cluster);
       await model.ask(2);
       await eventually(
         'its pods are ordered',
@@ -65,7 +59,7 @@ export const ROLLOUT_FAULTS: readonly Story<NodeStage>[] = [
       assert.equal(await model.stage.traffic(model.name), '1:100', 'killed before the weight was written');
       await model.trafficBecomes('1:50 2:50');
 
-      doomed = await operators();
+      doomed = await runningOperators(cluster);
       await model.stage.rollout('abort', model.name);
       await model.trafficBecomes('1:100');
       await killContainers(cluster, doomed);

@@ -4,11 +4,9 @@ import { NAMESPACE } from '../../chart/helm.ts';
 import { kubectl } from '../../kubectl.ts';
 import { SHOP } from '../../stories/model-stage.ts';
 import { rolled, serveModel } from '../served-model.ts';
+import { splitByWeights } from '../split.ts';
 import type { NodeStage } from '../stage.ts';
 import type { Story } from '../story.ts';
-
-/** Standard deviations of a binomial count; a sound router is further out once in 16,000 looks. */
-const SIGMAS = 4;
 
 export const ROLLOUT: readonly Story<NodeStage>[] = [
   {
@@ -17,13 +15,7 @@ export const ROLLOUT: readonly Story<NodeStage>[] = [
       const steps = [{ setWeight: 20 }, { pause: {} }, { setWeight: 50 }, { pause: { duration: '30s' } }];
       await using model = await serveModel(stage, 'good', { rollout: { steps } }, signal);
       await model.ask(2);
-      await model.trafficBecomes('1:80 2:20');
-      const fifth = splitWithin(await model.observe(25), 20);
-      await model.stage.rollout('promote', model.name);
-      await model.trafficBecomes('1:50 2:50');
-      const half = splitWithin(await model.observe(15), 50);
-      await model.trafficBecomes('2:100');
-      assert.deepEqual(Object.keys(await model.observe(5)), ['2']);
+      const { fifth, half } = await splitByWeights(model);
       const begun = performance.now();
       await model.stage.rollout('undo', model.name);
       await model.trafficBecomes('1:100');
@@ -65,16 +57,3 @@ export const ROLLOUT: readonly Story<NodeStage>[] = [
     },
   },
 ];
-
-/** Throws when version 2 answered more or less often than chance explains. */
-function splitWithin(versions: Readonly<Record<string, number>>, percent: number): string {
-  const count = versions['2'] ?? 0;
-  const all = count + (versions['1'] ?? 0);
-  const share = percent / 100;
-  const bound = SIGMAS * Math.sqrt(all * share * (1 - share));
-  assert.ok(
-    Math.abs(count - all * share) <= bound,
-    `${count} of ${all} went to version 2, ${percent} % ± ${bound.toFixed(0)} were asked for`,
-  );
-  return `${((100 * count) / all).toFixed(1)} (n = ${all})`;
-}

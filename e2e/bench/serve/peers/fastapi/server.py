@@ -1,7 +1,7 @@
 """FastAPI over onnxruntime, written by hand: what a team makes itself when it takes no inference server.
 
 It speaks the Open Inference Protocol's infer call as JSON and with binary tensors. PARSE=orjson reads the body with
-the fastest parser there is, PARSE=pydantic declares it, as FastAPI's guide does. RUN=loop calls the model on the event
+the fastest parser there is, PARSE=pydantic by a declared model, as FastAPI's guide does. RUN=loop calls the model on the event
 loop, RUN=pool in a thread.
 """
 
@@ -68,40 +68,41 @@ async def ready() -> dict:
     return {"ready": True}
 
 
-if os.environ["PARSE"] == "pydantic":
+class Tensor(BaseModel):
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[float]
 
-    class Tensor(BaseModel):
-        name: str
-        shape: list[int]
-        datatype: str
-        data: list[float]
 
-    class Question(BaseModel):
-        inputs: list[Tensor]
+class Question(BaseModel):
+    inputs: list[Tensor]
 
-    @app.post("/v2/models/{model}/infer")
-    async def infer(model: str, question: Question) -> Response:
-        feeds = {
-            tensor.name: np.array(tensor.data, np.float32).reshape(tensor.shape) for tensor in question.inputs
-        }
-        return as_json(model, await run(model, feeds))
 
-else:
+def read_json(body: bytes) -> dict[str, np.ndarray]:
+    if os.environ["PARSE"] == "pydantic":
+        tensors = [vars(tensor) for tensor in Question.model_validate_json(body).inputs]
+    else:
+        tensors = orjson.loads(body)["inputs"]
+    return {
+        tensor["name"]: np.array(tensor["data"], np.float32).reshape(tensor["shape"]) for tensor in tensors
+    }
 
-    @app.post("/v2/models/{model}/infer")
-    async def infer(model: str, request: Request) -> Response:
-        body = await request.body()
-        length = request.headers.get(LENGTH)
-        if length is None:
-            feeds = {
-                tensor["name"]: np.array(tensor["data"], np.float32).reshape(tensor["shape"])
-                for tensor in orjson.loads(body)["inputs"]
-            }
-            return as_json(model, await run(model, feeds))
-        feeds = {}
-        at = int(length)
-        for tensor in orjson.loads(body[:at])["inputs"]:
-            size = tensor["parameters"]["binary_data_size"]
-            feeds[tensor["name"]] = np.frombuffer(body, np.float32, size // 4, at).reshape(tensor["shape"])
-            at += size
-        return as_bytes(model, await run(model, feeds))
+
+def read_bytes(body: bytes, length: int) -> dict[str, np.ndarray]:
+    feeds = {}
+    at = length
+    for tensor in orjson.loads(body[:length])["inputs"]:
+        size = tensor["parameters"]["binary_data_size"]
+        feeds[tensor["name"]] = np.frombuffer(body, np.float32, size // 4, at).reshape(tensor["shape"])
+        at += size
+    return feeds
+
+
+@app.post("/v2/models/{model}/infer")
+async def infer(model: str, request: Request) -> Response:
+    body = await request.body()
+    length = request.headers.get(LENGTH)
+    if length is None:
+        return as_json(model, await run(model, read_json(body)))
+    return as_bytes(model, await run(model, read_bytes(body, int(length))))

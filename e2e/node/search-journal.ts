@@ -1,0 +1,76 @@
+/** What the journal of a search says of its trials, without asking whoever wrote it: Optuna's format, replayed. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Optuna's numbers of what a record does, and of the state of a trial. */
+const [CREATE_TRIAL, SET_PARAMETER, SET_STATE] = [4, 5, 6];
+const [RUNNING, COMPLETE, PRUNED] = [0, 1, 2];
+
+interface Trial {
+  readonly number: number;
+  readonly parameters: Record<string, number>;
+  isRunning: boolean;
+}
+
+/** A trial that was finished or pruned. */
+export interface EndedTrial {
+  readonly number: number;
+  /** Its hyperparameters, so that equal ones are equal texts. */
+  readonly parameters: string;
+  /** Of a pruned one what it had reached. */
+  readonly score: number | undefined;
+  readonly pruned: boolean;
+}
+
+export interface SearchJournal {
+  /** In the order in which they ended; one that ended twice stands there twice. */
+  readonly ended: readonly EndedTrial[];
+  /** Numbers of those that run, as far as the journal knows. */
+  readonly running: readonly number[];
+}
+
+/** Of a run's folder. Of a search that has not begun: nothing. */
+export async function searchJournal(folder: string): Promise<SearchJournal> {
+  const journal = join(folder, 'search/journal.log');
+  const lines = (await readFile(journal, 'utf8').catch(() => '')).split('\n');
+  // What lies behind the last line break is being written, or was when its process was killed.
+  return replay(lines.slice(0, -1).map((line) => JSON.parse(line) as JournalRecord));
+}
+
+interface JournalRecord {
+  readonly op_code: number;
+  readonly trial_id?: number;
+  readonly params?: Readonly<Record<string, number>>;
+  readonly param_name?: string;
+  readonly param_value_internal?: number;
+  readonly state?: number;
+  readonly values?: readonly number[] | null;
+}
+
+function replay(records: readonly JournalRecord[]): SearchJournal {
+  const trials: Trial[] = [];
+  const ended: EndedTrial[] = [];
+  for (const record of records) {
+    if (record.op_code === CREATE_TRIAL)
+      trials.push({ number: trials.length, parameters: { ...record.params }, isRunning: true });
+    const trial = trials[record.trial_id ?? -1];
+    if (trial === undefined) continue;
+    if (record.op_code === SET_PARAMETER)
+      trial.parameters[record.param_name ?? ''] = record.param_value_internal ?? Number.NaN;
+    if (record.op_code !== SET_STATE) continue;
+    trial.isRunning = record.state === RUNNING;
+    if (record.state !== COMPLETE && record.state !== PRUNED) continue;
+    ended.push({
+      number: trial.number,
+      parameters: textOf(trial.parameters),
+      score: record.values?.[0],
+      pruned: record.state === PRUNED,
+    });
+  }
+  return { ended, running: trials.filter(({ isRunning }) => isRunning).map(({ number }) => number) };
+}
+
+function textOf(parameters: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(parameters).map(([name, value]) => `${name}=${value}`);
+  return parts.toSorted((a, b) => a.localeCompare(b)).join(' ');
+}
