@@ -18,6 +18,7 @@ TIMED_OUT_WAITING = "55P03"
 class Away(RunError):
     """The database cannot be reached, and was waited for; another start may have more luck. No trial is lost by that."""
 
+    exit_code = 69
     code = "STORAGE_AWAY"
 
 

@@ -5,11 +5,8 @@
 import { TRAINING_EXIT as EXIT } from '../../../api/index.ts';
 import type { Finding, SeenAttempt, SeenPod, Told } from './types.ts';
 
-/** The trainer's own word for a database that it has waited for, beside the exit code of any error. */
-const STORAGE_AWAY = 'STORAGE_AWAY';
-
-export function isAway({ exit, told }: SeenPod): boolean {
-  return exit !== undefined && exit.code !== 0 && told.error?.code === STORAGE_AWAY;
+export function isAway({ exit }: SeenPod): boolean {
+  return exit?.code === EXIT.away;
 }
 
 /** The pod that found no room on a volume. */

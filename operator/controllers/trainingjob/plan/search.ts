@@ -4,7 +4,7 @@
  */
 import { TRAINING_EXIT as EXIT } from '../../../api/index.ts';
 import { counted } from './backoff.ts';
-import { causeOf, isAway } from './causes.ts';
+import { causeOf } from './causes.ts';
 import { act, end, move } from './steps.ts';
 import { soonest, stuckSince } from './time.ts';
 import type { Attempt, Finding, Observed, Plan, SeenAttempt, SeenPod, Told } from './types.ts';
@@ -12,7 +12,7 @@ import type { Attempt, Finding, Observed, Plan, SeenAttempt, SeenPod, Told } fro
 /** What every worker would meet, or has. */
 const OF_ALL: readonly number[] = [EXIT.config, EXIT.full, EXIT.fenced];
 /** Ends that are no failure of the worker's own. */
-const NOT_ITS_OWN: readonly number[] = [0, EXIT.stopped, ...OF_ALL];
+const NOT_ITS_OWN: readonly number[] = [0, EXIT.stopped, EXIT.away, ...OF_ALL];
 
 /** Why a search ends; undefined while at most some of its workers have. */
 export function causeOfAll({ job, pods }: SeenAttempt, said: Told): Finding | undefined {
@@ -40,7 +40,6 @@ function failure(observed: Observed, attempt: Attempt, { pods }: SeenAttempt): P
   const { state, settings, said } = observed;
   const failed = pods
     .filter(({ exit, disrupted }) => exit && disrupted === undefined && !NOT_ITS_OWN.includes(exit.code))
-    .filter((pod) => !isAway(pod))
     // Killed when its time to go was over: somebody had deleted it.
     .filter(({ goneByMs }) => goneByMs === undefined)
     .toSorted((a, b) => (a.endedAtMs ?? 0) - (b.endedAtMs ?? 0));
