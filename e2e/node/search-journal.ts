@@ -1,6 +1,7 @@
-/** What the journal of a search says of its trials, without asking whoever wrote it: Optuna's format, replayed. */
+/** What a search has written of its trials, read without asking whoever wrote it: Optuna's journal, replayed, or its tables. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Postgres } from './postgres.ts';
 
 /** Optuna's numbers of what a record does, and of the state of a trial. */
 const [CREATE_TRIAL, SET_PARAMETER, SET_STATE] = [4, 5, 6];
@@ -35,6 +36,37 @@ export async function searchJournal(folder: string): Promise<SearchJournal> {
   const lines = (await readFile(journal, 'utf8').catch(() => '')).split('\n');
   // What lies behind the last line break is being written, or was when its process was killed.
   return replay(lines.slice(0, -1).map((line) => JSON.parse(line) as JournalRecord));
+}
+
+const TRIALS = `
+  SELECT json_build_object('number', number, 'state', state, 'score', (
+      SELECT value FROM trial_values WHERE trial_id = trials.trial_id
+    ), 'parameters', (
+      SELECT string_agg(param_name || '=' || param_value, ' ' ORDER BY param_name) FROM trial_params WHERE trial_id = trials.trial_id
+    ))
+  FROM trials ORDER BY datetime_complete, number`;
+
+interface TrialRow {
+  readonly number: number;
+  readonly state: string;
+  readonly score: number | null;
+  readonly parameters: string | null;
+}
+
+/** Of the one search that a database has. Before it has tables it throws. */
+export async function searchTables(database: Postgres): Promise<SearchJournal> {
+  const rows = (await database.query(TRIALS)).map((line) => JSON.parse(line) as TrialRow);
+  return {
+    ended: rows
+      .filter(({ state }) => state === 'COMPLETE' || state === 'PRUNED')
+      .map(({ number, state, score, parameters }) => ({
+        number,
+        parameters: parameters ?? '',
+        score: score ?? undefined,
+        pruned: state === 'PRUNED',
+      })),
+    running: rows.filter(({ state }) => state === 'RUNNING').map(({ number }) => number),
+  };
 }
 
 interface JournalRecord {

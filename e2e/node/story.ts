@@ -3,6 +3,8 @@ import { messageOf } from '../../operator/errors.ts';
 
 export interface Story<Stage> {
   readonly name: string;
+  /** Why this machine cannot tell it, which counts it as skipped; undefined where it can. */
+  readonly obstacle?: () => string | undefined;
   /** Throws when the story goes wrong; what it returns stands behind its line. */
   readonly run: (stage: Stage, signal: AbortSignal) => Promise<string | void>;
 }
@@ -21,19 +23,26 @@ export async function tell<Stage>(
   signal: AbortSignal,
   limitMs = 600_000,
 ): Promise<Outcome> {
-  let passed = 0;
-  for (const { name, run } of stories) {
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  for (const { name, obstacle, run } of stories) {
+    const why = obstacle?.();
+    if (why !== undefined) {
+      count.skipped += 1;
+      print(`skip            ${name}: ${why}`);
+      continue;
+    }
     const begun = performance.now();
     const seconds = () => `${((performance.now() - begun) / 1_000).toFixed(1).padStart(6)} s`;
     try {
       const note = await run(stage, AbortSignal.any([signal, AbortSignal.timeout(limitMs)]));
-      passed += 1;
+      count.passed += 1;
       print(`ok    ${seconds()}  ${name}${note ? `: ${note}` : ''}`);
     } catch (error) {
+      count.failed += 1;
       print(`FAIL  ${seconds()}  ${name}\n${reasons(error)}`);
     }
   }
-  return { passed, failed: stories.length - passed, skipped: 0 };
+  return count;
 }
 
 export function summary({ passed, failed, skipped }: Outcome): string {

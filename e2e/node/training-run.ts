@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrainingJob, TrainingJobStatus } from '../../operator/api/index.ts';
+import { INDEX_KEY, registryName } from '../../operator/registry/model-index.ts';
 import { request } from '../api.ts';
 import type { ClusterFacts } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
@@ -181,6 +182,14 @@ export class TrainingGround implements AsyncDisposable {
     const selector = `foresail.io/training-job=${name},foresail.io/training-attempt=${attempt}`;
     const found = await containersOf(this.cluster, TRAINING_NAMESPACE, selector, 'trainer');
     return found.toSorted((a, b) => a.pod.localeCompare(b.pod));
+  }
+
+  /** The numbers of all versions of the registry that runs write to. */
+  async versions(): Promise<readonly number[]> {
+    const path = `/api/v1/namespaces/${TRAINING_NAMESPACE}/configmaps/${registryName(REGISTRY)}`;
+    const { data } = await request<{ data: Record<string, string> }>(this.cluster, 'GET', path);
+    const { versions } = JSON.parse(data[INDEX_KEY] ?? '{}') as { versions: { version: number }[] };
+    return versions.map(({ version }) => version);
   }
 
   async delete(name: string): Promise<void> {

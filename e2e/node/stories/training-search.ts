@@ -1,16 +1,19 @@
-/** What happens to a search whose workers are killed: one of them, or all of them and the operator at once. */
+/** What happens to a search whose workers are killed: one of them, all of them and the operator at once, or one and the database. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { request } from '../../api.ts';
+import type { ClusterFacts } from '../../cluster.ts';
 import { eventually } from '../../eventually.ts';
-import { type Container, killContainers, killProcesses } from '../containers.ts';
+import { kubectl } from '../../kubectl.ts';
+import { type Container, killContainers, killProcess, killProcesses } from '../containers.ts';
 import { runningOperators } from '../installed-operator.ts';
-import { type EndedTrial, type SearchJournal, searchJournal } from '../search-journal.ts';
+import { Postgres, postgresObstacle } from '../postgres.ts';
+import { type EndedTrial, type SearchJournal, searchJournal, searchTables } from '../search-journal.ts';
 import type { NodeStage } from '../stage.ts';
 import type { Story } from '../story.ts';
 import { TRAINING_NAMESPACE } from '../trainer.ts';
-import { openTrainingGround, SLOW, type TrainingGround } from '../training-run.ts';
+import { CLAIM, openTrainingGround, SLOW, type TrainingGround } from '../training-run.ts';
 
 export const TRAINING_SEARCH: readonly Story<NodeStage>[] = [
   {
@@ -20,8 +23,9 @@ export const TRAINING_SEARCH: readonly Story<NodeStage>[] = [
       const [model, trials] = [SLOW.model, 6];
       await ground.train('searched', { model, search: { trials, parallelism: 2 } });
       const folder = await ground.folder('searched');
+      const journal = () => searchJournal(folder);
       const { ended: before } = await searchHas(
-        folder,
+        journal,
         'two trials have ended',
         ({ ended }) => ended.length >= 2,
         signal,
@@ -41,7 +45,7 @@ export const TRAINING_SEARCH: readonly Story<NodeStage>[] = [
       const status = await ground.trained('searched');
       // The search was attempt 1 all the time, and training is 2.
       assert.deepEqual([status.restarts, status.attempt?.number], [{ error: 1 }, 2]);
-      const { ended } = await searchJournal(folder);
+      const { ended } = await journal();
       endedOnce(ended, trials);
       assert.deepEqual(ended.slice(0, before.length), before, 'what had ended stays');
       const { number, score } = status.bestTrial ?? {};
@@ -62,27 +66,21 @@ export const TRAINING_SEARCH: readonly Story<NodeStage>[] = [
         backoffLimit: workers,
       });
       const folder = await ground.folder('razed');
-      // One may be late: for a moment its node is not yet allowed to read the claim.
-      const severalSearch = ({ running }: SearchJournal) => running.length >= 2;
-      await searchHas(folder, 'several trials run', severalSearch, signal);
+      const journal = () => searchJournal(folder);
+      await searchHas(journal, 'several trials run', severalSearch, signal);
       const doomed = await ground.workers('razed', 1);
       const killAll = await killProcesses([...doomed, ...(await runningOperators(cluster))]);
-      await searchHas(
-        folder,
-        'two trials have ended, and several run',
-        (journal) => journal.ended.length >= 2 && severalSearch(journal),
-        signal,
-      );
+      await searchHas(journal, 'two trials have ended, and several run', twoEndedAndSeveralRun, signal);
       killAll();
       const killed = performance.now();
-      const before = await searchJournal(folder);
+      const before = await journal();
       assert.ok(before.running.length > 0, `killed in the middle of trials: ${JSON.stringify(before)}`);
 
       await runningSearchers(ground, 'razed', workers, doomed, signal);
       const seconds = (performance.now() - killed) / 1_000;
       const killOperators = await killProcesses(await runningOperators(cluster));
       const later = await searchHas(
-        folder,
+        journal,
         'one more has ended',
         ({ ended }) => ended.length > before.ended.length,
         signal,
@@ -97,7 +95,7 @@ export const TRAINING_SEARCH: readonly Story<NodeStage>[] = [
       );
       // The search was attempt 1 all the time, and training is 2.
       assert.deepEqual([restarts, attempt?.number], [{ error: doomed.length }, 2]);
-      const { ended, running } = await searchJournal(folder);
+      const { ended, running } = await journal();
       endedOnce(ended, trials);
       assert.deepEqual(running, []);
       for (const { ended: had } of [before, later])
@@ -112,11 +110,81 @@ export const TRAINING_SEARCH: readonly Story<NodeStage>[] = [
       );
     },
   },
+  {
+    name: 'training: a search by database, whose database crashes when a worker is killed: no trial is lost or done twice, and the best one is trained to a version',
+    obstacle: postgresObstacle,
+    async run(stage, signal) {
+      const { cluster } = stage;
+      await using ground = await openTrainingGround(stage, signal);
+      const [secret, trials] = ['search', 6];
+      const database = await Postgres.open(cluster, TRAINING_NAMESPACE, CLAIM, secret, signal);
+      await ground.train('apart', {
+        model: SLOW.model,
+        search: { trials, parallelism: 2, storage: { rdb: { urlSecretRef: { name: secret, key: 'url' } } } },
+      });
+      const journal = () => searchTables(database);
+      const before = await searchHas(
+        journal,
+        'two trials have ended, and several run',
+        twoEndedAndSeveralRun,
+        signal,
+      );
+      const [victim, other] = await ground.workers('apart', 1);
+      assert.ok(victim !== undefined && other !== undefined);
+      const kill = await killProcess(victim);
+      await database.crash();
+      kill();
+      const away = performance.now();
+      await says(cluster, other.pod, 'the database is away', signal);
+      await database.start();
+      const seconds = (performance.now() - away) / 1_000;
+      await says(cluster, other.pod, 'the database is back', signal);
+      const { attempt, bestTrial, restarts, producedVersion } = await ground.becomes(
+        'apart',
+        'it is complete',
+        ({ phase }) => phase === 'Complete',
+      );
+      // The search was attempt 1 all the time, and training is 2.
+      assert.deepEqual([restarts, attempt?.number], [{ error: 1 }, 2]);
+      const { ended, running } = await journal();
+      endedOnce(ended, trials);
+      assert.deepEqual(running, []);
+      assert.deepEqual(ended.slice(0, before.ended.length), before.ended, 'what had ended stays');
+      const best = bestOf(ended);
+      assert.equal(bestTrial?.number, best);
+      const folder = await ground.folder('apart');
+      assert.deepEqual(await trained(folder), { trial: best, digest: producedVersion?.digest });
+      assert.deepEqual(
+        await readdir(join(folder, 'search')).catch(() => []),
+        [],
+        'no journal lies on the claim',
+      );
+      return `${before.ended.length} of ${trials} trials had ended, the database was away for ${seconds.toFixed(0)} s; version ${producedVersion?.version} of trial ${best}`;
+    },
+  },
 ];
 
-/** Looks at the claim alone: an API server that is slow hides no moment. */
+/** Its trainer's log has a line with `words`. */
+async function says(cluster: ClusterFacts, pod: string, words: string, signal: AbortSignal): Promise<void> {
+  await eventually(
+    `${pod} says “${words}”`,
+    async () => {
+      const log = await kubectl(cluster, ['logs', `--namespace=${TRAINING_NAMESPACE}`, pod], {}, signal);
+      if (!log.includes(words)) throw new Error(log.slice(-2_000));
+      return true as const;
+    },
+    120_000,
+    signal,
+  );
+}
+
+/** Not all: one may be late, for a moment its node is not yet allowed to read the claim. */
+const severalSearch = ({ running }: SearchJournal) => running.length >= 2;
+const twoEndedAndSeveralRun = (journal: SearchJournal) => journal.ended.length >= 2 && severalSearch(journal);
+
+/** @param read asks no API server where the journal is a file: one that is slow hides no moment */
 function searchHas(
-  folder: string,
+  read: () => Promise<SearchJournal>,
   what: string,
   check: (journal: SearchJournal) => boolean,
   signal: AbortSignal,
@@ -124,7 +192,7 @@ function searchHas(
   return eventually(
     what,
     async () => {
-      const journal = await searchJournal(folder);
+      const journal = await read();
       if (!check(journal)) throw new Error(JSON.stringify(journal));
       return journal;
     },

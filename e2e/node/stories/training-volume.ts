@@ -60,6 +60,32 @@ export const TRAINING_VOLUME: readonly Story<NodeStage>[] = [
     },
   },
   {
+    name: 'training: the claim is full while the gate judges: it is judged again when there is room, and registered once',
+    async run(stage, signal) {
+      await using ground = await openTrainingGround(stage, signal, CLAIM_MEBIBYTES);
+      await ground.train('judged', { backoffLimit: 0 });
+      await ground.trained('judged');
+      const filler = join(ground.volume, 'filler');
+      await fill(filler);
+      const waits = await ground.becomes(
+        'judged',
+        'its gate has found no room',
+        ({ gateWait }) => gateWait !== undefined,
+      );
+      const said = progressing(waits);
+      assert.equal(waits.phase, 'Pending');
+      assert.equal(said.reason, 'VolumeFull');
+      assert.match(said.message, /no room for what the gate writes.*ENOSPC/);
+      assert.equal(waits.producedVersion, undefined);
+      assert.equal(waits.gate, undefined, 'no verdict');
+      await rm(filler);
+      const complete = await ground.becomes('judged', 'it is complete', ({ phase }) => phase === 'Complete');
+      assert.equal(complete.restarts, undefined);
+      assert.deepEqual(await ground.versions(), [complete.producedVersion?.version]);
+      return `said “${said.message}”; ${complete.gateWait?.count} times, then version ${complete.producedVersion?.version}`;
+    },
+  },
+  {
     name: 'training: rank 0 is killed while it writes a checkpoint, another one is torn: the run goes on from the newest whole one',
     async run(stage, signal) {
       await using ground = await openTrainingGround(stage, signal);
