@@ -21,14 +21,23 @@ interface Setup {
   readonly attempt?: Partial<Attempt>;
   /** Kinds are asked for as often. */
   readonly offers?: boolean | 'nothing is asked';
+  /** What there is already. */
+  readonly before?: (api: MemoryApi) => void;
 }
 
-async function launch({ spec = {}, runtimeSpec = COSCHEDULED, attempt = {}, offers = true }: Setup = {}) {
+async function launch({
+  spec = {},
+  runtimeSpec = COSCHEDULED,
+  attempt = {},
+  offers = true,
+  before,
+}: Setup = {}) {
   const api = new MemoryApi(
     Object.fromEntries(PLURALS.map((plural) => [plural, new IndexedStore<Stored>()])),
   );
   const workers = { nodes: 4 };
   const stored = api.put('trainingjobs', trainingJob({ ...MINIMAL, workers, ...spec }));
+  before?.(api);
   const ref = { group: 'scheduling.x-k8s.io', version: 'v1alpha1', plural: 'podgroups', namespaced: true };
   let asked = 0;
   const launcher = createLauncher({
@@ -81,6 +90,22 @@ test('an elastic one starts with the fewest that it goes on with', async () => {
   const { group } = await launch({ spec: { workers: { nodes: 4, elastic: { minNodes: 2 } } } });
   expect(group?.spec).toEqual({ minMember: 2 });
 });
+
+test.each([
+  ['podgroups', 'loadcast-2'],
+  ['secrets', 'loadcast-2-token'],
+])(
+  'a namesake’s among the %s that is not gone yet is left alone, and the start given up',
+  async (plural, name) => {
+    let writes: readonly string[] = [];
+    const before = (api: MemoryApi) => {
+      api.put(plural, { metadata: { namespace: 'shop', name, uid: 'of another' } } as Stored);
+      writes = api.writes;
+    };
+    await expect(launch({ before })).rejects.toMatchObject({ code: 'CACHE_BEHIND' });
+    expect(writes).not.toContain('patch jobs/loadcast-2');
+  },
+);
 
 test.each<[string, Setup, number]>([
   ['where the cluster has no PodGroups', { offers: false }, 1],

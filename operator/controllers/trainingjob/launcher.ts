@@ -51,6 +51,7 @@ export interface Launcher {
 interface Held extends NewToken {
   /** Uid of the Job that was made for it. */
   job?: string;
+  inGroup: boolean;
   inSecret: boolean;
 }
 
@@ -76,7 +77,7 @@ export function createLauncher({
       settings.caFile === undefined ? undefined : await authoritiesOf(settings.caFile, read);
     const groups = wantsPodGroup(wanted) ? await podGroups(signal) : undefined;
     const gang: Gang = { ...wanted, podGroup: groups !== undefined };
-    const token = tokens.get(attempt.number) ?? { ...makeToken(), inSecret: false };
+    const token = tokens.get(attempt.number) ?? { ...makeToken(), inGroup: false, inSecret: false };
     let job: KubeObject | undefined = jobs.get(`${namespace}/${name}`);
     if (job === undefined) {
       if (token.job !== undefined) {
@@ -97,19 +98,21 @@ export function createLauncher({
     } else if (job.metadata.ownerReferences?.some((owner) => owner.uid === uid) !== true) {
       throw notOurs(JOBS, job);
     }
-    // Before its pods: one without its group is put anywhere alone.
-    if (groups !== undefined) await makeGroup(groups, podGroup(gang, job), signal);
-    if (!token.inSecret) {
+    const make = async (ref: ResourceRef, child: KubeObject): Promise<void> => {
       try {
-        await client.create(SECRETS, tokenSecret(job, token.token, authorities), signal);
+        await client.create(ref, child, signal);
       } catch (error) {
         if (!isAlreadyExists(error)) throw error;
-        // Of a namesake that is not gone yet, or our own without an answer: nobody can tell what is in it.
+        // Of a namesake, with which it goes, or our own without an answer: nobody can tell what is in it.
         tokens.delete(attempt.number);
-        throw behind(`the Secret of ${name} exists already`);
+        throw behind(`the ${child.kind} of ${name} exists already`);
       }
-      token.inSecret = true;
-    }
+    };
+    // Before its pods: one without its group is put anywhere alone.
+    if (groups !== undefined && !token.inGroup) await make(groups, podGroup(gang, job));
+    token.inGroup = groups !== undefined;
+    if (!token.inSecret) await make(SECRETS, tokenSecret(job, token.token, authorities));
+    token.inSecret = true;
     const queued = run.spec.queueName !== undefined;
     const patch = {
       metadata: { annotations: { [LAUNCHED]: 'true' } },
@@ -125,15 +128,6 @@ export function createLauncher({
     } catch (error) {
       if (isForesailError(error, 'KUBE_UNKNOWN_KIND')) return undefined;
       throw error;
-    }
-  }
-
-  async function makeGroup(ref: ResourceRef, group: Child, signal: AbortSignal): Promise<void> {
-    try {
-      await client.create(ref, group, signal);
-    } catch (error) {
-      // Our own, of a launch that goes on; of anybody else it harms this run alone.
-      if (!isAlreadyExists(error)) throw error;
     }
   }
 

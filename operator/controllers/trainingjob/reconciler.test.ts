@@ -173,6 +173,7 @@ describe('what the administrator does not allow is said and not done', () => {
     ['NotAllowedHere', { data: { predictiveScalers: { allNamespaces: true } } }],
     ['TooManyWorkers', { search: { trials: 30, parallelism: 9 } }],
     ['TrackingNotConfigured', { tracking: { experiment: 'nightly' } }],
+    ['AcceleratorNotAllowed', { search: { gpuHours: '2', parallelism: 1 } }],
   ])('%s', async (reason, spec) => {
     const stage = await training(spec);
     expect(stage.status.phase).toBe('Pending');
@@ -198,6 +199,22 @@ describe('what the administrator does not allow is said and not done', () => {
     await stage.after(60_000);
     expect([pause(stage), stage.names('jobs')]).toEqual(['RuntimeNotFound', []]);
   });
+});
+
+test('one on GPUs waits for its runtime, and has them again', async () => {
+  const stage = new Stage({ workers: { nodes: 1, accelerator: 'nvidia' } });
+  const both = runtime({ image: 'trainer:1', cpu: {}, gpu: {} });
+  stage.api.put('clustertrainingruntimes', both);
+  await stage.settle();
+  expect(stage.status.attempt).toMatchObject({ number: 1, accelerator: 'nvidia' });
+  stage.api.drop('clustertrainingruntimes', both);
+  stage.exit(`${NAME}-1-0`, 75);
+  await stage.settle();
+  await stage.after(300_000);
+  expect([pause(stage), stage.status.attempt?.number]).toEqual(['RuntimeNotFound', 1]);
+  stage.api.put('clustertrainingruntimes', both);
+  await stage.settle();
+  expect(stage.status.attempt).toMatchObject({ number: 2, accelerator: 'nvidia' });
 });
 
 test('a gang that hangs is gone ten seconds after its Job was told to go', async () => {

@@ -108,10 +108,6 @@ class Pass {
     const seen = observe(object, caches);
     const report = (made: { readonly state: RunState; readonly now: Now }) =>
       this.#write(object, runStatus({ object, ...made, seen, gpu: gpuOf(resolved), nowMs }), signal);
-    if ('refusal' in resolved && state.attempt === undefined) {
-      await report({ state, now: { phase: 'Pending', ...resolved.refusal } });
-      return {};
-    }
     const plan = decide(this.#observed(object, resolved, state, seen, nowMs));
     let made = plan.state;
     let { now } = plan;
@@ -152,9 +148,8 @@ class Pass {
     const { uid = '' } = object.metadata;
     const attempt = state.attempt?.number ?? 0;
     const said = reports.latest(uid, attempt);
-    const hasCpu = 'runtime' in resolved && resolved.runtime.cpu !== undefined;
     return {
-      settings: runSettings(object, gpuOf(resolved), hasCpu, settings),
+      settings: runSettings(object, resolved, settings),
       state,
       ...seen,
       said: said === undefined ? {} : reported(said),

@@ -95,7 +95,18 @@ export function resolveRun(
       'TrackingNotConfigured',
       'spec.tracking.uri: missing, and training.tracking.uri of the configuration is not set',
     );
-  return { runtime, gpu: accelerator !== 'cpu' && gpu !== undefined };
+  const onGpu = accelerator !== 'cpu' && gpu !== undefined;
+  if (!onGpu && isBoundByGpu(spec))
+    return refused(
+      'AcceleratorNotAllowed',
+      'spec.search: gpuHours alone is no bound without GPUs; set trials or maxDuration as well',
+    );
+  return { runtime, gpu: onGpu };
+}
+
+/** Without GPUs its search would never end. */
+function isBoundByGpu({ search }: Pick<TrainingJob['spec'], 'search'>): boolean {
+  return search !== undefined && search.trials === undefined && search.maxDuration === undefined;
 }
 
 export function schemeOf(uri: string): string {
@@ -107,8 +118,7 @@ const AUTO_FALLBACK_MS = 10 * 60_000;
 /** A spec as the plan reads it. */
 export function runSettings(
   { spec }: Pick<TrainingJob, 'spec'>,
-  gpu: boolean,
-  hasCpu: boolean,
+  resolved: Resolved,
   {
     elasticWaitMs,
     fencingMs,
@@ -122,13 +132,16 @@ export function runSettings(
       : accelerator === 'auto'
         ? AUTO_FALLBACK_MS
         : undefined;
+  const { gpu, runtime, refusal } = { gpu: false, runtime: undefined, refusal: undefined, ...resolved };
+  const falls = gpu && runtime?.cpu !== undefined && !isBoundByGpu(spec);
   return {
+    refusal,
     nodes,
     minNodes: elastic?.minNodes ?? nodes,
     searchNodes: spec.search?.parallelism,
     elasticWaitMs,
     gpu,
-    gpuFallbackMs: gpu && hasCpu ? fallback : undefined,
+    gpuFallbackMs: falls ? fallback : undefined,
     backoffLimit: spec.backoffLimit,
     restartDelay,
     progressDeadlineMs: parseDurationMs(spec.progressDeadline),

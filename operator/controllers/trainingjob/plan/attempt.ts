@@ -1,5 +1,6 @@
 /** A gang from its first object to its end, whichever that is. */
 import { causeOf } from './causes.ts';
+import { lostPods } from './lost-pods.ts';
 import { lacksSecret, roomFor } from './room.ts';
 import { aboutWorkers, causeOfAll, isOver, lostIn, workers } from './search.ts';
 import { act, end, finish, move, plan } from './steps.ts';
@@ -58,15 +59,21 @@ function launching(observed: Observed, attempt: Attempt, job: SeenJob | undefine
       cause: 'NeverStarted',
       message: 'its start was cut off, and nobody knows its token',
     });
-  const old = attempts.some(
-    ({ number, pods }) => (number !== attempt.number || job === undefined) && pods.length > 0,
-  );
-  if (old || strangers.length > 0)
-    return act(observed, [], {
-      phase: 'Pending',
-      reason: 'WaitingForOldPods',
-      message: 'pods that had this name before are not gone yet',
-    });
+  const old = attempts.filter(({ number }) => number !== attempt.number || job === undefined);
+  const pods = [...old.flatMap((each) => each.pods), ...strangers];
+  if (pods.length > 0) {
+    const lost = lostPods(pods, observed);
+    return act(
+      observed,
+      lost.actions,
+      {
+        phase: 'Pending',
+        reason: 'WaitingForOldPods',
+        message: 'pods that had this name before are not gone yet',
+      },
+      lost.lookInMs,
+    );
+  }
   const message = `attempt ${attempt.number} gets its Job and its token`;
   return act(observed, [{ kind: 'launch', attempt }], { phase: 'Pending', reason: 'Starting', message });
 }
@@ -99,8 +106,12 @@ function running(observed: Observed, attempt: Attempt, seen: SeenAttempt): Plan 
   if (room.giveUp !== undefined) return end(observed, attempt, room.giveUp);
   const stalled = stalledFor(observed, attempt, seen);
   const { progressDeadlineMs } = observed.settings;
-  if (stalled !== undefined && stalled >= progressDeadlineMs)
+  if (stalled !== undefined && stalled >= progressDeadlineMs) {
+    // A worker ends well when all trials have ended and the result lies there: the one that hangs has nothing to do any more.
+    if (attempt.searches === true && seen.pods.some(({ exit }) => exit?.code === 0))
+      return searched(observed, attempt, seen);
     return end(observed, attempt, { cause: 'Stalled', message: stallMessage(observed, seen) });
+  }
   const { progress } = observed.said;
   const news = progress !== undefined && !sameProgress(progress, state.progress);
   const early = news && state.progress !== undefined ? state.progress.atMs + PROGRESS_EVERY_MS - nowMs : 0;

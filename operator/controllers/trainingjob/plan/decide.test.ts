@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { PASS, RESULT, SimulatedRun } from '../testing/simulated-run.ts';
+import { decide } from './decide.ts';
+import type { SeenPod } from './types.ts';
 
 const MINUTE = 60_000;
 const training = (settings: ConstructorParameters<typeof SimulatedRun>[0] = {}) =>
@@ -63,6 +65,37 @@ test('a gate’s pod on a node that is lost goes by force, so that its Job can m
   Object.assign(pod, { goneByMs: run.nowMs, dead: true });
   expect(run.pass().requeueAfterMs).toBe(MINUTE);
   expect(run.after(MINUTE).pass().actions).toEqual([{ kind: 'deletePod', name: 'gate', graceMs: 0 }]);
+});
+
+test.each<[string, (run: SimulatedRun) => unknown]>([
+  ['while the run is suspended', (run) => run.suspend(true)],
+  ['when its Job is going', ({ gate }) => Object.assign(gate.job ?? {}, { deleting: true })],
+  ['when its Job is gone', (run) => delete run.gate.job],
+])('a gate’s pod on a node that is lost goes by force %s, too', (_, happens) => {
+  const run = training().trained().settle();
+  const { gate } = run;
+  happens(run);
+  const [pod] = gate.pods;
+  Object.assign(pod ?? {}, { goneByMs: run.nowMs, dead: true });
+  // What is left is of a gate that somebody else has already begun to take down.
+  run.gate = {
+    ...gate,
+    ...(run.settings.suspend && gate.job ? { job: { ...gate.job, deleting: true } } : {}),
+  };
+  run.pass();
+  expect(run.pass().requeueAfterMs).toBe(MINUTE);
+  expect(run.after(MINUTE).pass().actions).toEqual([{ kind: 'deletePod', name: 'gate', graceMs: 0 }]);
+});
+
+test('a file that is not the one that was trained becomes no version', () => {
+  const published = { storageUri: 's3://models/loadcast/d', sha256: 'd'.repeat(64) };
+  const run = training()
+    .trained()
+    .settle()
+    .judged({ ...PASS, published })
+    .settle();
+  expect([run.phase, run.registered]).toEqual(['Failed NotPublished', 0]);
+  expect(run.last?.now.message).toContain(`${'d'.repeat(64)} to the store, the one that was trained had ccc`);
 });
 
 describe('a gate that finds no room on a volume', () => {
@@ -480,6 +513,34 @@ test('an operator that starts anew gives the workers their deadline again', () =
   expect(run.state.attempt?.number).toBe(1);
   run.after(MINUTE).settle();
   expect(run.state.attempt?.ended?.cause).toBe('Stalled');
+});
+
+test('old pods of its name on a node that is lost go by force, and it starts', () => {
+  const run = new SimulatedRun().settle();
+  const stranger: SeenPod = { name: 'old', done: false, running: true, goneByMs: run.nowMs, told: {} };
+  run.state = { ...run.state, attempt: { number: 1, nodes: 2, onCpu: true, createdAtMs: run.nowMs } };
+  run.gangs.clear();
+  const observed = { ...run.observed(), strangers: [stranger] };
+  expect(decide(observed)).toMatchObject({
+    now: { reason: 'WaitingForOldPods' },
+    actions: [],
+    requeueAfterMs: MINUTE,
+  });
+  expect(decide({ ...observed, nowMs: run.nowMs + MINUTE }).actions).toEqual([
+    { kind: 'deletePod', name: 'old', graceMs: 0 },
+  ]);
+});
+
+test('what is refused for a while begins no attempt, and goes on with the GPUs that it had', () => {
+  const refusal = { reason: 'RuntimeNotFound', message: 'there is none' };
+  const run = training({ gpu: true });
+  run.settings = { ...run.settings, gpu: false, refusal };
+  run.settle();
+  expect(run.phase).toBe('Training Training');
+  again(run.evict(0));
+  expect([run.phase, run.state.attempt?.number]).toEqual(['Pending RuntimeNotFound', 1]);
+  run.settings = { ...run.settings, gpu: true, refusal: undefined };
+  expect(run.settle().state.attempt).toMatchObject({ number: 2, onCpu: false });
 });
 
 test('a Job of another attempt that nobody knows of is taken down before anything starts', () => {

@@ -5,8 +5,9 @@
 import { duringAttempt } from './attempt.ts';
 import { betweenAttempts } from './between.ts';
 import { gateStage } from './gate-stage.ts';
+import { lostPods } from './lost-pods.ts';
 import { act, plan, take } from './steps.ts';
-import { soonest, stuckSince } from './time.ts';
+import { soonest } from './time.ts';
 import type { Action, Observed, Plan } from './types.ts';
 
 export function decide(observed: Observed): Plan {
@@ -39,21 +40,19 @@ function afterwards(observed: Observed): Plan {
     .map(({ number }) => ({ kind: 'deleteAttempt', number }));
   if (gate.job !== undefined && gate.job.done === undefined && !gate.job.deleting)
     left.push({ kind: 'deleteGate' });
-  const stuck = attempts.flatMap(({ pods }) => pods);
-  const lostIn = stuck.map((pod) => stuckSince(pod, settings.fencingMs) - nowMs);
+  const lost = lostPods([...attempts.flatMap(({ pods }) => pods), ...gate.pods], observed);
   const killIn = left.length === 0 ? undefined : atMs + ENDS_BY_ITSELF_MS - nowMs;
   const goneIn = settings.ttlMs === undefined ? undefined : atMs + settings.ttlMs - nowMs;
   return plan(observed, {
     actions: [
       ...(killIn !== undefined && killIn <= 0 ? left : []),
-      ...stuck
-        .filter((_, i) => lostIn[i]! <= 0)
-        .map(({ name }): Action => ({ kind: 'deletePod', name, graceMs: 0 })),
+      ...lost.actions,
       ...(goneIn !== undefined && goneIn <= 0 ? [{ kind: 'deleteRun' } as const] : []),
     ],
     now: { phase: type, reason, message },
     requeueAfterMs: soonest(
-      ...[killIn, goneIn, ...lostIn].filter((time) => time !== undefined && time > 0 && time < Infinity),
+      lost.lookInMs,
+      ...[killIn, goneIn].filter((time) => time !== undefined && time > 0),
     ),
   });
 }

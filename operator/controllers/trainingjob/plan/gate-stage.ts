@@ -1,9 +1,9 @@
 /** What was trained has to pass the gate; what passes becomes a version. */
 import { doubled } from './backoff.ts';
 import { causeOf, fullOf, wordsOf as wordsOfPod } from './causes.ts';
-import { act, finish, move, plan } from './steps.ts';
-import { soonest, stuckSince } from './time.ts';
-import type { Action, GateWait, Observed, Plan, Verdict } from './types.ts';
+import { lostPods } from './lost-pods.ts';
+import { act, finish, move } from './steps.ts';
+import type { GateWait, Observed, Plan, Verdict } from './types.ts';
 
 const WORDS_LATE_MS = 15_000;
 
@@ -15,10 +15,17 @@ export function gateStage(observed: Observed): Plan {
   if (gate.job === undefined) {
     if (gateWait?.retryAtMs !== undefined) return waiting(observed, gateWait);
     const now = gating('the gate’s Job is made');
-    return act(observed, gate.pods.length === 0 ? [{ kind: 'startGate' }] : [], now);
+    return gate.pods.length === 0 ? act(observed, [{ kind: 'startGate' }], now) : minding(observed, now);
   }
   // Whatever the exit code is: who could say it has judged.
   const verdict = gate.pods.map(({ told }) => told.gate).find((each) => each !== undefined) ?? said.gate;
+  const other = verdict?.published?.sha256;
+  if (other !== undefined && other !== state.result?.sha256)
+    return finish(observed, {
+      type: 'Failed',
+      reason: 'NotPublished',
+      message: `the gate brought a file with the digest ${other} to the store, the one that was trained had ${state.result?.sha256}`,
+    });
   if (verdict !== undefined)
     return move(
       { ...state, gate: verdict, gateWait: gateWait && { ...gateWait, retryAtMs: undefined } },
@@ -26,32 +33,24 @@ export function gateStage(observed: Observed): Plan {
       eventOf(verdict),
     );
   if (gateWait?.retryAtMs !== undefined) return waiting(observed, gateWait);
-  if (gate.job.deleting) return act(observed, [], gating('the gate’s Job was deleted and is made anew'));
-  return gate.job.done === undefined ? ongoing(observed) : unjudged(observed);
+  if (gate.job.deleting) return minding(observed, gating('the gate’s Job was deleted and is made anew'));
+  return gate.job.done === undefined ? onminding(observed) : unjudged(observed);
 }
 
-function ongoing(observed: Observed): Plan {
+function onminding(observed: Observed): Plan {
   const { pods } = observed.gate;
   const stuck = pods.find((pod) => pod.waiting !== undefined)?.waiting;
   const homeless = pods.some(({ unschedulableSinceMs }) => unschedulableSinceMs !== undefined);
-  const lost = lostPods(observed);
-  return act(
+  return minding(
     observed,
-    lost.actions,
     gating(stuck ?? (homeless ? 'no node has room for the gate’s pod' : 'the trained model is judged')),
-    lost.lookInMs,
   );
 }
 
-/** Those on a node that is lost; a Job makes others only when they are gone. */
-function lostPods({ gate: { pods }, settings, nowMs }: Observed) {
-  const lostIn = pods.map((pod) => stuckSince(pod, settings.fencingMs) - nowMs);
-  return {
-    actions: pods
-      .filter((_, i) => lostIn[i]! <= 0)
-      .map(({ name }): Action => ({ kind: 'deletePod', name, graceMs: 0 })),
-    lookInMs: soonest(...lostIn.filter((time) => time > 0 && time < Infinity)),
-  };
+/** Where nothing is done but about pods on a node that is lost: a Job makes others only when they are gone. */
+function minding(observed: Observed, now: Plan['now']): Plan {
+  const lost = lostPods(observed.gate.pods, observed);
+  return act(observed, lost.actions, now, lost.lookInMs);
 }
 
 function unjudged(observed: Observed): Plan {
@@ -86,9 +85,9 @@ function wait({ state, settings, nowMs }: Observed, said: string): Plan {
 function waiting(observed: Observed, { retryAtMs = 0, ...wait }: GateWait): Plan {
   const { state, gate, nowMs } = observed;
   if (gate.job !== undefined || gate.pods.length > 0) {
-    const lost = lostPods(observed);
-    const remove: Action[] = gate.job?.deleting === false ? [{ kind: 'deleteGate' }] : lost.actions;
-    return act(observed, remove, full(wait.message), lost.lookInMs);
+    return gate.job?.deleting === false
+      ? act(observed, [{ kind: 'deleteGate' }], full(wait.message))
+      : minding(observed, full(wait.message));
   }
   if (retryAtMs > nowMs) return act(observed, [], full(wait.message), retryAtMs - nowMs);
   return move({ ...state, gateWait: wait }, gating('the trained model is judged again'));
@@ -132,7 +131,7 @@ function suspended(observed: Observed): Plan {
     message: 'spec.suspend is set; the gate comes later',
   } as const;
   const running = gate.job !== undefined && gate.job.done === undefined && !gate.job.deleting;
-  return plan(observed, { now, actions: running ? [{ kind: 'deleteGate' }] : [] });
+  return running ? act(observed, [{ kind: 'deleteGate' }], now) : minding(observed, now);
 }
 
 function gating(message: string): Plan['now'] {

@@ -118,6 +118,16 @@ describe('a worker that ends is started again, alone', () => {
   });
 });
 
+test('a worker that hangs when all trials have ended costs nothing: the search is over', () => {
+  const run = searching({ backoffLimit: 0, progressDeadlineMs: MINUTE });
+  run.exit(0, 0).exit(1, 0).settle();
+  expect(run.phase).toBe('Searching Searching');
+  run.after(MINUTE).settle();
+  expect(run.state.attempt?.ended?.cause).toBe('Searched');
+  run.after(3 * MINUTE).settle();
+  expect(run.state).toMatchObject({ attempt: { number: 2 }, restarts: {} });
+});
+
 describe('a search that is interrupted is searched on, with a new number', () => {
   test.each<[string, (run: SimulatedRun) => unknown, object]>([
     ['by its deletion', (run) => run.deleteJob(), { Disruption: 1 }],

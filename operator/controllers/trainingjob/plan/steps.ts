@@ -34,6 +34,8 @@ export function move(state: RunState, now: Now, ...events: readonly RunEvent[]):
 /** @param before the attempt that ended, if there was one */
 export function take(observed: Observed, before?: Attempt): Plan {
   const { state, settings, attempts, nowMs } = observed;
+  // Nobody knows what it would have been allowed to be: an attempt on CPU would make those after it go by CPU, too.
+  if (settings.refusal !== undefined) return act(observed, [], { phase: 'Pending', ...settings.refusal });
   const { ended } = before ?? {};
   const searches = searchesNext(observed, before);
   const wanted = (searches ? settings.searchNodes : undefined) ?? settings.nodes;

@@ -23,6 +23,8 @@ export const CAUSES = [
 export type Cause = (typeof CAUSES)[number];
 
 export interface RunSettings {
+  /** Why the administrator does not let it begin, or begin again; what goes on goes on. Then `gpu` says nothing. */
+  readonly refusal?: { readonly reason: string; readonly message: string } | undefined;
   readonly nodes: number;
   /** As `nodes` where the run is not elastic. */
   readonly minNodes: number;
