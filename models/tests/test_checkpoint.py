@@ -53,6 +53,18 @@ def test_each_new_name_is_on_the_disk_before_a_save_ends(store, monkeypatch):
     assert synced == [store.folder.parent, making[0], store.folder, making[1], store.folder]
 
 
+def test_a_zombie_removes_nothing_of_its_heir(store):
+    """Frozen when it had looked whether it may write, it goes on behind the heir."""
+    store.save(400, b"shared", 1)
+    store.save(900, b"the heir's", 2)
+    (store.folder / ".making-950-2").mkdir()
+    store.save(500, b"the zombie's", 1)
+    assert store.newest() == b"the heir's"
+    assert names(store) == [".making-950-2", "step-400", "step-500", "step-900"]
+    store.save(1000, b"later", 2)
+    assert names(store) == ["step-1000", "step-900"]
+
+
 @pytest.mark.parametrize("harm", ["state cut", "state altered", "no state", "no manifest", "manifest torn", "empty folder", "another's manifest", "manifest of nothing"])
 def test_a_harmed_one_is_passed_over_with_a_warning(store, warnings, harm):
     store.save(10, b"good", 1)

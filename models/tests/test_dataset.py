@@ -18,7 +18,7 @@ import pytest
 from foresail_models import data as corpus
 from foresail_models.dataset import DataConfig, DataInvalid, Split, gaps, prepare
 from foresail_models.dataset.folder import FLAG_INVALID, FLAG_OUTLIER, read_series
-from foresail_models.errors import ConfigError
+from foresail_models.errors import ConfigError, Fenced
 
 NOW = 1_800_000_000.0
 DAY = 86400
@@ -64,6 +64,24 @@ def rows(folder):
 
 def entry(prepared, name):
     return next(e for e in prepared.quality["series"] if e["series"] == name)
+
+
+@pytest.mark.parametrize("looks", [0, 1, 2])
+def test_an_attempt_that_another_has_followed_puts_nothing_in_its_place(tmp_path, rng, looks):
+    """Frozen after it had read its last series, it goes on when the other one's data lie there."""
+    source, left = write(tmp_path / "a.parquet", {"a": load(rng)}), looks
+
+    def check():
+        nonlocal left
+        if left == 0:
+            raise Fenced("another has taken over")
+        left -= 1
+
+    config = DataConfig.parse({"from": "uri", "uri": str(source)})
+    with pytest.raises(Fenced):
+        prepare(config, Split(), tmp_path / "w", now=lambda: NOW, log=lambda _: None, check=check)
+    assert [(tmp_path / "w" / part).exists() for part in ("holdout", "data", "prepared.json")] == [looks > 0, looks > 1, False]
+    assert ready(source, tmp_path / "w").fresh
 
 
 def test_splits_by_wall_time_and_keeps_the_test_part_out(tmp_path, rng):

@@ -71,7 +71,7 @@ class Checkpoints:
         except BaseException:
             shutil.rmtree(making, ignore_errors=True)
             raise
-        self._prune(step)
+        self._prune(step, attempt)
 
     def newest(self) -> bytes | None:
         """The bytes of the newest whole checkpoint; a torn or altered one is passed over with a warning."""
@@ -96,12 +96,21 @@ class Checkpoints:
             raise ValueError("its state is not the one that its manifest describes")
         return data
 
-    def _prune(self, newest: int) -> None:
-        """Also what a killed process was making. Steps beyond `newest` are such as were passed over."""
+    def _prune(self, newest: int, attempt: int) -> None:
+        """Also what a killed process was making. Steps beyond `newest` are such as were passed over, or those of an heir: whoever
+        prunes may have been frozen since it last looked whether it may."""
         kept = [step for step in self.steps() if step <= newest][: self.keep]
         for path in [*self.folder.glob("step-*"), *self.folder.glob(".making-*")]:
-            if path.name not in {f"step-{step}" for step in kept}:
+            if path.name not in {f"step-{step}" for step in kept} and _attempt_of(path) <= attempt:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _attempt_of(path: Path) -> int:
+    """Whose a folder of `Checkpoints` is; 0 where it is torn and nobody can tell."""
+    try:
+        return int(path.name.rpartition("-")[2] if path.name.startswith(".") else json.loads((path / MANIFEST).read_text())["attempt"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def fingerprint(recipe: Recipe, data_sha256: str) -> str:

@@ -10,7 +10,8 @@ from .files import write_atomic
 
 class Fence:
     """Checked before every rename. A zombie that is frozen between check and rename may still write one
-    checkpoint; training is deterministic, so that one holds the same weights as its heir's of the same step."""
+    checkpoint; training is deterministic, so that one holds the same weights as its heir's of the same step. It removes none
+    of its heir's."""
 
     def __init__(self, work: Path, attempt: int | None) -> None:
         """`attempt` None: the next one, for runs that nobody numbers."""

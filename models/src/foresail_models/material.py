@@ -57,14 +57,15 @@ def gather(
     preparing: Preparing = lambda done, total: None,
     fetching: Fetching = lambda size: None,
     agreement: Agreement | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Material:
     """The first process fetches and checks; all read the same folder. Raises DataInvalid that says what is wrong.
 
     `preparing` hears how many of how many series are done, `fetching` how many bytes have come, where there is something to do;
-    `agreement` is for runs that do not share their folder.
+    `agreement` is for runs that do not share their folder, `check` raises where another attempt has taken over.
     """
     if gang.leads:
-        lying = _lay(run, work, control, preparing, fetching, agreement)
+        lying = _lay(run, work, control, preparing, fetching, agreement, check)
         gang.announce(json.dumps(asdict(lying)))
     else:
         lying = _Lying(**json.loads(gang.await_lead()))
@@ -72,12 +73,18 @@ def gather(
 
 
 def _lay(
-    run: Run, work: Path, control: Control | None, preparing: Preparing, fetching: Fetching, agreement: Agreement | None
+    run: Run,
+    work: Path,
+    control: Control | None,
+    preparing: Preparing,
+    fetching: Fetching,
+    agreement: Agreement | None,
+    check: Callable[[], None],
 ) -> _Lying:
     if isinstance(run.data, Folder):
         _, sha256 = data.read_manifest(run.data.path)
         return _Lying(str(run.data.path), sha256, None)
-    prepared = prepare(run.data, run.split, work, control, progress=preparing, fetched=fetching, agreement=agreement)
+    prepared = prepare(run.data, run.split, work, control, progress=preparing, fetched=fetching, agreement=agreement, check=check)
     return _Lying(str(prepared.folder), prepared.sha256, max(bound.last for bound in prepared.bounds.values()))
 
 

@@ -81,6 +81,7 @@ def train(run: config.Run, work: Path, reports: Reports, interrupt: Interrupt) -
             gang,
             lambda done, total: _prepared(run, done, total, gang, reports),
             lambda size: _fetched(run, size, gang, reports),
+            check=writer.fence.check if writer is not None else lambda: None,
         )
         beside = incumbent.beside(run.incumbent, found.validation) if writer is not None else {}
         trainer = Trainer(run.recipe, found.corpus, gang, cores(place.local_world))

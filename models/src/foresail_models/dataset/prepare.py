@@ -68,11 +68,13 @@ def prepare(
     progress: Callable[[int, int], None] = lambda done, total: None,
     fetched: Callable[[int], None] = lambda size: None,
     agreement: Agreement | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Prepared:
     """Fills `work/data` and `work/holdout`, or finds them whole. Call it from one process of a gang.
 
     `progress` hears after each series how many of how many are done; `fetched`, while files come from elsewhere, how many bytes have;
-    `agreement` is of workers that are to have the same data, but no folder in common.
+    `agreement` is of workers that are to have the same data, but no folder in common; `check` is called before each thing gets its
+    place, and may raise: the last moment to find out that somebody else has taken over.
 
     Raises ConfigError or DataInvalid (exit 78), Fenced (exit 79), Unavailable or OSError (worth another attempt).
     """
@@ -93,8 +95,10 @@ def prepare(
         if agreement is not None:
             origin = Agreed(origin, config, agreement)
         digests = _write(origin, config, split, staged, now(), log, progress)
-        folder.put(staged / "holdout", work / "holdout")
-        folder.put(staged / "data", work / "data")
+        for part in ("holdout", "data"):
+            check()
+            folder.put(staged / part, work / part)
+    check()
     folder.write_json(work / MARKER, {"schema": SCHEMA, "fingerprint": wanted} | digests)
     found = _find(work, wanted)
     if found is None:
