@@ -41,6 +41,7 @@ export interface PodStatus {
   readonly spec: { readonly containers: readonly { readonly name: string }[] };
   readonly status: {
     readonly phase: string;
+    readonly startTime?: string;
     readonly conditions?: readonly {
       readonly type: string;
       readonly status: string;

@@ -43,7 +43,7 @@ beforeAll(async () => {
   await people.bind('editor', 'ClusterRole', 'edit');
   await people.bind('viewer', 'ClusterRole', 'view');
   // Policies and aggregated roles take effect a moment after they are stored.
-  await eventually('the policies', async () => (await create('admin', 'kube-system', WEB)) !== 'created');
+  await people.policiesInForce();
   await eventually('the roles', async () => (await create('editor', 'shop', WEB)) === 'created');
 }, 600_000);
 afterAll(() => cluster?.stop());

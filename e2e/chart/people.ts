@@ -2,9 +2,13 @@
 import { expect } from '@jest/globals';
 import { request } from '../api.ts';
 import type { Cluster } from '../cluster.ts';
+import { eventually } from '../eventually.ts';
 
 const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces/shop';
 const GROUP = 'rbac.authorization.k8s.io';
+const ADMISSION = 'admissionregistration.k8s.io/v1';
+/** Of a policy of the tests' own, and of the one object that it is about. */
+const SENTINEL = 'sentinel';
 
 export class People<User extends string> {
   readonly #cluster: Cluster;
@@ -24,6 +28,37 @@ export class People<User extends string> {
 
   patch(path: string, body: object, user: User | 'admin'): Promise<unknown> {
     return request(this.#cluster, 'PATCH', path, body, { token: this.tokenOf(user) });
+  }
+
+  /** Resolves when all policies that were stored before are in force: the server takes them up by and by, in that order. */
+  async policiesInForce(): Promise<void> {
+    const metadata = { name: SENTINEL };
+    const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] };
+    await this.post(`/apis/${ADMISSION}/validatingadmissionpolicies`, {
+      apiVersion: ADMISSION,
+      kind: 'ValidatingAdmissionPolicy',
+      metadata,
+      spec: {
+        failurePolicy: 'Fail',
+        matchConstraints: { resourceRules: [rule] },
+        matchConditions: [{ name: 'sentinel', expression: `object.metadata.name == '${SENTINEL}'` }],
+        validations: [{ expression: 'false', message: 'in force' }],
+      },
+    });
+    await this.post(`/apis/${ADMISSION}/validatingadmissionpolicybindings`, {
+      apiVersion: ADMISSION,
+      kind: 'ValidatingAdmissionPolicyBinding',
+      metadata,
+      spec: { policyName: SENTINEL, validationActions: ['Deny'] },
+    });
+    await eventually('the policies are in force', async () => {
+      const asked = this.post('/api/v1/namespaces/default/configmaps?dryRun=All', {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata,
+      });
+      return (await answerTo(asked, 'created')).includes('in force');
+    });
   }
 
   role(name: string, rules: readonly object[]): Promise<unknown> {

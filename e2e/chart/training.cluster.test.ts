@@ -188,7 +188,7 @@ describe('installed', () => {
     for (const user of ['author', 'worker', 'queue']) await people.bind(user, 'Role', user);
     await people.bind('editor', 'ClusterRole', 'edit');
     await people.bind('viewer', 'ClusterRole', 'view');
-    await eventually('the policies', async () => (await create('admin', {}, 'kube-system')) !== 'created');
+    await people.policiesInForce();
     await eventually('the roles', async () => (await create('editor', {})) === 'created');
   }, 120_000);
 

@@ -178,7 +178,8 @@ describe('the real HPA follows', () => {
     const known = await syncPods(cluster, metrics.state, namespace);
     const ours = known.filter(({ metadata }) => metadata.labels['app'] === 'pods');
     expect(ours).toHaveLength(3);
-    for (const { metadata } of ours) metrics.state.setPodMetric(namespace, metadata.name, 'inflight', 5);
+    // So that two pods are what two pods need, too.
+    for (const { metadata } of ours) metrics.state.setPodMetric(namespace, metadata.name, 'inflight', 6);
     await becomes('pods', 2);
   }, 60_000);
 

@@ -217,10 +217,11 @@ describe('the condition of my scaler tells me', () => {
     });
     expect(condition.message).toContain('the owner of this cluster says no');
     await stage.conditionBecomes('locked', 'Ready', { status: 'False' });
-    const before = await tries();
+    const [before, since] = [await tries(), Date.now()];
     await stage.looks(operator, 'locked', 3);
+    const made = (await tries()) - before;
     // One at each look, and looks are a second apart.
-    expect((await tries()) - before).toBeLessThanOrEqual(6);
+    expect(made).toBeLessThanOrEqual(2 + (Date.now() - since) / 1_000);
     await kubectl(stage.cluster, [
       'delete',
       'validatingadmissionpolicybindings,validatingadmissionpolicies',
@@ -252,6 +253,8 @@ describe('beside all of them', () => {
   }, 60_000);
 
   test('they are quiet: what is wrong for long is not written again and again', async () => {
+    // A scrape that comes late is no end of the series.
+    for (const app of ['good', 'later', 'turnip', 'locked']) stage.load.stamp(app);
     await stage.looks(operator, 'good', 2);
     const audit = await stage.audit();
     await stage.looks(operator, 'good', 5);

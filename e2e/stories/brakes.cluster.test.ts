@@ -1,5 +1,6 @@
 /** What people can do to stop it, and what stops it by itself: pauses, the largest step, the budget, the freeze. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
 import { OPERATOR_NAMESPACE, type OperatorProcess } from '../operator.ts';
 import { SHOP, type Stage, setStage } from './stage.ts';
@@ -28,6 +29,7 @@ afterAll(() => stage?.close());
 
 test('the largest step: a leap of load is climbed two by two', async () => {
   const record = stage.record('tea');
+  await eventually('it is recorded', async () => record.seen.length > 0);
   stage.load.set('tea', 590);
   await stage.conditionBecomes('tea', 'ScalingLimited', { status: 'True', reason: 'ScaleUpLimit' });
   await stage.replicasBecome('tea', 10);

@@ -101,7 +101,7 @@ test('the leader is killed: the other takes over within 20 s and writes alone', 
   second.signal('SIGKILL');
   await second.exited;
   stage.load.set('web', 290);
-  await stage.replicasBecome('web', 6, 30_000);
+  await stage.replicasBecome('web', 6, 60_000);
   expect(await holder()).not.toBe(before);
   expect(await writesTo(audit as Audit)).toHaveLength(1);
   expect(await writesTo(late as Audit)).toEqual([]);
@@ -113,7 +113,7 @@ test('the leader freezes for 20 s: when it thaws it writes nothing, and ends its
   first.signal('SIGSTOP');
   const frozenAt = Date.now();
   stage.load.set('web', 340);
-  await stage.replicasBecome('web', 7, 30_000);
+  await stage.replicasBecome('web', 7, 60_000);
   await sleep(Math.max(0, frozenAt + 20_000 - Date.now()));
   // It would have something to write.
   stage.load.set('web', 1_000);

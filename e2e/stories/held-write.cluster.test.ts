@@ -45,12 +45,12 @@ test('held for longer than anybody waits, then let go: refused by its version, t
   proxy.rule = ({ method, path }) => {
     if (method !== 'PATCH' || !path.endsWith('/deployments/web/scale') || held > 0) return undefined;
     held += 1;
+    // The operator gives the write up after its time-out, looks again and writes what the load asks for by then.
+    stage.load.set('web', 240);
     return { kind: 'hold', until: letGo.promise };
   };
   stage.load.set('web', 190);
   await eventually('the write is held', async () => held === 1);
-  // The operator gives it up after its time-out, looks again and writes what the load asks for by then.
-  stage.load.set('web', 240);
   await stage.replicasBecome('web', 5);
   letGo.resolve();
 

@@ -39,12 +39,13 @@ export class ModelStage {
   operator(
     kubeconfigPath = this.cluster.kubeconfigs[OPERATOR] as string,
     modelServing: object = {},
+    more: object = {},
   ): Promise<OperatorProcess> {
     return startOperator(this.cluster, {
       kubeconfigPath,
       config: {
         modelServing: { image: 'example.invalid/foresail', minReady: '0s', drain: '1s', ...modelServing },
-        leaderElection: { leaseDuration: '4s', renewDeadline: '3s', retryPeriod: '500ms' },
+        ...more,
       },
     });
   }

@@ -14,6 +14,8 @@ import type { OperatorProcess } from '../operator.ts';
 import { type ModelStage, model, modelPath, OPERATOR, SHOP, setModelStage } from './model-stage.ts';
 
 const NAME = 'loadcast';
+/** Who is killed gives nothing back: the next one waits for its end. */
+const LEASE = { leaderElection: { leaseDuration: '8s', renewDeadline: '6s', retryPeriod: '500ms' } };
 
 let stage: ModelStage;
 let proxy: FaultProxy;
@@ -33,7 +35,7 @@ beforeAll(async () => {
   entry.cluster = { server: proxy.url, 'insecure-skip-tls-verify': true };
   kubeconfig = join(folder, 'kubeconfig');
   await writeFile(kubeconfig, JSON.stringify(config), { mode: 0o600 });
-  operator = await stage.operator(kubeconfig);
+  operator = await stage.operator(kubeconfig, {}, LEASE);
   await stage.create(NAME, { rollout: { steps: [{ setWeight: 50 }, { pause: {} }] } });
   await stage.trafficBecomes(NAME, '1:100');
 }, 600_000);
@@ -77,7 +79,7 @@ async function killAt(
   await dying.exited;
   expect(met).toBe(true);
   proxy.rule = () => undefined;
-  operator = await stage.operator(kubeconfig);
+  operator = await stage.operator(kubeconfig, {}, LEASE);
 }
 
 const isStatus = ({ path }: ProxiedRequest) => path.endsWith(`/modeldeployments/${NAME}/status`);

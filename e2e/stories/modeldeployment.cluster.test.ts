@@ -133,6 +133,11 @@ test('a version whose pods never come touches nothing, and is given up at its de
     metadata: { name: 'full' },
     spec: { hard: { pods: '2' } },
   });
+  await eventually('the quota counts', async () => {
+    const path = `/api/v1/namespaces/${SHOP}/resourcequotas/full`;
+    const { status } = await request<{ status?: { used?: object } }>(stage.cluster, 'GET', path);
+    return status?.used !== undefined;
+  });
   await stage.change(NAME, { model: model('c'), rollout: { progressDeadline: '10s', abort: null } });
   await stage.becomes(NAME, 'waits for pods', ({ canary }) => canary?.unreadySince !== undefined);
   expect(await stage.traffic(NAME)).toBe('1:100');

@@ -102,7 +102,7 @@ test('a drift starts a run, once; a person may start the next one before it has 
   const manual = await newest('watching');
   expect(manual).toMatchObject({ cause: 'Manual' });
   // Made in the minute of the first run it has its name, and counts on from what is still there of that one.
-  const { attempt } = await stage.becomes(manual.name, 'has begun', (status) => status.attempt !== undefined);
+  const { attempt } = await stage.becomes(manual.name, 'trains', ({ phase }) => phase === 'Training', 90_000);
   const first = attempt?.number ?? 0;
   await stage.trains(manual.name, first);
   const text = await stage.models.foresail('train', 'status', 'watching');

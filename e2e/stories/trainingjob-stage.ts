@@ -51,7 +51,6 @@ export class TrainingStage {
           elasticWait: '3s',
           fencingTimeout: '2s',
         },
-        leaderElection: { leaseDuration: '4s', renewDeadline: '3s', retryPeriod: '500ms' },
       },
     });
   }
@@ -149,7 +148,10 @@ export class TrainingStage {
     });
   }
 
-  evict({ metadata: { name } }: Pod): Promise<unknown> {
+  /** The pod has a moment to end in, as a kubelet gives it. */
+  async evict(pod: Pod): Promise<unknown> {
+    await this.annotate(pod, { 'foresail.io/stop-after': '2s' });
+    const { name } = pod.metadata;
     return request(this.cluster, 'POST', `${PODS.replace('NS', SHOP)}/${name}/eviction`, {
       apiVersion: 'policy/v1',
       kind: 'Eviction',

@@ -1,6 +1,7 @@
 /** Mode Auto: the forecast acts where its own past proves it, and nowhere else. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { request } from '../api.ts';
+import { eventually } from '../eventually.ts';
 import type { OperatorProcess } from '../operator.ts';
 import { SHOP, type Stage, setStage } from './stage.ts';
 
@@ -72,11 +73,14 @@ test('a load that comes every day at its hours: Auto becomes Active, and says by
   expect(verdict).toMatchObject({ recommendation: 'Active', reason: 'BetterThanHpa', window: '72h' });
   expect(Number(verdict?.underProvisionedMinutes)).toBeLessThan(Number(verdict?.hpaUnderProvisionedMinutes));
   const path = `/api/v1/namespaces/${SHOP}/events?fieldSelector=reason%3DForecastProven`;
-  const { items } = await request<{ items: { involvedObject: { name: string } }[] }>(
-    stage.cluster,
-    'GET',
-    path,
-  );
+  const items = await eventually('it is told of', async () => {
+    const found = await request<{ items: { involvedObject: { name: string } }[] }>(
+      stage.cluster,
+      'GET',
+      path,
+    );
+    return found.items.length > 0 && found.items;
+  });
   expect(items.map(({ involvedObject }) => involvedObject.name)).toEqual(['rush']);
 }, 420_000);
 

@@ -459,7 +459,8 @@ describe('the metrics APIs behind a real API server', () => {
   ] as readonly (readonly [string, Fault, string])[])('that %s are unknown', async (_, injected, reason) => {
     fault = injected;
     try {
-      const metricsApiLimits = { timeoutMs: 1000, maxSampleAgeMs: 300_000, maxClockSkewMs: 30_000 };
+      const timeoutMs = reason === 'Timeout' ? 1_000 : 30_000;
+      const metricsApiLimits = { timeoutMs, maxSampleAgeMs: 300_000, maxClockSkewMs: 30_000 };
       const observation = await read(cpu, { metricsApiLimits });
       expect(observation).toMatchObject({ kind: 'unknown', reason });
       expect(JSON.stringify(observation)).not.toContain('text-of-the-adapter');

@@ -101,13 +101,13 @@ test.concurrent('a leader that is frozen for 20 s writes nothing when it wakes u
   await systemClock.sleep(3_000);
   first.kill('SIGSTOP');
   const frozenAt = Date.now();
-  await says(second, 'leading', 25_000);
+  await says(second, 'leading', 30_000);
   await systemClock.sleep(Math.max(0, frozenAt + 20_000 - Date.now()));
   first.kill('SIGCONT');
   const thawedAt = Date.now();
   expect(await first.exited).toBe(1);
   expect(first.words).toContain('lost');
-  await systemClock.sleep(1_000);
+  await systemClock.sleep(3_000);
   second.kill('SIGTERM');
   expect(await second.exited).toBe(0);
 
@@ -117,9 +117,9 @@ test.concurrent('a leader that is frozen for 20 s writes nothing when it wakes u
   expect(ex.filter(counts).length).toBeGreaterThan(10);
   expect(heir.filter(counts).length).toBeGreaterThan(10);
   const takenOverAt = Math.min(...heir.map(receivedAt));
-  // Not before its time, and within 20 s of the freeze.
+  // Not before its time, and soon after it: two looks of up to 2.4 s lie around the lease of 15 s.
   expect(takenOverAt - Math.max(...ex.map(receivedAt))).toBeGreaterThan(10_000);
-  expect(takenOverAt - frozenAt).toBeLessThan(20_000);
+  expect(takenOverAt - frozenAt).toBeLessThan(25_000);
   expect(ex.filter((entry) => receivedAt(entry) >= takenOverAt)).toEqual([]);
   // It did not even try: no request that writes left the process after it woke up.
   const tries = entries.filter(

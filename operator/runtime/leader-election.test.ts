@@ -344,7 +344,7 @@ describe('leader election', () => {
       }),
       { numRuns: 40 },
     );
-  }, 30_000);
+  });
 
   test('periods that could let two lead are refused', () => {
     const clock = new FakeClock();

@@ -2,7 +2,7 @@
  * The requests that go to the metrics APIs and what is made of their answers. The reader here is scripted, since
  * faults are injected; metric-sources.cluster.test.ts reads through a real API server.
  */
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { MetricSpec } from '../../api/predictivescaler/metrics.ts';
 import { ForesailError } from '../../errors.ts';
@@ -10,8 +10,6 @@ import type { MetricReading, Observation } from '../../observation.ts';
 import { createMetricSources, type MetricSourcesOptions } from '../registry.ts';
 import { never } from '../testing/requests.ts';
 import { selectorText } from './path.ts';
-
-jest.setTimeout(60_000);
 
 const averageValue = { type: 'AverageValue' as const, averageValue: '10' };
 const selector = {

@@ -1,12 +1,10 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { LoadSeries, Observation } from '../../observation.ts';
 import { ReadError } from '../read-error.ts';
 import { never, prometheusRequest, serverEntry, sourcesFor } from '../testing/requests.ts';
 import { type Asked, json, type Script, scriptedServer } from '../testing/scripted-server.ts';
 import { sumOnGrid } from './backfill.ts';
-
-jest.setTimeout(60_000);
 
 const MINUTE = 60_000;
 const NOW = Math.floor(Date.now() / MINUTE) * MINUTE;

@@ -4,13 +4,11 @@
  */
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { MetricReading, Observation, UnknownReason } from '../../observation.ts';
 import { selfSigned } from '../testing/certificate.ts';
 import { never, prometheusRequest, serverEntry, sourcesFor } from '../testing/requests.ts';
 import { freshThen, json, type Script, scriptedServer, vector } from '../testing/scripted-server.ts';
-
-jest.setTimeout(60_000);
 
 /** Stands in every body; must never come out. */
 const SECRET = 'body-that-must-not-be-repeated';

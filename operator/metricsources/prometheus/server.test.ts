@@ -3,12 +3,10 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import type { ServerOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { selfSigned } from '../testing/certificate.ts';
 import { never, prometheusRequest, serverEntry, sourcesFor } from '../testing/requests.ts';
 import { freshThen, json, type Script, scriptedServer, vector } from '../testing/scripted-server.ts';
-
-jest.setTimeout(60_000);
 
 let folder = '';
 beforeAll(async () => {

@@ -1,12 +1,10 @@
 /** Every selector of a tenant's query must carry the tenant's namespace; what cannot be read is refused. */
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { enforceLabelIn } from './enforce.ts';
 import { aggregations, pureFunctions } from './names.ts';
 import { parseQuery } from './parser.ts';
 import { PromqlError, tokenize } from './tokens.ts';
-
-jest.setTimeout(60_000);
 
 const matcher = { label: 'namespace', value: 'shop' };
 const N = 'namespace="shop"';
