@@ -1,4 +1,4 @@
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { type Calendar, realCalendar, replayCalendar, systemClock } from '../../clock.ts';
 import { ForecastLearner } from '../../forecast/learner.ts';
 import { persistence } from '../../forecast/persistence.ts';
@@ -11,8 +11,6 @@ import { FakeClock } from '../../testing/fake-clock.ts';
 import { createBackfill, type PastRequest } from './backfill.ts';
 
 // Each replays hundreds of forecasts: a busy machine takes its time.
-jest.setTimeout(60_000);
-
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const NOW = Date.UTC(2026, 0, 2, 12);

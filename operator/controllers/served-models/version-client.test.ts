@@ -32,7 +32,7 @@ beforeAll(async () => {
   await writeFile(join(root, 'mine/3/model.onnx'), FILE);
   engine = await openEngine({ repository: root, clock: systemClock }, signal);
   await until(() => engine.ready() && engine.modelReady('mine', '3'));
-}, 60_000);
+});
 
 afterAll(async () => {
   await engine.close(signal);
