@@ -10,12 +10,13 @@ const common = {
 };
 
 export default {
-  // Hangs are what a limit is for; a busy machine is no failure.
+  // Hangs are what a limit is for; a busy machine is no failure. Unit tests have a limit of their own.
   testTimeout: 60_000,
   projects: [
     {
       ...common,
       displayName: 'unit',
+      setupFilesAfterEnv: ['<rootDir>/operator/testing/unit-limit.ts'],
       testMatch: ['**/*.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', '\\.cluster\\.test\\.ts$'],
     },

@@ -2,16 +2,23 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingHttpHeaders, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { isForesailError } from '../errors.ts';
 import { selfSigned } from '../metricsources/testing/certificate.ts';
 import { scriptedServer } from '../metricsources/testing/scripted-server.ts';
 import type { ResolveHost } from '../net/guarded-connector.ts';
 import { type FetchOptions, fetchArtifact } from './fetch.ts';
+import { landed } from './testing/pod.ts';
 import { parseArtifactUri } from './uri.ts';
 
 const CONTENT = Buffer.alloc(300_000, 'onnx');
@@ -194,6 +201,12 @@ describe('over HTTP', () => {
 });
 
 describe('a store with faults', () => {
+  /** Breaks off where the client has seen all that came: what waits in its socket would be lost. */
+  function cut(response: ServerResponse): void {
+    response.write(CONTENT.subarray(0, 100_000));
+    void landed(dirname(place()), 100_000).then(() => response.destroy());
+  }
+
   /** Cuts the first answer, then serves ranges as a store does. */
   function cutOnce(tags: readonly string[], asked: IncomingHttpHeaders[]): RequestListener {
     return (request, response) => {
@@ -201,7 +214,7 @@ describe('a store with faults', () => {
       const etag = tags[Math.min(asked.length, tags.length) - 1] ?? '';
       if (asked.length === 1) {
         response.writeHead(200, { 'content-length': CONTENT.length, etag });
-        response.write(CONTENT.subarray(0, 100_000), () => setTimeout(() => response.destroy(), 50));
+        cut(response);
         return;
       }
       const from = Number(/bytes=(\d+)-/.exec(String(request.headers.range))?.[1]);
@@ -231,7 +244,7 @@ describe('a store with faults', () => {
       requests += 1;
       response.writeHead(200, { 'content-length': CONTENT.length });
       if (requests > 1) response.end(CONTENT);
-      else response.write(CONTENT.subarray(0, 100_000), () => setTimeout(() => response.destroy(), 50));
+      else cut(response);
     });
     expect(await bring(`${origin}/model.onnx`)).toMatchObject({ bytes: CONTENT.length });
   });

@@ -63,7 +63,8 @@ const cutThen =
     const from = Number(/bytes=(\d+)-/.exec(String(headers.range))?.[1] ?? 0);
     if (from === 0) {
       response.writeHead(200, { 'content-length': MODEL.length, etag: '"1"' });
-      response.write(MODEL.subarray(0, 100_000), () => setTimeout(() => response.destroy(), 50));
+      response.write(MODEL.subarray(0, 100_000));
+      void pod.landed(100_000).then(() => response.destroy());
       return;
     }
     const range = `bytes ${from}-${MODEL.length - 1}/${MODEL.length}`;

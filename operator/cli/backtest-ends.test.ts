@@ -6,12 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { BacktestReport } from '../simulate/report-types.ts';
 import { bursty } from '../simulate/testing/loads.ts';
 import { startOf, type Trace } from '../simulate/trace.ts';
-
-jest.setTimeout(240_000);
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 

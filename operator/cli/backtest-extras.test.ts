@@ -1,13 +1,11 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { extrasNeedForecasts, withFrontier, writeExtras } from './backtest-extras.ts';
 import { madeUpReport, madeUpSeries, madeUpSweep } from './report/testing/report.ts';
 
 // The renderer is a large native module.
-jest.setTimeout(120_000);
-
 let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'foresail-extras-'));

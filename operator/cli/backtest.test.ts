@@ -8,8 +8,6 @@ import { startOf, type Trace } from '../simulate/trace.ts';
 import { backtestCommand } from './backtest.ts';
 import { backtestText } from './backtest-text.ts';
 
-jest.setTimeout(120_000);
-
 let folder = '';
 
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { tinyModel } from '../inference/testing/tiny-model.ts';
 import type { EvaluationReport } from '../simulate/accuracy/report-types.ts';
 import { DAY_STEPS, madeLoad } from '../simulate/accuracy/testing/fixtures.ts';
@@ -9,8 +9,6 @@ import { type EvaluateFlags, evaluate } from './evaluate.ts';
 import { evaluationText } from './evaluate-table.ts';
 
 // Two megabytes of text are read and a child is started: seconds on a busy machine.
-jest.setTimeout(60_000);
-
 const { signal } = new AbortController();
 let folder = '';
 let notes: string[] = [];

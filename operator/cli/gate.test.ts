@@ -6,15 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type GateSet, honestSet, POISONS } from '../gate/testing/sets.ts';
 import { writeSeriesFolder } from '../gate/testing/write-folder.ts';
 import { BOX_MODEL } from '../inference/box-model.ts';
 import { tinyModel } from '../inference/testing/tiny-model.ts';
 import { normal, seededRandom } from '../simulate/generated.ts';
 import { onSmallVolume, smallVolumes } from '../testing/small-volume.ts';
-
-jest.setTimeout(180_000);
 
 const BOX = fileURLToPath(new URL('../../models/loadcast/', import.meta.url));
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));

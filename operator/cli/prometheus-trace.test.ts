@@ -5,7 +5,7 @@ import { readPrometheusTrace } from './prometheus-trace.ts';
 
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 0, 5);
-const signal = AbortSignal.timeout(60_000);
+const signal = new AbortController().signal;
 
 /** The grid point's minute, for the first hour; then nothing. */
 const anHour: Script = (response, asked) => {

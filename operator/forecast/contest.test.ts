@@ -79,7 +79,7 @@ describe('a change of level', () => {
       if (t > SHIFT + 15) expect(together).toBeLessThan(150);
     }
     expect(minutes).toBeLessThanOrEqual(8);
-  }, 60_000);
+  });
 });
 
 describe('a bad forecaster', () => {
@@ -101,7 +101,7 @@ describe('a bad forecaster', () => {
     }
     // Half an hour of being wrong by 700 before there is enough to judge by, then as good as the other.
     expect((lost - simple) / 700).toBeLessThan(60);
-  }, 60_000);
+  });
 
   test('that merely wakes up now and then neither wins nor loses by its silence', () => {
     const contest = new Contest('steady', { stepMs: MINUTE });

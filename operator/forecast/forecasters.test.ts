@@ -45,7 +45,7 @@ describe.each([
     }
     expect(inside / total).toBeGreaterThan(0.62);
     expect(inside / total).toBeLessThan(0.97);
-  }, 30_000);
+  });
 
   test('stands gaps', async () => {
     const random = seeded(3);
@@ -85,7 +85,7 @@ test('ridge beats persistence and seasonal naive on a load with a rhythm and a m
   }
   expect(losses.ridge).toBeLessThan(losses.persistence);
   expect(losses.ridge).toBeLessThan(losses.seasonal);
-}, 30_000);
+});
 
 test('ridge fits at most a few series per step', async () => {
   const regression = ridge({ fitsPerStep: 1 });

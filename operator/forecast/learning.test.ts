@@ -202,5 +202,5 @@ describe('the learner of one load', () => {
     path?.loadMilli.forEach((load, i) => expect(again?.loadMilli[i]).toBeCloseTo(load, -3));
     const otherStep = ForecastLearner.fromState(state, { ...options, stepMs: 30_000 });
     expect(otherStep.upperPath('persistence', newest, window)?.confidence).toBe('None');
-  }, 30_000);
+  });
 });

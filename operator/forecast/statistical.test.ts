@@ -50,7 +50,7 @@ describe.each(FITTED)('%s', (id) => {
   test('finds a day in noise: off by little more than the noise itself', async () => {
     // The mean of |noise| is 2.4; half an hour of profile is as coarse as it is.
     expect(await errorOf(fresh(id), daily, 14 * DAY)).toBeLessThan(4.5);
-  }, 30_000);
+  });
 
   test('has bands that hold about as often as they say', async () => {
     const forecaster = fresh(id);
@@ -71,7 +71,7 @@ describe.each(FITTED)('%s', (id) => {
     }
     expect(inside / total).toBeGreaterThan(0.7);
     expect(inside / total).toBeLessThan(0.95);
-  }, 30_000);
+  });
 
   test('says the same however it came to know the past', async () => {
     const stepwise = fresh(id);
@@ -86,7 +86,7 @@ describe.each(FITTED)('%s', (id) => {
     // A second look at the same step changes nothing; going back in time begins anew.
     expect((await at(stepwise, daily, 14 * DAY + 20)).values).toEqual(one.values);
     expect(faultOf(await at(stepwise, daily, 14 * DAY), windowAt(daily, 14 * DAY))).toBeUndefined();
-  }, 30_000);
+  });
 });
 
 describe.each(FORECASTERS.map(({ id }) => id))('%s on loads that are hard to bear', (id) => {
@@ -104,13 +104,9 @@ describe.each(FORECASTERS.map(({ id }) => id))('%s on loads that are hard to bea
     ['tiny', daily.map((value) => value * 1e-9)],
     ['on and off', generated(15 * DAY, (i) => (i % 50 === 0 ? 1000 : 0))],
   ];
-  test.each(cases)(
-    '%s: a sound forecast, or none for want of history',
-    async (_, values) => {
-      await soundOrNone(fresh(id), values, values.length - 1);
-    },
-    30_000,
-  );
+  test.each(cases)('%s: a sound forecast, or none for want of history', async (_, values) => {
+    await soundOrNone(fresh(id), values, values.length - 1);
+  });
 
   test('whatever comes', async () => {
     const value = fc.oneof(
@@ -134,7 +130,7 @@ describe.each(FORECASTERS.map(({ id }) => id))('%s on loads that are hard to bea
       ),
       { numRuns: 10 },
     );
-  }, 60_000);
+  });
 });
 
 async function soundOrNone(forecaster: Forecaster, values: Float64Array, t: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../clock.ts';
 import { MODEL_HORIZON, MODEL_LEVELS } from '../forecast/types.ts';
 import { BOX_MODEL } from '../inference/box-model.ts';
@@ -16,8 +16,6 @@ import { type GateInput, type GateOutcome, runGates } from './run-gates.ts';
 import { honestSet } from './testing/sets.ts';
 
 // Children are started, and thousands of windows forecast: seconds on a busy machine.
-jest.setTimeout(120_000);
-
 const { signal } = new AbortController();
 /** Simulating decisions takes most of the time, so only one test does. */
 const FEW = { windows: 300, simulatedSeries: 0 };
@@ -45,7 +43,8 @@ beforeAll(async () => {
   await writeFile(join(folder, 'last.onnx'), tinyModel({ offset: 0 }));
   await writeFile(join(folder, 'broken.onnx'), tinyModel({ outputName: 'answer' }));
   box = await openModel({ path: new URL('loadcast.onnx', BOX).pathname }, { clock: systemClock });
-  last = await openModel({ path: join(folder, 'last.onnx') }, { clock: systemClock });
+  const patient = { clock: systemClock, loadDeadlineMs: 60_000, runDeadlineMs: 60_000 };
+  last = await openModel({ path: join(folder, 'last.onnx') }, patient);
   goldenOfBox = await readFile(new URL('golden.json', BOX), 'utf8');
 });
 afterAll(async () => {

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../clock.ts';
 import { checksumOf, fileName } from './files.ts';
 import { readRuns, writeRuns } from './parquet-file.ts';
@@ -23,7 +23,6 @@ import type { HistoryHealth, QuarantinedFile } from './types.ts';
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 const signal = new AbortController().signal;
-jest.setTimeout(60_000);
 let folder: string;
 const open: ParquetHistory[] = [];
 beforeEach(() => {
@@ -247,6 +246,6 @@ function killAfterFlushes(child: ChildProcess, flushes: number, delayMs: number)
       output += chunk.toString();
       if (output.split('\n').length > flushes) setTimeout(() => child.kill('SIGKILL'), delayMs);
     });
-    child.on('exit', () => resolve(Number(output.trim().split('\n').at(-1))));
+    child.on('close', () => resolve(Number(output.trim().split('\n').at(-1))));
   });
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '../clock.ts';
 import type { ForecastWindow } from '../forecast/types.ts';
 import { ChildModel, type ChildModelOptions } from './child-model.ts';
@@ -9,7 +9,6 @@ import { childCommand } from './sandbox.ts';
 import { tinyModel } from './testing/tiny-model.ts';
 import type { ModelState } from './types.ts';
 
-jest.setTimeout(60_000);
 const signal = new AbortController().signal;
 const open: ChildModel[] = [];
 afterEach(async () => {
@@ -21,6 +20,8 @@ function start(bytes: Uint8Array, options: Partial<ChildModelOptions> = {}) {
   const model = new ChildModel('tiny', bytes, {
     clock: systemClock,
     backoffMs: 20,
+    loadDeadlineMs: 60_000,
+    runDeadlineMs: 60_000,
     onState: (state) => states.push(state),
     ...options,
   });
@@ -39,7 +40,7 @@ function windowOf(last: number): ForecastWindow {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 25_000;
+  const deadline = Date.now() + 120_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error('the awaited state did not come');
     // oxlint-disable-next-line no-await-in-loop -- polling

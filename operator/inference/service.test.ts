@@ -107,5 +107,5 @@ describe('a contest of forecasters', () => {
     expect(learner.order()[0]).toBe(by);
     const restored = ForecastLearner.fromState(JSON.parse(JSON.stringify(learner.toState())), options);
     expect(restored.order()[0]).toBe(by);
-  }, 60_000);
+  });
 });

@@ -18,6 +18,7 @@ beforeAll(async () => {
   service = new ChainedForecastService(model, [seasonalNaive, persistence], {
     clock: systemClock,
     maxDelayMs: 0,
+    deadlineMs: 60_000,
   });
 });
 afterAll(() => service.close());
@@ -54,7 +55,7 @@ test('from readings to a calibrated upper load path by way of the model in the b
   }
   expect(Math.abs(covered / total - 0.95)).toBeLessThan(0.04);
   expect(learner.realised('loadcast', 3 * MINUTE).asked).toBe(0.95);
-}, 60_000);
+});
 
 test('without history the answer says so instead of inventing a load', async () => {
   const history = new MemoryHistory({ now: () => 0 });

@@ -121,7 +121,7 @@ describe('deadline and abort', () => {
 
   test('a call that died with a silent connection does not poison the next one', async () => {
     const proxy = await serve({ kind: 'swallow' }, ok());
-    const client = clientFor(proxy, { deadlineMs: 200 }, { maxConnections: 1 });
+    const client = clientFor(proxy, { deadlineMs: 2_000 }, { maxConnections: 1 });
     await expect(client.get(PODS, key, forever)).rejects.toMatchObject({ code: 'KUBE_TIMEOUT' });
     await expect(client.get(PODS, key, forever)).resolves.toMatchObject({ metadata: { name: 'web-1' } });
   });

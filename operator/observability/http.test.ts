@@ -171,7 +171,7 @@ describe('the certificate', () => {
     const clock = new FakeClock();
     /** Reading files takes its own time, so the next look is waited for. */
     const until = async (done: () => boolean | Promise<boolean>) => {
-      const giveUpAt = performance.now() + 20_000;
+      const giveUpAt = performance.now() + 45_000;
       while (!(await done()) && performance.now() < giveUpAt) {
         await clock.advance(5_000);
         await sleep(5);

@@ -42,7 +42,7 @@ test('the thread comes to what this one comes to, with the model on the other si
   const found = await replayer.replay(job, [counting], signal);
   expect(windows).toBeGreaterThan(150);
   expect(found).toEqual(await replay(job, [model], signal));
-}, 120_000);
+});
 
 test('too little of a past is not an error', async () => {
   replayer = createReplayer({ clock: systemClock });
@@ -54,7 +54,7 @@ test('a model that fails leaves the replay to the next forecaster', async () => 
   replayer = createReplayer({ clock: systemClock });
   const found = await replayer.replay(jobOf(past()), [broken], signal);
   expect(found?.coverage.realised).toBeGreaterThan(0.5);
-}, 120_000);
+});
 
 test('a thread that dies costs one replay, one that hangs the deadline', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'foresail-replay-'));

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { isForesailError } from '../errors.ts';
 import { followFile, parseRoutes, readRoutes } from './file-source.ts';
@@ -86,14 +87,14 @@ describe('a file of routes', () => {
       await expect(readRoutes(file)).rejects.toThrow(file);
       await writeFile(file, GOOD);
       const stop = new AbortController();
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const done = followFile(file, 5, async () => resolve(), stop.signal);
-      await new Promise((later) => {
-        setTimeout(later, 30);
-      });
-      await writeFile(file, `${GOOD}\n# another`);
-      await promise;
-      stop.abort();
+      const done = followFile(file, 5, async () => stop.abort(), stop.signal);
+      // A write before the first look is where the following begins, and no change.
+      for (let i = 0; !stop.signal.aborted; i += 1) {
+        // oxlint-disable-next-line no-await-in-loop -- again and again
+        await writeFile(file, `${GOOD}\n# ${i}`);
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        await sleep(10);
+      }
       await done;
     } finally {
       await rm(folder, { recursive: true });

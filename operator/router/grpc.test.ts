@@ -36,7 +36,7 @@ interface Pod {
   stop(): void;
 }
 
-const LIMITS = { ...PROXY_LIMITS, maxBodyBytes: 1 << 20, answerMs: 2_000, connectMs: 500, maxPerPod: 4 };
+const LIMITS = { ...PROXY_LIMITS, maxBodyBytes: 1 << 20, connectMs: 20_000, maxPerPod: 4 };
 
 const pods: Pod[] = [];
 let table: RouteTable;
@@ -116,7 +116,7 @@ function ask(
       raw,
       body,
       metadata,
-      { deadline: Date.now() + 10_000 },
+      { deadline: Date.now() + 30_000 },
       (error, value) => {
         told = error === null ? { code: 0, text: String(value) } : { code: error.code, text: error.details };
       },
@@ -138,7 +138,7 @@ async function metric(name: string, labels: string): Promise<number> {
   return Number(line?.split(' ').at(-1) ?? 0);
 }
 
-beforeEach(async () => {
+async function begin(limits = LIMITS): Promise<void> {
   table = new RouteTable();
   metrics = createRouterMetrics();
   const { registry, observer } = metrics;
@@ -147,18 +147,24 @@ beforeEach(async () => {
     port: 0,
     adminPort: 0,
     proxy: new Proxy(table, observer),
-    grpc: { port: 0, proxy: new GrpcProxy(table, observer, LIMITS) },
+    grpc: { port: 0, proxy: new GrpcProxy(table, observer, limits) },
     registry,
     notReady: () => undefined,
     log: silentLogger,
     clock: systemClock,
   });
   client = clientOf(AUTHORITY);
-});
+}
 
-afterEach(async () => {
+async function end(): Promise<void> {
   client.close();
   await router.close(500);
+}
+
+beforeEach(() => begin());
+
+afterEach(async () => {
+  await end();
   for (const { stop } of pods.splice(0)) stop();
 });
 
@@ -285,6 +291,8 @@ describe('what cannot be routed', () => {
   });
 
   test('a pod that takes too long', async () => {
+    await end();
+    await begin({ ...LIMITS, answerMs: 200 });
     const one = await pod('1', () => undefined);
     route({ version: 1, weight: 100, grpcEndpoints: [one.origin] });
     expect(await ask()).toMatchObject({
@@ -337,17 +345,17 @@ test('its end waits for a call that is under way', async () => {
   route({ version: 1, weight: 100, grpcEndpoints: [one.origin] });
   const answer = ask();
   await until(() => release !== undefined);
-  const closed = router.close(5_000);
+  const closed = router.close(30_000);
   release?.();
   expect(await answer).toMatchObject({ code: status.OK, text: 'late' });
   await closed;
 });
 
 async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 4_000;
+  const giveUpAt = performance.now() + 45_000;
   // oxlint-disable-next-line no-await-in-loop -- a poll
   while (!(await check())) {
-    if (performance.now() > end) throw new Error('it never came to it');
+    if (performance.now() > giveUpAt) throw new Error('it never came to it');
     // oxlint-disable-next-line no-await-in-loop -- as above
     await new Promise((resolve) => {
       setTimeout(resolve, 10);

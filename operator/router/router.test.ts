@@ -14,7 +14,7 @@ import { Agent, request } from 'undici';
 import { systemClock } from '../clock.ts';
 import { silentLogger } from '../logger.ts';
 import { createRouterMetrics } from './metrics.ts';
-import { PROXY_LIMITS, Proxy } from './proxy.ts';
+import { PROXY_LIMITS, Proxy, type ProxyLimits } from './proxy.ts';
 import { RouteTable, type VersionRoute } from './routes.ts';
 import { type RouterServer, startRouter } from './server.ts';
 
@@ -114,7 +114,7 @@ async function metric(name: string, labels: string): Promise<number> {
   return Number(line?.split(' ').at(-1) ?? 0);
 }
 
-beforeEach(async () => {
+async function begin(limits: Partial<ProxyLimits> = {}): Promise<void> {
   table = new RouteTable();
   metrics = createRouterMetrics();
   agent = new Agent();
@@ -126,22 +126,29 @@ beforeEach(async () => {
       ...PROXY_LIMITS,
       maxBodyBytes: 1 << 20,
       answerMs: 20_000,
+      connectMs: 20_000,
       maxMirrors: 4,
       maxPerPod: 64,
-      readMs: 300,
       maxHeldBytes: 4 << 20,
       maxMirrorBytes: 1 << 20,
+      ...limits,
     }),
     registry: metrics.registry,
     notReady: () => (table.size === 0 ? 'no routes' : undefined),
     log: silentLogger,
     clock: systemClock,
   });
-});
+}
 
-afterEach(async () => {
+async function end(): Promise<void> {
   await agent.close();
   await router.close(1_000);
+}
+
+beforeEach(() => begin());
+
+afterEach(async () => {
+  await end();
   await Promise.all(pods.splice(0).map((each) => each.stop()));
 });
 
@@ -421,6 +428,8 @@ describe('what is bounded', () => {
   });
 
   test('how long a caller may leave its answer unread: then the pod is free again', async () => {
+    await end();
+    await begin({ readMs: 300 });
     let closed = false;
     const one = await pod('1', (response) => {
       response.once('close', () => {
@@ -625,7 +634,7 @@ describe('its end', () => {
     await until(() => one.seen.length === 1);
     router.drain();
     expect(await ready()).toBe(503);
-    const closed = router.close(5_000);
+    const closed = router.close(30_000);
     release?.();
     expect(await answer).toMatchObject({ status: 200, text: 'late' });
     await closed;
@@ -644,16 +653,16 @@ async function raw(head: string, body?: string): Promise<string> {
     if (/^HTTP\/1.1 [2-5].*\r\n\r\n/ms.test(answer)) socket.end();
   });
   socket.write(head);
-  await Promise.race([once(socket, 'close'), sleep(3_000)]);
+  await Promise.race([once(socket, 'close'), sleep(30_000, undefined, { ref: false })]);
   socket.destroy();
   return answer;
 }
 
 async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 4_000;
+  const giveUpAt = performance.now() + 45_000;
   // oxlint-disable-next-line no-await-in-loop -- a poll
   while (!(await check())) {
-    if (performance.now() > end) throw new Error('it never came to it');
+    if (performance.now() > giveUpAt) throw new Error('it never came to it');
     // oxlint-disable-next-line no-await-in-loop -- as above
     await sleep(10);
   }

@@ -43,7 +43,7 @@ test('so it is over gRPC', async () => {
   const { grpcAddress } = await start(fakeEngine(), { grpcPort: 0, maxConnections: 1 });
   const socket = await open(`http://${grpcAddress}`);
   const call = grpc(grpcAddress as string);
-  await expect(call('ServerLive', {}, { deadline: Date.now() + 5_000 })).rejects.toMatchObject({
+  await expect(call('ServerLive', {}, { deadline: Date.now() + 30_000 })).rejects.toMatchObject({
     code: GRPC.unavailable,
   });
   socket.destroy();
@@ -52,7 +52,7 @@ test('so it is over gRPC', async () => {
 });
 
 test('an idle connection is closed', async () => {
-  const timeouts = { headersMs: 200, requestMs: 400, keepAliveMs: 50 };
+  const timeouts = { headersMs: 10_000, requestMs: 20_000, keepAliveMs: 50 };
   const { httpUrl } = await start(fakeEngine(), { timeouts });
   const socket = await open(httpUrl);
   let answer = '';

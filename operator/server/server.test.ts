@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { never, newBench } from './core/testing/engines.ts';
+import { newBench } from './core/testing/engines.ts';
 import { putVersion } from './core/testing/models.ts';
 import type { Engine } from './core/types.ts';
 import { createServerMetrics, type ServerMetrics } from './metrics.ts';
@@ -118,8 +118,10 @@ test('constant traffic loses no request while the server is told to stop', async
   };
   const callers = Array.from({ length: 8 }, caller);
   await until(() => statuses.length > 20);
-  const stopped = server.stop(1_000, never);
+  const enough = new AbortController();
+  const stopped = server.stop(60_000, enough.signal);
   await Promise.all(callers);
+  enough.abort();
   await stopped;
   expect(new Set(statuses)).toEqual(new Set([200]));
   agent.destroy();

@@ -126,7 +126,7 @@ describe('a backtest on generated loads', () => {
     const lines = aggregate(results);
     expect(lines.length).toBe(3 * 2 * 6);
     expect(lines.every(({ traces }) => traces === 1)).toBe(true);
-  }, 60_000);
+  });
 
   test('a run is made once, whoever asks again', async () => {
     const trace = noise(0.3);
@@ -140,7 +140,7 @@ describe('a backtest on generated loads', () => {
     expect(runner.run({ ...run, coverage: 0.9, record: true }).ready?.length).toBe(
       (plan.scored.to - plan.scored.from) * 4,
     );
-  }, 60_000);
+  });
 
   test('without forecasts the others still run, and ours says what is missing', () => {
     const trace = noise(0.3);

@@ -17,4 +17,4 @@ test('spikes out of nowhere cost no more than they cost HPA, and leave it short 
   const ours = runner.run({ ...shared, policy: 'foresail' });
   expect(ours.replicaHours).toBeLessThan(hpa.replicaHours);
   expect(ours.tauU).toBeLessThan(Math.max(1, 1.2 * hpa.tauU));
-}, 120_000);
+});

@@ -129,7 +129,7 @@ describe('the policies', () => {
     expect(orders(trace, shadow, whole(trace))).toEqual(
       orders(trace, hpaPolicy({ target: 0.7 }), whole(trace)),
     );
-  }, 60_000);
+  });
 
   test('availability runs no fewer replicas than hpa, but for the tolerance around what it runs itself', async () => {
     const trace = shortTrace('generated_spikes', 1);
@@ -143,7 +143,7 @@ describe('the policies', () => {
     // HPA may stay a tenth above what it would order anew; ours has come to that place from above and orders anew.
     expect(ours.every((replicas, i) => replicas >= Math.floor((hpa[i] ?? 0) / 1.1))).toBe(true);
     expect(ours).not.toEqual(hpa);
-  }, 60_000);
+  });
 
   test('the oracle is never short, and no dearer than the peak of each start-up time asks', () => {
     fc.assert(
@@ -189,7 +189,7 @@ describe('honesty', () => {
       return simulate(trace, foresailPolicy({ target: 0.7, objective: 'efficiency', band }), whole(trace));
     };
     expect(await run()).toEqual(await run());
-  }, 60_000);
+  });
 
   test('another future changes no decision before it can be seen', async () => {
     await fc.assert(
@@ -219,5 +219,5 @@ describe('honesty', () => {
       ),
       { numRuns: 10 },
     );
-  }, 60_000);
+  });
 });

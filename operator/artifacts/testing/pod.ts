@@ -1,11 +1,13 @@
 /** A pod that fetches, as far as tests need one: a mounted Secret and an empty model volume. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isForesailError } from '../../errors.ts';
 import { type Fetched, type FetchOptions, fetchArtifact } from '../fetch.ts';
 import { type Put, type PutOptions, putArtifacts } from '../put.ts';
+import { PART } from '../store.ts';
 import { parseArtifactUri } from '../uri.ts';
 
 export type Keys = Readonly<Record<string, string>>;
@@ -19,11 +21,27 @@ export interface Pod extends AsyncDisposable {
   /** @throws when what was fetched is not `content` */
   fetch(uri: string, content: Uint8Array, keys?: Keys, change?: Partial<FetchOptions>): Promise<Fetched>;
   put(uri: string, content: Uint8Array, keys?: Keys, change?: Partial<PutOptions>): Promise<Put>;
+  /** Ends when so many bytes of what it fetches are on the disk. */
+  landed(bytes: number): Promise<void>;
   /** Why it was refused; nothing is left behind then. */
   refused(uri: string, content: Uint8Array, keys?: Keys, change?: Partial<FetchOptions>): Promise<Refused>;
 }
 
 export const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
+
+/** Ends when so many bytes of the file that is fetched into `folder` are on the disk. */
+export async function landed(folder: string, bytes: number): Promise<void> {
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- a poll
+    const names = await readdir(folder).catch((): string[] => []);
+    const part = names.find((name) => name.endsWith(PART));
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    const found = part === undefined ? undefined : await stat(join(folder, part)).catch(() => undefined);
+    if (found !== undefined && found.size >= bytes) return;
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    await sleep(5, undefined, { ref: false });
+  }
+}
 
 /** Stores are on loopback, and whatever passes is tried again at once. */
 export async function startPod(): Promise<Pod> {
@@ -73,6 +91,7 @@ export async function startPod(): Promise<Pod> {
       if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
       return { code: error.code, message: error.message };
     },
+    landed: (bytes) => landed(models, bytes),
     async put(uri, content, keys = {}, change = {}) {
       const credentials = await secret(keys);
       const file = { uri: parseArtifactUri(uri), content };

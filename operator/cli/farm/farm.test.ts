@@ -2,12 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type FarmOptions, farm, type Outcome } from './farm.ts';
 
 // Processes are started: seconds on a busy machine.
-jest.setTimeout(60_000);
-
 const SERVE_JOBS = new URL('./serve-jobs.ts', import.meta.url).href;
 /** Doubles numbers; some jobs end otherwise. Each job is noted in the file that it names, with the process that did it. */
 const CHILD = `

@@ -3,7 +3,7 @@ import { IndexedStore, type Scale } from '../../runtime/index.ts';
 import { fromScale, newest, projectWorkload, readTarget, type Workload } from './target.ts';
 
 const REF = { group: 'apps', version: 'v1', plural: 'deployments', namespaced: true };
-const signal = AbortSignal.timeout(5_000);
+const signal = new AbortController().signal;
 
 const web: Workload = {
   metadata: { name: 'web', namespace: 'shop', resourceVersion: '7' },

@@ -54,7 +54,7 @@ function setUp(answer: (job: ReplayJob) => Promise<Replay | undefined>, knownHou
     tuning: HPA_DEFAULTS,
     model: { ...persistence, id: 'loadcast' },
     random: () => 0.5,
-    signal: AbortSignal.timeout(30_000),
+    signal: new AbortController().signal,
   });
   const memories = createScalerMemories(
     () => undefined,

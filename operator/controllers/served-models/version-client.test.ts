@@ -16,7 +16,7 @@ import type { Engine } from '../../server/core/types.ts';
 import { servers, until } from '../../server/testing/servers.ts';
 import { VersionClient } from './version-client.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const signal = new AbortController().signal;
 const MINUTE = 60_000;
 const FILE = tinyModel({ offset: 7 });
 const DIGEST = createHash('sha256').update(FILE).digest('hex');
@@ -46,7 +46,7 @@ const windowOf = (value: number) =>
   );
 
 function clientOf(baseUrl: string, more: { digest?: string; version?: number; timeoutMs?: number } = {}) {
-  const { timeoutMs = 10_000, ...address } = more;
+  const { timeoutMs = 60_000, ...address } = more;
   return new VersionClient(
     { model: 'mine', version: 3, digest: DIGEST, baseUrl, ...address },
     { dispatcher, timeoutMs },

@@ -47,7 +47,8 @@ function channel(server: Certificate, client?: Certificate) {
   return credentials.createSsl(Buffer.from(server.cert), ...own);
 }
 
-async function served(client?: Certificate, allowed: readonly string[] = []) {
+/** @param headersMs how long a handshake may take too */
+async function served(client?: Certificate, allowed: readonly string[] = [], headersMs = 20_000) {
   const folder = await mkdtemp(join(tmpdir(), 'foresail-tls-'));
   folders.push(folder);
   const files = {
@@ -69,7 +70,7 @@ async function served(client?: Certificate, allowed: readonly string[] = []) {
   );
   const server = await start(
     fakeEngine(),
-    { grpcPort: 0, timeouts: { headersMs: 500, requestMs: 5_000, keepAliveMs: 5_000 } },
+    { grpcPort: 0, timeouts: { headersMs, requestMs: 20_000, keepAliveMs: 5_000 } },
     { tls, ...(guard === undefined ? {} : { guard }) },
   );
   /** Files are read in their own time; the clock goes on until the server has the new ones. */
@@ -121,14 +122,14 @@ describe('TLS', () => {
   });
 
   test('a connection that never shakes hands is closed', async () => {
-    const { server } = await served();
+    const { server } = await served(undefined, [], 500);
     const socket = createConnection(Number(new URL(server.httpUrl).port), '127.0.0.1');
     socket.resume();
     await once(socket, 'close');
   });
 
   test('plain HTTP on its port is closed', async () => {
-    const { server } = await served();
+    const { server } = await served(undefined, [], 500);
     const socket = createConnection(Number(new URL(server.httpUrl).port), '127.0.0.1');
     socket.resume();
     socket.write('GET /v2 HTTP/1.1\r\nhost: a\r\n\r\n');
@@ -158,7 +159,7 @@ describe('a client certificate', () => {
   test('is needed for the connection of gRPC', async () => {
     const { server, own } = await served(client);
     const address = server.grpcAddress as string;
-    const deadline = { deadline: Date.now() + 5_000 };
+    const deadline = { deadline: Date.now() + 30_000 };
     await expect(connect(address, channel(own))('ServerMetadata', {}, deadline)).rejects.toMatchObject({
       code: GRPC.unavailable,
     });

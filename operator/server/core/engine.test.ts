@@ -190,7 +190,7 @@ describe('a model in the repository', () => {
 describe('four times more than the model can do', () => {
   test('the queue keeps its bound, the rest is refused at the door with a time to wait', async () => {
     putVersion(bench.root, 'slow', '1', slowModel());
-    const engine = await bench.open({ latencyTargetMs: 2000, maxQueue: 16, maxBatch: 4 });
+    const engine = await bench.open({ latencyTargetMs: 30_000, maxQueue: 16, maxBatch: 4 });
     let waited = 0;
     const refused: unknown[] = [];
     const ask = async (): Promise<void> => {

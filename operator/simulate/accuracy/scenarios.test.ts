@@ -1,12 +1,10 @@
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { seededRandom } from '../generated.ts';
 import { SCENARIOS, scenarioResults, scoreDisturbed } from './scenarios.ts';
 import { type Scene, sceneOf } from './scene.ts';
 import { contenderOf, DAY_STEPS, forecasterOf, lastValue, madeLoad, traceOf } from './testing/fixtures.ts';
 
 // Thousands of windows: seconds on a busy machine.
-jest.setTimeout(60_000);
-
 const made = sceneOf(traceOf('made', madeLoad(16 * DAY_STEPS)));
 const SPLIT = 3000;
 

@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { ForesailError } from '../../errors.ts';
 import { createForecaster, FORECASTERS } from '../../forecast/registry.ts';
@@ -9,8 +9,6 @@ import { type Contender, type ScoreOptions, scoreSeries } from './score.ts';
 import { contenderOf, DAY_STEPS, forecasterOf, lastValue, madeLoad, traceOf } from './testing/fixtures.ts';
 
 // Thousands of windows: seconds on a busy machine.
-jest.setTimeout(60_000);
-
 const { signal } = new AbortController();
 const OPTIONS: ScoreOptions = { horizonsMs: [900_000, 3_600_000], naive: [], excludeTrained: false };
 

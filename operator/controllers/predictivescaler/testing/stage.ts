@@ -193,7 +193,7 @@ export class Stage {
   }
 
   once(key = KEY): ReturnType<Reconcile> {
-    return this.reconcile(key, AbortSignal.timeout(5_000));
+    return this.reconcile(key, new AbortController().signal);
   }
 
   /** Looks once per sync period. */

@@ -71,7 +71,7 @@ export function numbersOf(tensor: Tensor | undefined): number[] {
 }
 
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 50_000;
+  const deadline = Date.now() + 120_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`this did not come: ${what}`);
     // oxlint-disable-next-line no-await-in-loop -- polling
