@@ -7,7 +7,6 @@ import glob
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,8 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
+from . import runs
+
 # Of all that an address, a template or a configuration file may take for its own.
 PASSWORD = "p{a}s/s:w@r%d'#? "
 ROLE = "foresail"
@@ -27,7 +28,7 @@ ROLE = "foresail"
 class Postgres:
     def __init__(self, programs: Path, folder: Path, uid: int | None) -> None:
         """uid  whose the server is; None: ours"""
-        self.port, self._programs, self._folder, self._uid = _free_port(), programs, folder, uid
+        self.port, self._programs, self._folder, self._uid = runs.free_port(), programs, folder, uid
         self._server: subprocess.Popen[bytes] | None = None
         self._made = 0
         (folder / "password").write_text(PASSWORD)
@@ -106,10 +107,3 @@ def _programs() -> Path | None:
 def _end_with_parent() -> None:
     """A test that is killed takes its server with it. 1 is PR_SET_PDEATHSIG."""
     ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

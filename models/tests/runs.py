@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -112,7 +114,7 @@ def _main(arguments: list[str], env: dict[str, str], log: Path) -> None:
     sys.exit(train.main(arguments))
 
 
-def finish(process: subprocess.Popen[str] | Pod, seconds: float = 120) -> tuple[int, str]:
+def finish(process: subprocess.Popen[str] | Pod, seconds: float = 600) -> tuple[int, str]:
     """(exit code, all that it printed)"""
     try:
         text, _ = process.communicate(timeout=seconds)
@@ -123,9 +125,22 @@ def finish(process: subprocess.Popen[str] | Pod, seconds: float = 120) -> tuple[
     return process.returncode, text
 
 
-def until(holds: Callable[[], bool], process: subprocess.Popen[str] | Pod, seconds: float = 90) -> None:
+def until(holds: Callable[[], bool], process: subprocess.Popen[str] | Pod, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not holds():
-        if process.poll() is not None or time.monotonic() > end:
+        # It may have come between the two looks.
+        if (process.poll() is not None or time.monotonic() > end) and not holds():
             raise AssertionError(f"exit {process.poll()} before it came:\n{process.stdout.read() if process.poll() is not None else ''}")
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Below the ports of outgoing connections and of NodePorts: one of those may be taken again before it is used."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+                return port
+            except OSError:
+                pass

@@ -19,7 +19,7 @@ from foresail_models.search.store import Store
 from foresail_models.search.volume_store import VolumeStore
 
 STUDY = prefix_of("run") + "study"
-PATIENCE = Patience(20, 20)
+PATIENCE = Patience(120, 120)
 
 
 def database(address: Address, stale_s: float = 0.6, patience: Patience = PATIENCE, study: str = STUDY) -> Database:
@@ -42,7 +42,7 @@ def score(params: dict[str, float]) -> float:
 
 def main(trials: str, folder: str | None = None) -> None:
     """Without a folder in the database that the environment names."""
-    here = desk(Address.from_env(), trials=int(trials), stale_s=3) if folder is None else desk(Path(folder), trials=int(trials))
+    here = desk(Address.from_env() if folder is None else Path(folder), trials=int(trials), stale_s=3)
     while True:
         try:
             trial = here.take()

@@ -508,21 +508,21 @@ def test_a_run_learns_from_a_file_at_an_address_and_hears_how_much_has_come(tmp_
 
 def test_a_reader_that_is_stopped_leaves_nobody_waiting(operator, control):
     """SIGTERM ends the main thread between two series: a thread that waits for an operator that is away must not hold it."""
-    waits, over = threading.Event(), threading.Event()
+    waits = threading.Event()
     slept = []
 
     def sleep(seconds):
         slept.append(seconds)
         waits.set()
-        over.wait(10)
+        source._left.wait(10)
 
     def answer(handler):
         return send(handler, 503) if "/data/1?" in handler.path else operator(handler)
 
     with serving(answer) as base:
-        rows = OperatorOrigin(control(base), DataConfig("operator"), http.Waiting(sleep=sleep, patience_s=60)).read({"history": START})
+        source = OperatorOrigin(control(base), DataConfig("operator"), http.Waiting(sleep=sleep, patience_s=60))
+        rows = source.read({"history": START})
         next(rows)
         assert waits.wait(10)
-        threading.Timer(0.2, over.set).start()
         rows.close()
     assert len(slept) == 1, "it had begun one pause, and does not try again"

@@ -24,6 +24,8 @@ from pyarrow import fs
 from foresail_models.dataset import DataConfig, DataInvalid, Split, Unavailable, http, prepare, stores
 from foresail_models.dataset.credentials import Secret
 
+from . import runs
+
 BINARIES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "foresail" / "bin"
 
 
@@ -59,9 +61,7 @@ def running(arguments, port):
 
 @pytest.fixture
 def port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return runs.free_port()
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from foresail_models.steplog import read, repeated
 
 from . import runs
 
-LONG = {"steps": 30, "validate_every": 15}
+# Some seconds of steps: a test that is held up still finds its pods at work.
+LONG = {"steps": 120, "validate_every": 60}
 
 
 @pytest.fixture
@@ -51,12 +52,6 @@ def losses_of(work):
     return {row["step"]: row["loss"] for row in read(work / "steps.jsonl")}
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def listens(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -64,7 +59,7 @@ def listens(port):
 
 def nodes(config, work, attempt):
     """Two pods with one process each."""
-    env = {"PET_NNODES": "2", "PET_MASTER_ADDR": "localhost", "PET_MASTER_PORT": str(free_port()), "FORESAIL_ATTEMPT": str(attempt)}
+    env = {"PET_NNODES": "2", "PET_MASTER_ADDR": "localhost", "PET_MASTER_PORT": str(runs.free_port()), "FORESAIL_ATTEMPT": str(attempt)}
     return [runs.Pod(config, work, config.with_name(f"log-{work.name}-{attempt}-{node}"), PET_NODE_RANK=str(node), **env) for node in range(2)]
 
 
@@ -121,7 +116,7 @@ def test_stopped_fenced_killed_and_with_another_number_of_processes_the_model_is
 def test_a_frozen_peer_is_an_error_and_not_a_wait_for_ever(folder, tmp_path):
     config = runs.write(
         tmp_path / "c.json",
-        runs.values(folder, {"steps": 100_000, "validate_every": 100_000}, distributed={"peerTimeoutSeconds": 3}),
+        runs.values(folder, {"steps": 100_000, "validate_every": 100_000}, distributed={"peerTimeoutSeconds": 15}),
     )
     pods = nodes(config, tmp_path / "work", 1)
     try:
@@ -147,7 +142,7 @@ def test_bad_data_end_all_processes_and_the_node_says_78(folder, tmp_path):
 def test_a_stop_before_the_first_step_ends_at_once(folder, tmp_path):
     """The gang waits for a node that does not come: no wait inside PyTorch may hold a signal back."""
     config = runs.write(tmp_path / "c.json", runs.values(folder))
-    port = free_port()
+    port = runs.free_port()
     env = {"PET_NNODES": "2", "PET_NODE_RANK": "0", "PET_MASTER_ADDR": "localhost", "PET_MASTER_PORT": str(port)}
     pod = runs.Pod(config, tmp_path / "work", tmp_path / "log", **env)
     runs.until(lambda: listens(port), pod)

@@ -50,18 +50,24 @@ def test_one_process_is_this_one():
     assert launch.start({"RANK": "0", "PET_NPROC_PER_NODE": "8"}, []) is None, "started by torchrun, or by the launcher"
 
 
-def supervise(*codes):
-    """The exit code of a node whose processes run these lines of Python."""
+def supervise(folder, *codes):
+    """The exit code of a node whose processes run these lines of Python, in a folder of their own."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     head = "import os, signal, sys, time\n"
     try:
-        return launch._supervise([subprocess.Popen([sys.executable, "-c", head + code], stderr=subprocess.DEVNULL) for code in codes])
+        return launch._supervise([
+            subprocess.Popen([sys.executable, "-c", head + code], cwd=folder, stderr=subprocess.DEVNULL) for code in codes
+        ])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-WAITS = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); time.sleep(60)"
+# Each that listens, or does not want to, leaves a file.
+READY = "open(str(os.getpid()), 'w').close(); "
+WAITS = f"signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); {READY}time.sleep(60)"
+IGNORES = f"signal.signal(signal.SIGTERM, signal.SIG_IGN); {READY}"
+LATER = "while not os.listdir(): time.sleep(0.02)\n"
 
 
 @pytest.mark.parametrize(
@@ -72,22 +78,35 @@ WAITS = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); time.sleep(60)"
         (("sys.exit(1)", WAITS), 1),
         (("os.kill(os.getpid(), 9)", WAITS), 137),
         # The first process finds out that it is fenced; the others see only that it is gone.
-        (("signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(1); sys.exit(79)", "time.sleep(0.5); sys.exit(1)"), 79),
+        ((IGNORES + "time.sleep(1); sys.exit(79)", LATER + "sys.exit(1)"), 79),
         (("sys.exit(75)", "sys.exit(75)"), 75),
     ],
 )
-def test_a_node_ends_as_its_processes_end(codes, expected):
-    assert supervise(*codes) == expected
+def test_a_node_ends_as_its_processes_end(tmp_path, codes, expected):
+    assert supervise(tmp_path, *codes) == expected
 
 
-def test_one_that_does_not_listen_is_ended(monkeypatch):
+def test_one_that_does_not_listen_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "GRACE_S", 0.5)
-    assert supervise("sys.exit(3)", "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)") == 3
+    assert supervise(tmp_path, LATER + "sys.exit(3)", IGNORES + "time.sleep(60)") == 3
 
 
-def test_sigterm_is_handed_on():
-    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
-    assert supervise(WAITS, WAITS) == 75
+def test_sigterm_is_handed_on(tmp_path):
+    before, over = signal.getsignal(signal.SIGTERM), threading.Event()
+
+    def ask():
+        """Once all listen: sooner it would end this process, or a child without a word."""
+        while not over.wait(0.02):
+            if signal.getsignal(signal.SIGTERM) != before and len(os.listdir(tmp_path)) == 2:
+                return os.kill(os.getpid(), signal.SIGTERM)
+
+    asks = threading.Thread(target=ask)
+    asks.start()
+    try:
+        assert supervise(tmp_path, WAITS, WAITS) == 75
+    finally:
+        over.set()
+        asks.join()
 
 
 def test_processes_do_not_outlive_a_killed_launcher(tmp_path):
@@ -105,7 +124,7 @@ launch._supervise([child])
     for _ in range(500):
         try:
             state = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # the latter between opening and reading
             return
         if state == "Z":
             return

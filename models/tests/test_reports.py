@@ -74,7 +74,9 @@ def test_progress_is_sent_now_and_then_and_only_the_newest(operator, make, monke
     monkeypatch.setattr(reports, "INTERVAL_S", 0.3)
     sender = make()
     begun = time.monotonic()
-    for step in range(1, 400):
+    sender.progress({"step": 1})
+    wait(lambda: operator.seen)
+    for step in range(2, 400):
         sender.progress({"step": step})
         time.sleep(0.002)
     sender.close()
@@ -120,7 +122,7 @@ def test_an_attempt_that_is_over_is_told_so(operator, make, code):
 
 def test_the_result_is_repeated_until_it_is_taken(operator, make, tmp_path):
     operator.answers = [503, 503]
-    make().result("ab", 12, {"schema": 1, "config": {"x": 1}, "scores": {}})
+    make(patience_s=60.0).result("ab", 12, {"schema": 1, "config": {"x": 1}, "scores": {}})
     assert [path for path, _, _ in operator.seen] == ["/base/result"] * 3
     assert operator.seen[-1][2] == {"sha256": "ab", "sizeBytes": 12, "lineage": {"schema": 1, "config": {"x": 1}, "scores": {}}}
     assert json.loads((tmp_path / "log").read_text()) == {"result": operator.seen[-1][2]}

@@ -331,7 +331,7 @@ def worker(address, trials):
 def ended(process):
     """What it said. One that does not end says where it stands."""
     try:
-        return process.communicate(timeout=240)[0]
+        return process.communicate(timeout=600)[0]
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGABRT)
         return process.communicate()[0]
@@ -354,7 +354,7 @@ def judge(desk, trials, before):
 
 
 def test_workers_killed_at_any_moment_lose_no_finished_trial_and_repeat_none(address):
-    trials, chance = 30, random.Random(5)
+    trials, chance = 60, random.Random(5)
     seen, before = open_desk(address, trials=trials), {}
     for _ in range(2):
         workers = [worker(address, trials) for _ in range(3)]
@@ -380,9 +380,21 @@ def test_workers_killed_at_any_moment_lose_no_finished_trial_and_repeat_none(add
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
 def test_a_database_that_stops_and_comes_back_in_the_middle_costs_no_trial(server, address, how):
     """SIGINT: an orderly restart. SIGQUIT: it crashes, and recovers. Workers at whatever they were at wait and go on."""
-    trials = 20
+    trials, workers = 20, []
     seen = open_desk(address, trials=trials)
-    workers = [worker(address, trials) for _ in range(3)]
+
+    def wanted():
+        with seen.store._engine.connect() as connection:
+            return connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").scalar() == 3
+
+    def begin():
+        """The first time while all wait for their first turn, so that each sees it: a slow one may sleep through the others."""
+        workers.extend(worker(address, trials) for _ in range(3))
+        runs.until(wanted, workers[0])
+        server.stop(how)
+        server.start()
+
+    seen.store.decide(begin)
     for round_ in range(2):
         runs.until(lambda n=round_: len(settled(seen)) > 3 * (n + 1), workers[0])
         server.stop(how)
@@ -452,14 +464,14 @@ def test_a_search_is_stopped_resumed_and_then_trained(folder, tmp_path, server, 
     assert code == 75, text
     assert server.execute("SELECT value_json FROM trial_user_attributes WHERE key = 'lost'", address.url.database) == [('"stopped"',)]
 
-    workers = [runs.finish(each, 300) for each in (start("search.main", "two"), start("search.main", "three"))]
+    workers = [runs.finish(each) for each in (start("search.main", "two"), start("search.main", "three"))]
     assert [code for code, _ in workers] == [0, 0] and not any("the data have changed" in text for _, text in workers), workers
     assert server.execute("SELECT count(*) FROM studies", address.url.database) == [(1,)]
     run = config.load(path)
     best = read_result(address, "uid", found.fingerprint(run))
     assert best["finished"] + best["pruned"] + best["failed"] == 3
 
-    code, text = runs.finish(start("train", "train"), 300)
+    code, text = runs.finish(start("train", "train"))
     assert code == 0, text
     assert not (tmp_path / "train" / "search").exists()
     lineage = json.loads((tmp_path / "train" / "out" / "lineage.json").read_text())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -16,18 +15,19 @@ from . import runs
 
 
 class Faulty:
-    """Answers as it is told: (seconds to wait, status, body)."""
+    """Answers as it is told, (status, body), once it may."""
 
     def __init__(self):
-        self.seen, self.answer = [], (0.0, 200, {})
+        self.seen, self.answer, self.may = [], (200, {}), threading.Event()
+        self.may.set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def handle_any(self):
                 outer.seen.append((self.command, self.path, dict(self.headers)))
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                wait, status, body = outer.answer
-                time.sleep(wait)
+                outer.may.wait()
+                status, body = outer.answer
                 self.send_response(status)
                 if status == 302:
                     self.send_header("Location", "/elsewhere")
@@ -49,6 +49,7 @@ class Faulty:
 def faulty():
     faulty = Faulty()
     yield faulty
+    faulty.may.set()
     faulty.server.shutdown()
     faulty.server.server_close()
 
@@ -56,7 +57,7 @@ def faulty():
 @pytest.mark.parametrize("status", [401, 404, 500, 302])
 def test_a_server_that_refuses_is_told_once_and_asked_no_more(faulty, tmp_path, capfd, status, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "s3cret")
-    faulty.answer = (0.0, status, {"error_code": "X", "message": "no"})
+    faulty.answer = (status, {"error_code": "X", "message": "no"})
     tracker = Tracker(faulty.tracking, tmp_path, "small", {})
     for step in range(3):
         tracker.validated({"step": step, "score": 1.0})
@@ -68,7 +69,7 @@ def test_a_server_that_refuses_is_told_once_and_asked_no_more(faulty, tmp_path, 
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(faulty, tmp_path, capfd):
-    faulty.answer = (3.0, 200, {})
+    faulty.may.clear()
     tracker = Tracker(faulty.tracking, tmp_path, "small", {}, patience_s=0.2)
     tracker.validated({"step": 1, "score": 1.0})
     tracker.close("FINISHED")
@@ -77,7 +78,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for(faulty, tmp_path, capfd
 
 def test_who_was_asked_to_stop_waits_less_than_its_pod_has(faulty, tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(tracking, "STOP_PATIENCE_S", 0.2)
-    faulty.answer = (5.0, 200, {})
+    faulty.may.clear()
     tracker = Tracker(faulty.tracking, tmp_path, "small", {}, patience_s=1e6)
     tracker.close()
     assert "too slow" in capfd.readouterr().err
