@@ -70,10 +70,10 @@ class Postgres:
     def url(self, database: str) -> URL:
         return URL.create("postgresql+psycopg", ROLE, PASSWORD, "127.0.0.1", self.port, database)
 
-    def database(self) -> str:
+    def database(self, encoding: str = "UTF8") -> str:
         """A new one, by name."""
         self._made += 1
-        self.execute(f"CREATE DATABASE search{self._made}")
+        self.execute(f"CREATE DATABASE search{self._made} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
         return f"search{self._made}"
 
 

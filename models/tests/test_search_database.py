@@ -95,6 +95,17 @@ def test_an_address_shows_no_password_and_reads_back_as_it_was():
     assert "p{a}" not in said and "p%7Ba" not in said and "tw" not in said and "\n" not in said and said.endswith("at all")
 
 
+@pytest.mark.parametrize("encoding", ["UTF8", "SQL_ASCII", "LATIN1"])
+def test_a_database_of_any_encoding_will_do(server, encoding):
+    """That of a server whose locale is C is SQL_ASCII, unless somebody says otherwise."""
+    address = Address(server.url(server.database(encoding)))
+    desk = open_desk(address, trials=1)
+    trial = desk.take()
+    desk.finish(trial, 1.5)
+    assert desk.conclude("config")["score"] == 1.5
+    opened.pop().close()
+
+
 def test_a_wrong_password_or_no_server_ends_after_a_short_wait_and_says_why(server, address, capfd):
     wrong = Address(address.url.set(password="hunter2"))
     with pytest.raises(Away, match="password authentication failed") as caught:

@@ -27,6 +27,8 @@ CONNECTION: Mapping[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
     "application_name": "foresail-search",
+    # A database made in the locale C has the encoding SQL_ASCII, of which psycopg makes bytes, and SQLAlchemy wants text.
+    "client_encoding": "utf8",
 }
 
 _SECRETS = ("password", "sslpassword", "passfile")
