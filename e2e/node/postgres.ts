@@ -3,11 +3,12 @@
  * take the server away and bring it back.
  */
 import { readdirSync } from 'node:fs';
+import { request } from '../api.ts';
 import type { ClusterFacts } from '../cluster.ts';
 import { eventually } from '../eventually.ts';
-import { kubectl } from '../kubectl.ts';
-import { containersOf, killContainers } from './containers.ts';
+import { containersOf, killProcesses } from './containers.ts';
 import { BASE_IMAGE } from './images.ts';
+import { runInside } from './inside.ts';
 import { apply, podsOf, readyPods } from './stage.ts';
 
 const NAME = 'database';
@@ -70,9 +71,9 @@ export class Postgres {
 
   /** kill -9, and nobody starts it again. It is gone when this resolves: two servers on one folder would harm it. */
   async crash(): Promise<void> {
-    const running = await containersOf(this.#cluster, this.#namespace, `app=${NAME}`, NAME);
+    const kill = await killProcesses(await containersOf(this.#cluster, this.#namespace, `app=${NAME}`, NAME));
     await this.#scale(0);
-    await killContainers(this.#cluster, running);
+    kill();
     await eventually(
       'the database is gone',
       async () => {
@@ -85,25 +86,23 @@ export class Postgres {
     );
   }
 
-  /** What a statement answers: a line per row. */
+  /** What a statement answers: a line per row. From the node: where pods are busy, `kubectl exec` takes a minute. */
   async query(statement: string): Promise<readonly string[]> {
-    const psql = `psql --host="$PGDATA" --username=${ROLE} --dbname=postgres --no-psqlrc -At -c "$0"`;
-    const text = await kubectl(
-      this.#cluster,
-      ['exec', `--namespace=${this.#namespace}`, `deployment/${NAME}`, '--', ...shell(psql), statement],
-      {},
-      this.#signal,
-    );
+    const path = `/api/v1/namespaces/${this.#namespace}/services/${NAME}`;
+    const { spec } = await request<{ spec: { clusterIP: string } }>(this.#cluster, 'GET', path);
+    const url = `postgresql://${ROLE}:${encodeURIComponent(PASSWORD)}@${spec.clusterIP}/postgres`;
+    const psql = shell(`exec psql --no-psqlrc -At "$0" -c "$1"`);
+    const text = await runInside(this.#cluster, [...psql, url, statement], undefined, this.#signal);
     return text.split('\n').filter((line) => line !== '');
   }
 
   async #scale(replicas: number): Promise<void> {
-    const deployment = ['scale', `--namespace=${this.#namespace}`, `deployment/${NAME}`];
-    await kubectl(this.#cluster, [...deployment, `--replicas=${replicas}`], {}, this.#signal);
+    const path = `/apis/apps/v1/namespaces/${this.#namespace}/deployments/${NAME}`;
+    await request(this.#cluster, 'PATCH', path, { spec: { replicas } });
   }
 }
 
-const shell = (script: string) => [
+const shell = (script: string): [string, ...string[]] => [
   '/bin/sh',
   '-ec',
   `PATH=$(ls -d ${PROGRAMS}/*/bin | sort -V | tail -n 1):$PATH\n${script}`,

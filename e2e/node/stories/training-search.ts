@@ -132,8 +132,8 @@ export const TRAINING_SEARCH: readonly Story<NodeStage>[] = [
       const [victim, other] = await ground.workers('apart', 1);
       assert.ok(victim !== undefined && other !== undefined);
       const kill = await killProcess(victim);
-      await database.crash();
       kill();
+      await database.crash();
       const away = performance.now();
       await says(cluster, other.pod, 'the database is away', signal);
       await database.start();
