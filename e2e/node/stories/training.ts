@@ -4,6 +4,7 @@ import type { ModelDeployment } from '../../../operator/api/index.ts';
 import { tinyModel } from '../../../operator/inference/testing/tiny-model.ts';
 import { INDEX_KEY, registryName } from '../../../operator/registry/model-index.ts';
 import { request } from '../../api.ts';
+import type { ClusterFacts } from '../../cluster.ts';
 import { eventually } from '../../eventually.ts';
 import { trafficText } from '../../stories/model-stage.ts';
 import { openModelStore } from '../model-store.ts';
@@ -65,31 +66,41 @@ export const TRAINING: readonly Story<NodeStage>[] = [
       const trained = await ground.trained(REGISTRY);
       const trainedAfter = seconds();
       assert.equal(trained.restarts, undefined);
-      const complete = await ground.becomes(REGISTRY, 'it is complete', ({ phase }) => phase === 'Complete');
-      const completeAfter = seconds();
-      const { producedVersion } = complete;
-      assert.equal(producedVersion?.version, 2);
-      // In this order: what a step is held for is longer than a look.
-      // oxlint-disable-next-line no-await-in-loop -- one step after the other
-      for (const wanted of ['1:100 2:0~100', '1:50 2:50', '2:100'])
-        await eventually(
-          `the traffic is ${wanted}`,
-          async () => {
-            const { status } = await request<ModelDeployment>(cluster, 'GET', MODEL);
-            if (status === undefined || trafficText(status) !== wanted)
-              throw new Error(JSON.stringify(status));
-            return status;
-          },
-          240_000,
-          signal,
-        );
-      const { status: served } = await request<ModelDeployment>(cluster, 'GET', MODEL);
-      assert.equal(served?.stable?.digest, producedVersion.digest);
+      const [complete, published] = await Promise.all([
+        ground.becomes(REGISTRY, 'it is complete', ({ phase }) => phase === 'Complete'),
+        trafficUntil('2:100', cluster, signal),
+      ]);
+      assert.equal(complete.producedVersion?.version, 2);
+      // Its shadow goes on beside the weight.
+      assert.deepEqual(published, ['1:100', '1:100 2:0~100', '1:50 2:50~100', '2:100']);
+      const { status } = await request<ModelDeployment>(cluster, 'GET', MODEL);
+      assert.equal(status?.stable?.digest, complete.producedVersion.digest);
       const steps = await ground.stepLog(REGISTRY);
-      return `${steps.length} steps by two workers after ${trainedAfter} s, through the gate after ${completeAfter} s, stable after ${seconds()} s`;
+      return `${steps.length} steps by two workers after ${trainedAfter} s; ${published.join(', ')} after ${seconds()} s`;
     },
   },
 ];
+
+/** What was published from now on until `last` was, in its order. */
+async function trafficUntil(
+  last: string,
+  cluster: ClusterFacts,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const seen: string[] = [];
+  return await eventually(
+    `the traffic is ${last}`,
+    async () => {
+      const { status = {} } = await request<ModelDeployment>(cluster, 'GET', MODEL);
+      const now = trafficText(status);
+      if (seen.at(-1) !== now) seen.push(now);
+      if (now !== last) throw new Error(JSON.stringify([seen, status]));
+      return seen;
+    },
+    400_000,
+    signal,
+  );
+}
 
 function registry(file: { readonly storageUri: string; readonly sha256: string }) {
   const index = { versions: [{ version: 1, ...file }], aliases: { candidate: 1 } };
