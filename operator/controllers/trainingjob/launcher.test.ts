@@ -99,7 +99,7 @@ test.each([
   async (plural, name) => {
     let writes: readonly string[] = [];
     const before = (api: MemoryApi) => {
-      api.put(plural, { metadata: { namespace: 'shop', name, uid: 'of another' } } as Stored);
+      api.put(plural, { metadata: { namespace: 'shop', name, uid: 'of another' } });
       writes = api.writes;
     };
     await expect(launch({ before })).rejects.toMatchObject({ code: 'CACHE_BEHIND' });

@@ -35,14 +35,14 @@ async function setUp(judge: object = {}, task = 'generic', numbers?: MetricSourc
     model: { storageUri: 's3://models/a', sha256: A },
     rollout: { steps: [{ shadow: {} }, { analysis: {} }, { setWeight: 50 }, { pause: {} }], judge },
   });
-  let underWay = 0;
+  const questions = { underWay: 0 };
   const counted: NumberSource | undefined = numbers && {
     async number(...asked) {
-      underWay++;
+      questions.underWay += 1;
       try {
         return await numbers.number(...asked);
       } finally {
-        underWay--;
+        questions.underWay -= 1;
       }
     },
   };
@@ -107,7 +107,7 @@ async function setUp(judge: object = {}, task = 'generic', numbers?: MetricSourc
         // A real server answers in its own time.
         // oxlint-disable-next-line no-await-in-loop -- again and again
         do await sleep(numbers === undefined ? 0 : 10);
-        while (underWay > 0);
+        while (questions.underWay > 0);
         // oxlint-disable-next-line no-await-in-loop
         await stage.settle();
       }
