@@ -35,7 +35,9 @@ export const searchSchema = withRules(
   z.object({
     trials: int32(1, 10_000).optional().describe('Trials of other hyperparameters, at most.'),
     maxDuration: duration('1m', '720h').optional().describe('Time for all trials together.'),
-    gpuHours: positiveQuantity.optional().describe('GPU-hours of all trials together. As the only bound: without a GPU the run waits for one.'),
+    gpuHours: positiveQuantity
+      .optional()
+      .describe('GPU-hours of all trials together. As the only bound: without a GPU the run waits for one.'),
     parallelism: int32(1, MAX_NODES).default(1).describe('Trials at a time, each in a pod of its own.'),
     storage: storageSchema
       .optional()
