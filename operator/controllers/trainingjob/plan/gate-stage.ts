@@ -34,10 +34,10 @@ export function gateStage(observed: Observed): Plan {
     );
   if (gateWait?.retryAtMs !== undefined) return waiting(observed, gateWait);
   if (gate.job.deleting) return minding(observed, gating('the gate’s Job was deleted and is made anew'));
-  return gate.job.done === undefined ? onminding(observed) : unjudged(observed);
+  return gate.job.done === undefined ? ongoing(observed) : unjudged(observed);
 }
 
-function onminding(observed: Observed): Plan {
+function ongoing(observed: Observed): Plan {
   const { pods } = observed.gate;
   const stuck = pods.find((pod) => pod.waiting !== undefined)?.waiting;
   const homeless = pods.some(({ unschedulableSinceMs }) => unschedulableSinceMs !== undefined);
