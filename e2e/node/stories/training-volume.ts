@@ -75,7 +75,7 @@ export const TRAINING_VOLUME: readonly Story<NodeStage>[] = [
       const said = progressing(waits);
       assert.equal(waits.phase, 'Pending');
       assert.equal(said.reason, 'VolumeFull');
-      assert.match(said.message, /no room for what the gate writes.*ENOSPC/);
+      assert.match(said.message, /no room for what the gate writes.*ARTIFACT_NO_SPACE/);
       assert.equal(waits.producedVersion, undefined);
       assert.equal(waits.gate, undefined, 'no verdict');
       await rm(filler);
