@@ -3,15 +3,14 @@
  * after: whoever goes on ends where an undisturbed one does, and at no moment does weight point at missing pods.
  */
 import { expect, test } from '@jest/globals';
-import { Crash } from '../testing/memory-api.ts';
+import { type CrashPoint, type Life, live } from '../testing/crash-sweep.ts';
 import { Stage } from './testing/stage.ts';
 
 const model = (letter: string) => ({
   model: { storageUri: `s3://models/${letter}`, sha256: letter.repeat(64) },
 });
 
-/** Each part of the life, as a person starts it. */
-const LIFE: readonly ((stage: Stage) => void)[] = [
+const LIFE: Life<Stage> = [
   () => undefined,
   (stage) => stage.change(model('b')),
   (stage) => stage.change({ rollout: { promote: { version: 2 } } }),
@@ -25,43 +24,23 @@ interface Ending {
   readonly end: unknown;
 }
 
-/** @param at the write that is the last of its process; 0 for none */
-async function live(at: number, when: 'before' | 'after'): Promise<Ending> {
+async function lived(point: CrashPoint): Promise<Ending> {
   const stage = new Stage({
     server: { replicas: 2 },
     rollout: { steps: [{ setWeight: 50 }, { pause: {} }] },
   });
-  let writes = 0;
-  const crash = (now: 'before' | 'after') => {
-    if (now === 'before') writes += 1;
-    if (writes === at && now === when) throw new Crash();
-  };
-  stage.api.onWrite = () => crash('before');
-  stage.api.afterWrite = () => {
-    expectSafe(stage);
-    crash('after');
-  };
-  for (const step of LIFE) {
-    step(stage);
-    for (let crashed = true; crashed; ) {
-      try {
-        // oxlint-disable-next-line no-await-in-loop -- one life
-        await stage.settle();
-        // oxlint-disable-next-line no-await-in-loop
-        await stage.after(31_000);
-        crashed = false;
-      } catch (error) {
-        if (!(error instanceof Crash)) throw error;
-        stage.restart();
-      }
-    }
-  }
+  const writes = await live(stage, LIFE, point, comeToRest, expectSafe);
   const ordered = stage.children.deployments
     .list()
     .map(({ metadata, spec }) => `${metadata.name} ${String(spec['replicas'])}`)
     .sort();
   const outcomes = stage.status.history?.map(({ version, outcome }) => `${version} ${outcome}`);
   return { writes, end: { traffic: stage.traffic, phase: stage.status.phase, ordered, outcomes } };
+}
+
+async function comeToRest(stage: Stage): Promise<void> {
+  await stage.settle();
+  await stage.after(31_000);
 }
 
 function expectSafe(stage: Stage): void {
@@ -77,7 +56,7 @@ function expectSafe(stage: Stage): void {
 }
 
 test('every crash ends where none would', async () => {
-  const { writes, end } = await live(0, 'before');
+  const { writes, end } = await lived({ at: 0, when: 'before' });
   expect(end).toEqual({
     traffic: '1:50 4:50',
     phase: 'Paused',
@@ -88,5 +67,5 @@ test('every crash ends where none would', async () => {
   for (let at = 1; at <= writes; at += 1)
     // oxlint-disable-next-line no-await-in-loop -- one life after the other
     for (const when of ['before', 'after'] as const)
-      expect([at, when, (await live(at, when)).end]).toEqual([at, when, end]);
+      expect([at, when, (await lived({ at, when })).end]).toEqual([at, when, end]);
 });

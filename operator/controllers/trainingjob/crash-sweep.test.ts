@@ -4,14 +4,12 @@
  * whoever goes on ends where an undisturbed one does, with one gang at a time and nothing left over.
  */
 import { expect, test } from '@jest/globals';
-import { Crash, NAME, Stage } from './testing/stage.ts';
+import { type CrashPoint, type Life, live } from '../testing/crash-sweep.ts';
+import { NAME, Stage } from './testing/stage.ts';
 
 const MINUTES_4 = 240_000;
 
-/** Its parts, as a person or the cluster starts them; done again after a crash in it, it does nothing twice. */
-type Life = readonly ((stage: Stage) => void)[];
-
-const TRAINS: Life = [
+const TRAINS: Life<Stage> = [
   () => undefined,
   (stage) => stage.exit(`${NAME}-${stage.status.attempt?.number}-1`, 1),
   (stage) => stage.change({ suspend: true }),
@@ -20,7 +18,7 @@ const TRAINS: Life = [
   (stage) => stage.judged(),
 ];
 
-const WAITS_FOR_ROOM: Life = [
+const WAITS_FOR_ROOM: Life<Stage> = [
   () => undefined,
   (stage) => stage.trained(),
   (stage) => stage.exit(`${NAME}-gate-0`, 74, { error: { code: 'ARTIFACT_NO_SPACE', message: 'no space' } }),
@@ -28,7 +26,7 @@ const WAITS_FOR_ROOM: Life = [
   (stage) => stage.judged(),
 ];
 
-const SEARCHES: Life = [
+const SEARCHES: Life<Stage> = [
   () => undefined,
   (stage) => stage.exit(stage.running('search', 1), 1),
   (stage) => {
@@ -39,7 +37,7 @@ const SEARCHES: Life = [
 ];
 
 const [starts, fails, ...rest] = SEARCHES;
-const SEARCHES_HELD: Life = [
+const SEARCHES_HELD: Life<Stage> = [
   starts!,
   fails!,
   (stage) => stage.change({ suspend: true }),
@@ -47,37 +45,9 @@ const SEARCHES_HELD: Life = [
   ...rest,
 ];
 
-/** @param at the write that is the last of its process; 0 for none */
-async function live(life: Life, spec: object, at: number, when: 'before' | 'after') {
+async function lived(life: Life<Stage>, spec: object, point: CrashPoint) {
   const stage = new Stage({ workers: { nodes: 2 }, ...spec });
-  let writes = 0;
-  const crash = (now: 'before' | 'after') => {
-    if (now === 'before') writes += 1;
-    if (writes === at && now === when) throw new Crash();
-  };
-  stage.api.onWrite = () => crash('before');
-  stage.api.afterWrite = () => {
-    expectAlone(stage);
-    crash('after');
-  };
-  for (const step of life) {
-    step(stage);
-    for (let crashed = true; crashed; ) {
-      try {
-        // oxlint-disable-next-line no-await-in-loop -- one life
-        await stage.settle();
-        // oxlint-disable-next-line no-await-in-loop
-        await stage.after(MINUTES_4);
-        // What waits for its turn has had it then.
-        // oxlint-disable-next-line no-await-in-loop
-        await stage.after(MINUTES_4);
-        crashed = false;
-      } catch (error) {
-        if (!(error instanceof Crash)) throw error;
-        stage.restart();
-      }
-    }
-  }
+  const writes = await live(stage, life, point, comeToRest, expectAlone);
   const { phase, restarts, producedVersion, gate, gateWait } = stage.status;
   const { cutOff: _, ...causes } = restarts ?? {};
   return {
@@ -96,6 +66,13 @@ async function live(life: Life, spec: object, at: number, when: 'before' | 'afte
     },
     stage,
   };
+}
+
+async function comeToRest(stage: Stage): Promise<void> {
+  await stage.settle();
+  await stage.after(MINUTES_4);
+  // What waits for its turn has had it then.
+  await stage.after(MINUTES_4);
 }
 
 function expectAlone(stage: Stage): void {
@@ -132,7 +109,7 @@ test.each([
 ] as const)(
   'every crash of one that %s ends where none would, and deletion leaves nothing',
   async (_, life, spec, wanted, least) => {
-    const { writes, end } = await live(life, spec, 0, 'before');
+    const { writes, end } = await lived(life, spec, { at: 0, when: 'before' });
     expect(end).toEqual({
       phase: 'Complete',
       ...wanted,
@@ -146,7 +123,7 @@ test.each([
     for (let at = 1; at <= writes; at += 1)
       for (const when of ['before', 'after'] as const) {
         // oxlint-disable-next-line no-await-in-loop -- one life after the other
-        const { end: same, stage } = await live(life, spec, at, when);
+        const { end: same, stage } = await lived(life, spec, { at, when });
         // An event is told after its status was written; a process may end between the two.
         expect([at, when, { ...same, events: true }]).toEqual([at, when, end]);
         stage.api.drop('trainingjobs', stage.object as never);

@@ -26,8 +26,6 @@ import { createScheduler } from '../schedule/scheduler.ts';
 import { createRunStatusWriter } from '../status.ts';
 import { projectPod, type WatchedPod } from '../watched-pod.ts';
 
-export { Crash } from '../../testing/memory-api.ts';
-
 export const NAME = 'loadcast';
 export const KEY = `shop/${NAME}`;
 export const DIGEST = 'c'.repeat(64);
