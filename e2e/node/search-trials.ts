@@ -23,7 +23,7 @@ export interface EndedTrial {
   readonly pruned: boolean;
 }
 
-export interface SearchJournal {
+export interface SearchTrials {
   /** In the order in which they ended; one that ended twice stands there twice. */
   readonly ended: readonly EndedTrial[];
   /** Numbers of those that run, as far as the journal knows. */
@@ -31,7 +31,7 @@ export interface SearchJournal {
 }
 
 /** Of a run's folder. Of a search that has not begun: nothing. */
-export async function searchJournal(folder: string): Promise<SearchJournal> {
+export async function searchJournal(folder: string): Promise<SearchTrials> {
   const journal = join(folder, 'search/journal.log');
   const lines = (await readFile(journal, 'utf8').catch(() => '')).split('\n');
   // What lies behind the last line break is being written, or was when its process was killed.
@@ -54,7 +54,7 @@ interface TrialRow {
 }
 
 /** Of the one search that a database has. Before it has tables it throws. */
-export async function searchTables(database: Postgres): Promise<SearchJournal> {
+export async function searchTables(database: Postgres): Promise<SearchTrials> {
   const rows = (await database.query(TRIALS)).map((line) => JSON.parse(line) as TrialRow);
   return {
     ended: rows
@@ -79,7 +79,7 @@ interface JournalRecord {
   readonly values?: readonly number[] | null;
 }
 
-function replay(records: readonly JournalRecord[]): SearchJournal {
+function replay(records: readonly JournalRecord[]): SearchTrials {
   const trials: Trial[] = [];
   const ended: EndedTrial[] = [];
   for (const record of records) {

@@ -135,9 +135,9 @@ function repeated(steps: readonly Step[]): number {
   return steps.length - new Set(steps.map(({ step }) => step)).size;
 }
 
-/** Steps of one interval between two checkpoints, at the pace of a whole run, and half of that for a pace that is not even. */
+/** Steps of one interval between two checkpoints, at the pace of a whole run. */
 function mostStepsWithin(steps: number, seconds: number): number {
-  return Math.ceil(1.5 * (steps / seconds) * CHECKPOINT_SECONDS);
+  return Math.ceil((steps / seconds) * CHECKPOINT_SECONDS);
 }
 
 async function evict(ground: TrainingGround, pod: string): Promise<void> {

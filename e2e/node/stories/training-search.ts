@@ -9,7 +9,7 @@ import { kubectl } from '../../kubectl.ts';
 import { type Container, killContainers, killProcess, killProcesses } from '../containers.ts';
 import { runningOperators } from '../installed-operator.ts';
 import { Postgres, postgresObstacle } from '../postgres.ts';
-import { type EndedTrial, type SearchJournal, searchJournal, searchTables } from '../search-journal.ts';
+import { type EndedTrial, type SearchTrials, searchJournal, searchTables } from '../search-trials.ts';
 import type { NodeStage } from '../stage.ts';
 import type { Story } from '../story.ts';
 import { TRAINING_NAMESPACE } from '../trainer.ts';
@@ -179,16 +179,16 @@ async function says(cluster: ClusterFacts, pod: string, words: string, signal: A
 }
 
 /** Not all: one may be late, for a moment its node is not yet allowed to read the claim. */
-const severalSearch = ({ running }: SearchJournal) => running.length >= 2;
-const twoEndedAndSeveralRun = (journal: SearchJournal) => journal.ended.length >= 2 && severalSearch(journal);
+const severalSearch = ({ running }: SearchTrials) => running.length >= 2;
+const twoEndedAndSeveralRun = (journal: SearchTrials) => journal.ended.length >= 2 && severalSearch(journal);
 
 /** @param read asks no API server where the journal is a file: one that is slow hides no moment */
 function searchHas(
-  read: () => Promise<SearchJournal>,
+  read: () => Promise<SearchTrials>,
   what: string,
-  check: (journal: SearchJournal) => boolean,
+  check: (journal: SearchTrials) => boolean,
   signal: AbortSignal,
-): Promise<SearchJournal> {
+): Promise<SearchTrials> {
   return eventually(
     what,
     async () => {
